@@ -1,0 +1,1 @@
+"""What flows between stages: folders that are complete only with their manifest."""

@@ -1,0 +1,73 @@
+"""Checkpoints: a model with its tokenizer and, to go on training, the state of its run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.manifest import MANIFEST
+from groundup.artifacts.tokenizer import TOKENIZER_FILE
+from groundup.core.errors import ArtifactError
+
+WEIGHTS_FILE = "model.safetensors"
+MODEL_CONFIG_FILE = "model.json"
+STATE_FILE = "state.safetensors"
+PROGRESS_FILE = "progress.json"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Checkpoint(Artifact):
+    """One saved moment of a training run.
+
+    model.safetensors (weights), model.json (ModelConfig), tokenizer.json; state.safetensors (optimizer, random state)
+    and progress.json (step, tokens) to go on from it.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def tokenizer_file(self) -> Path:
+        return self.path / TOKENIZER_FILE
+
+    @property
+    def model_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads((self.path / MODEL_CONFIG_FILE).read_text())
+        return config
+
+    @property
+    def step(self) -> int:
+        return int(self.manifest.counts["step"])
+
+
+@dataclass(frozen=True)
+class TrainingRun(Artifact):
+    """The pretrain stage's artifact: metrics.jsonl, memory.json and checkpoints/step-N/."""
+
+    kind: ClassVar[str] = "training-run"
+
+    @property
+    def final(self) -> Checkpoint:
+        """The last checkpoint."""
+        return Checkpoint.open(self.path / CHECKPOINTS / f"step-{self.manifest.counts['steps']}")
+
+
+def find_checkpoint(path: Path) -> Checkpoint:
+    """Open the checkpoint that `path` names: one itself, a training run, or a run of the line (their last one).
+
+    Raises ArtifactError if there is none.
+    """
+    for folder in (path, path / "pretrain"):
+        if (folder / MANIFEST).is_file() and Artifact.open(folder).manifest.kind == Checkpoint.kind:
+            return Checkpoint.open(folder)
+        finished = sorted((folder / CHECKPOINTS).glob(f"step-*/{MANIFEST}"), key=lambda file: int(file.parent.name.split("-")[1]))
+        if finished:
+            return Checkpoint.open(finished[-1].parent)
+    raise ArtifactError(
+        f"{path}: neither a checkpoint nor a folder with checkpoints; 'groundup run' or 'groundup pretrain' makes one"
+    )

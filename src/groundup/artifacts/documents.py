@@ -1,0 +1,88 @@
+"""Documents: curated text with its validation split, what was dropped, what was redacted."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundup.artifacts.artifact import Artifact
+from groundup.core.errors import ArtifactError
+
+Split = Literal["train", "validation"]
+SPLIT_FOLDERS: dict[Split, str] = {"train": "documents", "validation": "validation"}
+
+DOCUMENT_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("source", pa.string()),
+        ("url", pa.string()),
+        ("language", pa.string()),
+        ("bytes", pa.int64()),
+        ("tokens_estimate", pa.int64()),
+        ("meta", pa.string()),
+    ]
+)
+DROPPED_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("rule", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("twin_id", pa.string()),
+        ("excerpt", pa.string()),
+    ]
+)
+REDACTION_SCHEMA = pa.schema([("id", pa.string()), ("kind", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text with where it came from. `meta` is a JSON object as text."""
+
+    id: str
+    text: str
+    source: str
+    url: str | None = None
+    language: str | None = None
+    meta: str = "{}"
+
+
+@dataclass(frozen=True)
+class Documents(Artifact):
+    """The curate stage's artifact."""
+
+    kind: ClassVar[str] = "documents"
+
+    def files(self, split: Split) -> list[Path]:
+        """Return the split's Parquet files in order."""
+        folder = SPLIT_FOLDERS[split] + "/"
+        return [self.path / name for name in sorted(self.manifest.files) if name.startswith(folder) and name.endswith(".parquet")]
+
+    def read(self, split: Split, batch: int = 256) -> Iterator[Document]:
+        """Yield the split's documents in order of id, in bounded memory."""
+        for file in self.files(split):
+            yield from read_documents(file, batch)
+
+    @property
+    def funnel(self) -> dict[str, Any]:
+        """What each stage let through and dropped, rule by rule."""
+        funnel: dict[str, Any] = json.loads((self.path / "funnel.json").read_text())
+        return funnel
+
+
+def read_documents(file: Path, batch: int = 256) -> Iterator[Document]:
+    """Yield the documents of one Parquet file."""
+    try:
+        with pq.ParquetFile(file) as parquet:
+            for rows in parquet.iter_batches(batch_size=batch, columns=["id", "text", "source", "url", "language", "meta"]):
+                for row in rows.to_pylist():
+                    yield Document(**row)
+    except pa.ArrowInvalid as error:
+        raise ArtifactError(f"{file}: not readable as Parquet ({error}); remake the artifact with --force") from None

@@ -1,0 +1,71 @@
+"""The plan: what will be trained, decided and frozen before the first step."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Literal
+
+from groundup.artifacts.artifact import Artifact
+from groundup.core.config import Config
+
+PLAN_FILE = "plan.json"
+FORECAST_FILE = "forecast.json"
+
+
+class Decisions(Config):
+    """What the training run is made from: part of the content hash."""
+
+    model: dict[str, int | float | str | bool]
+    """Fields of groundup.nn.config.ModelConfig."""
+    steps: int
+    batch_tokens: int
+    micro_batch: int
+    seq_len: int
+    precision: Literal["fp32", "bf16"]
+    attention: Literal["sdpa", "matmul"]
+    device: str
+    """A torch device type: 'cpu', 'cuda' or 'mps'."""
+    num_threads: int
+    checkpoint_steps: int
+
+
+class Forecast(Config):
+    """What the plan expects; depends on the machine's speed today, so it is not part of the content hash."""
+
+    params: int
+    """All parameters, the embedding once if tied."""
+    tokens: int
+    """Tokens that training sees, repeats included."""
+    unique_tokens: int
+    epochs: float
+    tokens_per_param: float
+    flops: float
+    """6 N tokens + attention; see estimate/flops.py."""
+    flops_per_token: float
+    memory_bytes: dict[str, int]
+    """Peak by component; 'total' is their sum."""
+    step_s: float
+    train_s: float
+    matmul_peak_flops_per_s: dict[str, float]
+    """Measured on this machine, by precision."""
+    mfu: float
+    """Expected FLOP/s over the measured matmul peak of the precision."""
+    loss: float | None
+    """Predicted nats per token at the end, where a law applies."""
+    why: tuple[str, ...]
+    """How each choice was derived, in words."""
+
+
+@dataclass(frozen=True)
+class Plan(Artifact):
+    """The plan stage's artifact."""
+
+    kind: ClassVar[str] = "plan"
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        return Decisions.parse(json.loads((self.path / PLAN_FILE).read_text()), str(self.path / PLAN_FILE))
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        return Forecast.parse(json.loads((self.path / FORECAST_FILE).read_text()), str(self.path / FORECAST_FILE))

@@ -1,0 +1,82 @@
+"""Token shards: memory-mapped tokens, one stream a source and split, with an index of documents."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.documents import Split
+from groundup.core.config import Config
+
+SHARDS = "shards.json"
+INDEX_SCHEMA = pa.schema([("id", pa.string()), ("start", pa.int64()), ("tokens", pa.int64()), ("bytes", pa.int64())])
+
+
+class ShardSource(Config):
+    """One source's share of the shards; counts are per split."""
+
+    name: str
+    weight: float
+    tokens: dict[Split, int]
+    """End-of-document tokens included."""
+    bytes: dict[Split, int]
+    documents: dict[Split, int]
+
+
+class ShardsInfo(Config):
+    """The contents of shards.json."""
+
+    dtype: str
+    """'uint16' up to 65,536 tokens of vocabulary, else 'uint32'; little-endian."""
+    vocab_size: int
+    eos_id: int
+    """Ends every document, and occurs nowhere else."""
+    tokenizer_hash: str
+    """Content hash of the tokenizer that made the tokens."""
+    sources: tuple[ShardSource, ...]
+
+
+@dataclass(frozen=True)
+class TokenShards(Artifact):
+    """The encode stage's artifact: SPLIT/SOURCE.bin (tokens) and SPLIT/SOURCE.index.parquet (documents)."""
+
+    kind: ClassVar[str] = "token-shards"
+
+    @cached_property
+    def info(self) -> ShardsInfo:
+        return ShardsInfo.parse(json.loads((self.path / SHARDS).read_text()), str(self.path / SHARDS))
+
+    @property
+    def fingerprint(self) -> str:
+        """What the data order depends on."""
+        return self.content_hash
+
+    def tokens(self, split: Split, source: str) -> npt.NDArray[np.unsignedinteger]:
+        """Return the source's token stream, memory-mapped; empty if the source has no text in this split."""
+        file = self.path / split / f"{source}.bin"
+        dtype = np.dtype(self.info.dtype).newbyteorder("<")
+        if file.stat().st_size == 0:
+            return np.empty(0, dtype)
+        return np.memmap(file, dtype, mode="r")
+
+    def index(self, split: Split, source: str) -> pa.Table:
+        """Return id, start, tokens and bytes of each document of the stream, in order."""
+        return pq.read_table(self.path / split / f"{source}.index.parquet")
+
+    def documents(self, split: Split) -> Iterator[tuple[str, npt.NDArray[np.unsignedinteger], int]]:
+        """Yield (id, tokens with the final end-of-document, bytes of text) of every document of the split."""
+        for source in self.info.sources:
+            stream = self.tokens(split, source.name)
+            for row in self.index(split, source.name).to_pylist():
+                yield row["id"], stream[row["start"] : row["start"] + row["tokens"]], row["bytes"]
+
+    def total(self, what: str, split: Split) -> int:
+        """Return the number of 'tokens', 'bytes' or 'documents' over all sources of the split."""
+        return sum(getattr(source, what)[split] for source in self.info.sources)

@@ -1,0 +1,52 @@
+"""The errors a user can meet.
+
+Each says what is wrong, the values that clash, where (dotted key, or file:line), and the way out. The class decides the exit code.
+"""
+
+
+class GroundupError(Exception):
+    """Base of all errors that groundup raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(GroundupError):
+    """A setting is unknown, impossible, or has no effect."""
+
+    exit_code = 2
+
+
+class ArtifactError(GroundupError):
+    """A folder is not the artifact it should be: missing, unfinished, damaged, of another kind, or in use."""
+
+    exit_code = 2
+
+
+class DataError(GroundupError):
+    """Input text cannot be read, or there is too little of it."""
+
+    exit_code = 2
+
+
+class StorageError(GroundupError):
+    """The operating system refused a read or a write: disk full, no permission, a vanished file."""
+
+    exit_code = 2
+
+
+class MissingExtraError(GroundupError):
+    """An optional dependency is needed and not installed."""
+
+    exit_code = 2
+
+
+class VerificationError(GroundupError):
+    """A result did not pass the check that groundup makes before calling it done."""
+
+    exit_code = 1
+
+
+class Stopped(GroundupError):  # noqa: N818  not an error: the user asked for it
+    """The work was stopped on purpose (signal, budget); the same command goes on from where it was."""
+
+    exit_code = 3

@@ -1,0 +1,102 @@
+"""Files written whole or not at all, and their hashes."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from groundup.core.errors import ArtifactError, StorageError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader sees the old file or the new one, never a part, even after a power cut."""
+    partial = path.with_name(path.name + ".partial")
+    with storage_errors(path):
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of `value` (sorted keys, no spaces) that hashes are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def hash_json(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `value`, in hex."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hex, reading in bounded memory."""
+    with storage_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Make the folder's entries (new names, renames) durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system error met while working on `path` into a StorageError with the way out."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(explain_os_error(error, path)) from error
+
+
+def explain_os_error(error: OSError, path: Path | None = None) -> str:
+    """Return what happened, where, and what to do about it."""
+    where = error.filename or path
+    ways_out = {
+        errno.ENOSPC: "free some space there and run the same command again; what was finished is kept",
+        errno.EDQUOT: "free some of your quota and run the same command again; what was finished is kept",
+        errno.EACCES: "choose another --out, or change the permissions",
+        errno.EROFS: "choose an --out on a disk that can be written",
+        errno.ENOENT: "check the path",
+    }
+    way_out = ways_out.get(error.errno or 0, "mend the cause and run the same command again; what was finished is kept")
+    return f"{where}: {error.strerror or error}; {way_out}"
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; raise ArtifactError at once if another process works on it.
+
+    The lock is the operating system's: it ends with the process, however that ends.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArtifactError(f"{folder}: another groundup process works on it; wait for it or choose another --out") from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,30 @@
+"""Numbers as people read them."""
+
+_SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def format_count(value: float, unit: str = "") -> str:
+    """Return `value` with an SI prefix and three significant digits: 1234567 -> '1.23M'."""
+    for size, prefix in _SI:
+        if abs(value) >= size:
+            return f"{value / size:.3g}{prefix}{unit}" if abs(value) / size < 999.5 else f"{value / size:.0f}{prefix}{unit}"
+    return f"{value:.3g}{unit}" if isinstance(value, float) else f"{value}{unit}"
+
+
+def format_bytes(value: float) -> str:
+    """Return bytes in decimal units: 1500000 -> '1.5 MB'."""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}" if abs(value) / size < 999.5 else f"{value / size:.0f} {unit}"
+    return f"{value:.0f} B"
+
+
+def format_seconds(value: float) -> str:
+    """Return a time span: 75 -> '1m 15s', 0.25 -> '250 ms'."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < 60:
+        return f"{value:.3g} s"
+    minutes, seconds = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {seconds:02d}s"

@@ -1,0 +1,1 @@
+"""Collect text and keep what is good of it."""

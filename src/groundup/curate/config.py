@@ -1,0 +1,58 @@
+"""The settings of collecting and curating text."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from groundup.core.config import Config
+
+SourceKind = Literal["installed-docs", "installed-licences", "files"]
+FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet"]
+RuleSetName = Literal["gopher-2021"]
+
+
+class SourceConfig(Config):
+    """A named place that text comes from."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="used in document ids, reports and mixing")
+    kind: SourceKind = "files"
+    path: Path | None = Field(default=None, description="file or folder; only with kind 'files'")
+    format: FileFormat = Field(default="auto", description="auto: by the ending of each file")
+    text_field: str = Field(default="text", description="column of JSONL and Parquet that holds the text")
+    weight: float = Field(default=1.0, gt=0, description="how often the source is seen in training relative to its size")
+    licence: str | None = Field(default=None, description="SPDX expression or words, for the model card")
+
+    @model_validator(mode="after")
+    def _check_path(self) -> Self:
+        if self.kind == "files" and self.path is None:
+            raise ValueError(f"source '{self.name}' has kind 'files' and no path; say path: FOLDER_OR_FILE")
+        if self.kind != "files" and self.path is not None:
+            raise ValueError(f"source '{self.name}' has kind '{self.kind}', which finds its own text; take its path out")
+        return self
+
+
+class CurateConfig(Config):
+    """What is kept of the raw text."""
+
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    normalise: bool = Field(default=True, description="Unicode NFC, one kind of line end, no control characters")
+    rules: tuple[RuleSetName, ...] = ("gopher-2021",)
+    deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
+    redact: bool = Field(default=True, description="replace e-mail and IP addresses by placeholders")
+    validation: float = Field(default=0.01, ge=0, lt=1, description="share of documents held out")
+    leakage_threshold: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="drop a training document that shares this part of its 5-word shingles, or of the other's, with a held-out one",
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _unique_names(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources are called '{twice[0]}'; names must differ")
+        return sources

@@ -1,0 +1,1 @@
+"""Formulas and catalogues, without torch."""

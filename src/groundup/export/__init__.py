@@ -1,0 +1,1 @@
+"""Ship a model to other tools."""

@@ -1,0 +1,1 @@
+"""All that is needed to rebuild a model from a checkpoint."""

@@ -1,0 +1,50 @@
+"""The shape of a model, as settings."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from groundup.core.config import Config
+
+NormName = Literal["rms", "layer"]
+PositionName = Literal["rope", "none"]
+FeedForwardName = Literal["swiglu", "gelu"]
+AttentionKernel = Literal["auto", "sdpa", "matmul"]
+
+
+class ModelConfig(Config):
+    """A decoder-only transformer: pre-norm blocks of attention and feed-forward."""
+
+    vocab_size: int = Field(gt=1, description="rows of the embedding [tokens]")
+    dim: int = Field(gt=0, description="width of the residual stream")
+    num_layers: int = Field(gt=0, description="blocks")
+    num_heads: int = Field(gt=0, description="query heads")
+    num_kv_heads: int = Field(gt=0, description="key/value heads; fewer than query heads is grouped-query attention")
+    ffn_dim: int = Field(gt=0, description="inner width of the feed-forward layer")
+    max_seq_len: int = Field(gt=0, description="longest sequence [tokens]")
+    norm: NormName = "rms"
+    position: PositionName = "rope"
+    feed_forward: FeedForwardName = "swiglu"
+    norm_eps: float = Field(default=1e-5, gt=0)
+    rope_theta: float = Field(default=10_000.0, gt=0, description="base of the rotary frequencies (RoFormer, section 3.2)")
+    tie_embeddings: bool = Field(default=True, description="use the input embedding as output head")
+    init_std: float = Field(default=0.02, gt=0, description="standard deviation of the initial weights (GPT-2)")
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.num_heads
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.dim % self.num_heads:
+            near = max(h for h in range(1, self.num_heads + 1) if self.dim % h == 0)
+            raise ValueError(
+                f"dim={self.dim} is not a multiple of num_heads={self.num_heads}; nearest fewer heads that fit: {near}"
+            )
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}")
+        if self.position == "rope" and self.head_dim % 2:
+            raise ValueError(
+                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads or take position='none'"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Decide what to train, and predict what it takes."""

@@ -1,0 +1,52 @@
+"""What a plan is made from."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from groundup.core.config import Config
+from groundup.nn.config import FeedForwardName, NormName, PositionName
+from groundup.train.config import TrainConfig
+
+
+class BudgetConfig(Config):
+    """What may be spent."""
+
+    minutes: float = Field(gt=0, description="wall-clock time of the training loop on this machine [min]")
+
+
+class SizeConfig(Config):
+    """The size and choices of the model, as far as the user wants to say them; null is derived."""
+
+    dim: int | None = Field(default=None, gt=0, description="width of the residual stream")
+    num_layers: int | None = Field(default=None, gt=0, description="blocks")
+    num_heads: int | None = Field(default=None, gt=0, description="query heads; null: dim / 64")
+    num_kv_heads: int | None = Field(default=None, gt=0, description="key/value heads; null: as many as query heads")
+    ffn_dim: int | None = Field(default=None, gt=0, description="inner width of the feed-forward layer; null: 8/3 dim, in 32s")
+    norm: NormName = "rms"
+    position: PositionName = "rope"
+    feed_forward: FeedForwardName = "swiglu"
+    tie_embeddings: bool = True
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if (self.dim is None) != (self.num_layers is None):
+            raise ValueError("dim and num_layers go together: say both, or neither and a budget")
+        return self
+
+
+class PlanConfig(Config):
+    """Everything that decides what will be trained."""
+
+    budget: BudgetConfig | None
+    model: SizeConfig
+    pretrain: TrainConfig
+    device: str
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> Self:
+        if self.budget is None and (self.model.dim is None or self.pretrain.steps is None):
+            raise ValueError("say either budget.minutes, or the size (model.dim, model.num_layers) and pretrain.steps")
+        if self.budget is not None and self.pretrain.steps is not None:
+            raise ValueError("budget.minutes and pretrain.steps both fix the length of the run; take one out")
+        return self

@@ -1,0 +1,140 @@
+"""The recipe: the tree of all settings of a run of the line."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from groundup.core.config import Config
+from groundup.core.errors import ConfigError
+from groundup.core.files import storage_errors
+from groundup.curate.config import CurateConfig
+from groundup.encode.config import EncodeConfig
+from groundup.evaluate.config import EvaluateConfig
+from groundup.export.config import ExportConfig
+from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
+from groundup.tokenizer.config import TokenizerConfig
+from groundup.train.config import TrainConfig
+
+SHIPPED = Path(__file__).parent / "recipes"
+_MAX_RECIPE_BYTES = 1 << 20
+
+
+class Recipe(Config):
+    """A run from raw text to a shipped model: one section a stage, and what several stages share."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the run and of the exported model")
+    seed: int = Field(default=0, ge=0, description="all randomness derives from it")
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    budget: BudgetConfig | None = Field(default=None, description="what may be spent; the plan derives the rest")
+    model: SizeConfig = SizeConfig()
+    curate: CurateConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    encode: EncodeConfig = EncodeConfig()
+    pretrain: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
+
+    @model_validator(mode="after")
+    def _check_plan(self) -> Self:
+        self.plan_config()
+        return self
+
+    def plan_config(self) -> PlanConfig:
+        """Return the part of the recipe that decides what will be trained."""
+        try:
+            return PlanConfig(budget=self.budget, model=self.model, pretrain=self.pretrain, device=self.device)
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+    def resolved(self) -> dict[str, Any]:
+        """Return all settings, defaults included, as JSON values that `load_recipe` reads back."""
+        return self.model_dump(mode="json")
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe in the YAML file, with `a.b=c` overrides applied (values are YAML too).
+
+    Paths of sources are relative to the file's folder, those in overrides to the current one.
+    Raises ConfigError with the file, the key and the way out.
+    """
+    data = read_yaml(path)
+    _make_paths_absolute(data, path.parent)
+    for override in overrides:
+        apply_override(data, override)
+    _make_paths_absolute(data, Path.cwd())
+    return Recipe.parse(data, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in the YAML file; raise ConfigError if it is not one."""
+    if not path.is_file():
+        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+        raise ConfigError(f"{path}: no such recipe; 'groundup new NAME' copies a shipped one to start from ({shipped})")
+    with storage_errors(path):
+        if path.stat().st_size > _MAX_RECIPE_BYTES:
+            raise ConfigError(f"{path}: larger than {_MAX_RECIPE_BYTES:,} bytes, so not a recipe")
+        raw = path.read_bytes()
+    try:
+        data = yaml.safe_load(raw.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); a recipe is YAML") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of keys, this is {type(data).__name__}")
+    return data
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one dotted key, `a.b=c`, in the tree; list items are named by position, `curate.sources.0.path=x`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override}: write it as key=value, for example --set budget.minutes=20")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML: {' '.join(str(error).split())}") from None
+    *parents, last = key.strip().split(".")
+    node: Any = data
+    for part in parents:
+        node = _child(node, part, override)
+    if isinstance(node, list):
+        node[_position(node, last, override)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise ConfigError(f"--set {override}: '{'.'.join(parents)}' is a single value and has no '{last}'")
+
+
+def _child(node: Any, part: str, override: str) -> Any:
+    if isinstance(node, list):
+        return node[_position(node, part, override)]
+    if not isinstance(node, dict):
+        raise ConfigError(f"--set {override}: '{part}' lies under a single value")
+    if node.get(part) is None:
+        node[part] = {}
+    return node[part]
+
+
+def _position(node: list[Any], part: str, override: str) -> int:
+    if not part.isdigit() or int(part) >= len(node):
+        raise ConfigError(f"--set {override}: '{part}' is not a position in a list of {len(node)} (0 is the first)")
+    return int(part)
+
+
+def _make_paths_absolute(data: dict[str, Any], base: Path) -> None:
+    """Read relative paths of sources as lying under `base`; data of the wrong shape is left for validation to name."""
+    curate = data.get("curate")
+    sources = curate.get("sources") if isinstance(curate, dict) else None
+    for source in sources if isinstance(sources, list) else []:
+        if isinstance(source, dict) and isinstance(source.get("path"), str):
+            source["path"] = str((base / Path(source["path"]).expanduser()).absolute())
+
+
+def recipe_schema() -> str:
+    """Return the JSON Schema of recipes, for editors."""
+    return json.dumps(Recipe.model_json_schema(), indent=2) + "\n"

@@ -1,0 +1,62 @@
+"""The settings of a training run."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from groundup.core.config import Config
+from groundup.nn.config import AttentionKernel
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class OptimizerConfig(Config):
+    """AdamW (Loshchilov & Hutter 2019); decay acts on matrices only."""
+
+    name: Literal["adamw"] = "adamw"
+    learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate")
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+
+
+class ScheduleConfig(Config):
+    """Linear warm-up, then the named decay to `floor` times the peak at the last step."""
+
+    name: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_fraction: float = Field(default=0.05, ge=0, le=1, description="share of all steps spent warming up")
+    floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak")
+
+
+class TrainConfig(Config):
+    """One training run of a causal language model."""
+
+    seq_len: int = Field(default=256, gt=0, description="tokens a sequence is trained on")
+    batch_tokens: int = Field(default=4096, gt=0, description="tokens an optimizer step sees; a multiple of seq_len")
+    micro_batch: int | None = Field(default=None, gt=0, description="sequences a backward pass sees; null: chosen by the plan")
+    steps: int | None = Field(default=None, gt=0, description="optimizer steps; null: derived from the budget")
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip_norm: float = Field(default=1.0, gt=0, description="global gradient norm above which gradients are scaled down")
+    precision: Precision = Field(default="auto", description="auto: bf16 autocast where it multiplies matrices faster, else fp32")
+    attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")
+    document_mask: bool = Field(default=True, description="attention never crosses from one document to another in a packed row")
+    checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
+    keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept")
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.batch_tokens % self.seq_len:
+            below = max(self.batch_tokens // self.seq_len, 1) * self.seq_len
+            raise ValueError(
+                f"batch_tokens={self.batch_tokens:,} is not a multiple of seq_len={self.seq_len:,}; nearest that is: {below:,}"
+            )
+        sequences = self.batch_tokens // self.seq_len
+        if self.micro_batch is not None and sequences % self.micro_batch:
+            raise ValueError(f"micro_batch={self.micro_batch} does not divide batch_tokens / seq_len = {sequences} sequences")
+        return self
+
+    @property
+    def batch_sequences(self) -> int:
+        return self.batch_tokens // self.seq_len
