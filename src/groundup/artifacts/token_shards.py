@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.documents import Split
 from groundup.core.config import Config
+from groundup.core.errors import ArtifactError
 
 SHARDS = "shards.json"
 INDEX_SCHEMA = pa.schema([("id", pa.string()), ("start", pa.int64()), ("tokens", pa.int64()), ("bytes", pa.int64())])
@@ -52,6 +53,15 @@ class TokenShards(Artifact):
     @cached_property
     def info(self) -> ShardsInfo:
         return ShardsInfo.parse(json.loads((self.path / SHARDS).read_text()), str(self.path / SHARDS))
+
+    def check_tokenizer(self, content_hash: str) -> None:
+        """Raise ArtifactError unless the tokenizer with this content hash is the one that made the tokens."""
+        made_by = self.info.tokenizer_hash
+        if content_hash != made_by:
+            raise ArtifactError(
+                f"{self.path}: its tokens were made by tokenizer {made_by[:12]}, the one given is {content_hash[:12]}; "
+                "encode the documents again with this tokenizer, or give the one that made the shards"
+            )
 
     @property
     def fingerprint(self) -> str:

@@ -27,7 +27,8 @@ class TextTokenizer:
             raise ArtifactError(f"{origin}: has no token {EOS_TOKEN}, which ends documents")
         self._engine = engine
         self.eos_id: int = eos_id
-        self.vocab_size: int = engine.get_vocab_size()
+        self.vocab_size: int = 1 + max(engine.get_vocab().values())
+        """Rows that an embedding of these tokens needs: the largest id and one."""
 
     @classmethod
     def from_file(cls, path: Path) -> "TextTokenizer":

@@ -1,0 +1,129 @@
+"""The tokenizer stage: exact both ways, the same every time, honest about what the text could give."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from builders import build, build_documents, build_tokenizer, word_salad
+from groundup.artifacts.documents import Document, Documents
+from groundup.artifacts.tokenizer import EOS_TOKEN, Tokenizer
+from groundup.core.errors import DataError
+from groundup.tokenizer.bpe import train_bpe
+from groundup.tokenizer.config import TokenizerConfig
+from groundup.tokenizer.run import run
+from groundup.tokenizer.sample import choose_documents, sampled_texts
+
+CODE = "def f(x):\n    if x:\n        return [1, 22, 333]\n\n\n\treturn 'naïve 日本語 🙂'\n"
+
+
+def corpus() -> tuple[list[Document], list[Document]]:
+    train = [Document(f"a/{i}", word_salad(200, i) + CODE, "a") for i in range(6)]
+    train += [Document(f"b/{i}", word_salad(100, 50 + i), "b") for i in range(4)]
+    return train, [Document("a/v", word_salad(150, 99), "a")]
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Documents:
+    return build_documents(tmp_path_factory.mktemp("tokenizer") / "curate", *corpus())
+
+
+@pytest.fixture(scope="module")
+def tokenizer(documents: Documents, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    return build_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer", documents)
+
+
+@given(st.text())
+@example("")
+@example(EOS_TOKEN)
+@example(f"a{EOS_TOKEN}b {EOS_TOKEN[:-1]} <|")
+@example(CODE)
+@example("\0\r\n\u2028\ufeff\U0010ffff é e\u0301 ﬁ Ⅷ ½ 𝟘 \u00a0\u3000 x")
+@example(" " * 1000 + "\n" * 7 + "\t ")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_comes_back_exactly(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.text.encode(text)
+    assert tokenizer.text.decode(ids) == text
+    assert tokenizer.text.eos_id not in ids
+    assert tokenizer.text.encode_batch([text]) == [ids]
+    assert all(0 <= token < tokenizer.text.vocab_size for token in ids)
+
+
+def test_every_byte_is_a_token_and_end_of_document_is_zero(tokenizer: Tokenizer) -> None:
+    assert tokenizer.text.eos_id == 0
+    assert tokenizer.text.token(0) == EOS_TOKEN
+    assert len({tokenizer.text.token(token) for token in range(1, 257)}) == 256
+    assert tokenizer.text.vocab_size == 350
+
+
+def test_facts(tokenizer: Tokenizer, documents: Documents) -> None:
+    facts = tokenizer.facts
+    held_out = next(documents.read("validation")).text
+    num_tokens = len(tokenizer.text.encode(held_out))
+    assert facts["vocab_size"] == tokenizer.text.vocab_size == tokenizer.manifest.counts["vocab_size"]
+    assert facts["measured_on"] == "validation"
+    assert facts["bytes_per_token"] == pytest.approx(len(held_out.encode()) / num_tokens, abs=1e-4)
+    assert facts["fertility"] == pytest.approx(num_tokens / len(held_out.split()), abs=1e-4)
+    assert facts["trained_on_bytes"] == sum(len(document.text.encode()) for document in documents.read("train"))
+
+
+def test_same_text_gives_the_same_bytes_whatever_the_threads(tokenizer: Tokenizer, documents: Documents, tmp_path: Path) -> None:
+    again = build_tokenizer(tmp_path / "again", documents)
+    assert again.content_hash == tokenizer.content_hash
+    script = (
+        "import sys; from pathlib import Path; from groundup.artifacts.documents import Documents; "
+        "from groundup.tokenizer.bpe import train_bpe; "
+        "texts = [d.text for d in Documents.open(Path(sys.argv[1])).read('train')]; "
+        "sys.stdout.write(train_bpe(reversed(texts), 350).to_str(pretty=True) + '\\n')"
+    )
+    environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script, str(documents.path)]
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert answer.stdout == tokenizer.file.read_text()
+
+
+def test_merges_stay_within_words_and_digits_stand_alone() -> None:
+    engine = train_bpe(["x = 1234\n    y = 1234\n"] * 50, 400)
+    cut = [engine.decode([token]) for token in engine.encode("    y = 1234").ids]
+    assert cut == ["   ", " y", " =", " ", "1", "2", "3", "4"]
+
+
+def test_little_text_gives_a_smaller_vocabulary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    documents = build_documents(tmp_path / "curate", [Document("a/0", "abab abab", "a")], [])
+    tokenizer = build_tokenizer(tmp_path / "tokenizer", documents, vocab_size=5000)
+    assert 257 < tokenizer.text.vocab_size < 270
+    assert tokenizer.facts["requested_vocab_size"] == 5000
+    assert tokenizer.facts["measured_on"] == "train"
+    assert "5,000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("train", [[], [Document("a/0", "", "a")]], ids=["no documents", "an empty document"])
+def test_no_text_is_refused(tmp_path: Path, train: list[Document]) -> None:
+    documents = build_documents(tmp_path / "curate", train, [])
+    with pytest.raises(DataError, match="no training text"):
+        build(Tokenizer, tmp_path / "tokenizer", run, TokenizerConfig(), {"curate": documents})
+    assert not (tmp_path / "tokenizer" / "manifest.json").exists()
+
+
+def texts_of(documents: Documents, max_bytes: int, seed: int) -> Iterator[str]:
+    yield from sampled_texts(documents, max_bytes, seed)
+
+
+def test_sample_keeps_to_its_size_and_follows_the_seed(documents: Documents) -> None:
+    whole = sum(len(document.text.encode()) for document in documents.read("train"))
+    assert choose_documents(documents, whole, seed=0) is None
+    half = choose_documents(documents, whole // 2, seed=0)
+    assert half is not None
+    assert 0 < sum(len(text.encode()) for text in texts_of(documents, whole // 2, seed=0)) <= whole // 2
+    assert half == choose_documents(documents, whole // 2, seed=0)
+    assert len({choose_documents(documents, whole // 2, seed=seed) for seed in range(8)}) > 1
+
+
+def test_a_first_document_larger_than_the_sample_is_cut(documents: Documents) -> None:
+    (text,) = texts_of(documents, 101, seed=3)
+    assert 98 <= len(text.encode()) <= 101
