@@ -87,15 +87,15 @@ def is_made(order: Order) -> bool:
     return artifact.manifest.key == order.key() and artifact.manifest.kind == order.kind
 
 
-def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool) -> bool:
-    """Make the artifact of `order` by calling `run(config, job)`; return False if it was made already.
+def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake: bool = False) -> bool:
+    """Make the artifact of `order` by calling `run(config, job)`; return False if it was made already and `remake` is false.
 
     Raises ArtifactError if `out` holds something else and `replace` is false, or is in use by another process.
     """
-    if is_made(order):
+    if is_made(order) and not remake:
         return False
     with locked(order.out):
-        _prepare(order, replace)
+        _prepare(order, replace, remake)
         started = datetime.now(UTC)
         start_s = time.monotonic()
         outcome = run(order.config, Job(order.out, order.seed, order.device, order.inputs))
@@ -112,7 +112,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool) -> boo
     return True
 
 
-def _prepare(order: Order, replace: bool) -> None:
+def _prepare(order: Order, replace: bool, remake: bool) -> None:
     """Leave `order.out` empty but for the marker, or as a resumable making left it."""
     marker = order.out / INCOMPLETE
     left_over = [path for path in order.out.iterdir() if path.name != INCOMPLETE]
@@ -121,7 +121,7 @@ def _prepare(order: Order, replace: bool) -> None:
         raise ArtifactError(f"{order.out}: holds files that are not groundup's ({left_over[0].name}, ...); choose an empty --out")
     if left_over and not replace and not (marked_key is not None and marked_key[0] == order.kind):
         raise ArtifactError(f"{order.out}: {_what_is_there(order)}; choose another --out, or --force to replace it")
-    keep = order.resumable and marked_key == (order.kind, order.key())
+    keep = order.resumable and not remake and marked_key == (order.kind, order.key())
     write_json(marker, {"kind": order.kind, "key": order.key()})
     if keep:
         (order.out / MANIFEST).unlink(missing_ok=True)
@@ -144,11 +144,11 @@ def _what_is_there(order: Order) -> str:
 
 
 def _is_artifact(folder: Path) -> bool:
-    try:
-        read_manifest(folder)
-    except ArtifactError:
-        return (folder / MANIFEST).exists()
-    return True
+    """Return whether the folder's manifest.json is one of groundup, of whatever schema version."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        data = json.loads((folder / MANIFEST).read_bytes())
+        return isinstance(data, dict) and {"schema_version", "kind", "content_hash"} <= data.keys()
+    return False
 
 
 def _marked_key(marker: Path) -> tuple[str, str] | None:

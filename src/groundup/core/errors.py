@@ -22,6 +22,12 @@ class ArtifactError(GroundupError):
     exit_code = 2
 
 
+class BudgetError(GroundupError):
+    """What was asked for costs more time or memory than there is."""
+
+    exit_code = 2
+
+
 class DataError(GroundupError):
     """Input text cannot be read, or there is too little of it."""
 

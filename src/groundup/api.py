@@ -1,0 +1,177 @@
+"""The verbs as functions: what the command line calls, for use from Python."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from groundup import orders, pipeline
+from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
+from groundup.artifacts.documents import Documents
+from groundup.artifacts.plan import Plan
+from groundup.artifacts.reports import EVALUATION_FILE, Evaluation
+from groundup.artifacts.token_shards import TokenShards
+from groundup.artifacts.tokenizer import Tokenizer
+from groundup.core.errors import ArtifactError, ConfigError
+from groundup.core.files import write_bytes
+from groundup.curate.config import CurateConfig
+from groundup.evaluate.config import EvaluateConfig
+from groundup.recipe import SHIPPED, Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class LineRun:
+    """A walk of the line that came to its end."""
+
+    path: Path
+    made: dict[str, bool]
+    """Stage -> True if it was made now, False if it was there already."""
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return Evaluation.open(self.path / "evaluate")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return paths, what was made, and the evaluation if the line went that far."""
+        result: dict[str, Any] = {"out": str(self.path), "report": str(self.report), "made": self.made}
+        if "evaluate" in self.made:
+            result["evaluation"] = {key: value for key, value in self.evaluation.result.items() if key != "samples"}
+        if "export" in self.made:
+            result["export"] = str(self.path / "export")
+        return result
+
+    def render(self) -> str:
+        """Return what came out, for a person."""
+        lines = []
+        if "evaluate" in self.made:
+            result = self.evaluation.result
+            baselines = ", ".join(f"{name} {value:.3f}" for name, value in result["baselines"].items())
+            lines.append(f"[bold]{result['bits_per_byte']:.3f} bits per byte[/] on held-out text ({baselines})")
+        lines.append(f"report      {self.report}")
+        if "export" in self.made:
+            lines.append(f"model       {self.path / 'export'}  (Hugging Face folder)")
+            lines.append(f'try it      groundup generate {self.path} --prompt "Return the"')
+        return "\n".join(lines)
+
+
+def run(recipe: Recipe | Path, out: Path | None = None, until: str | None = None, remake_from: str | None = None) -> LineRun:
+    """Walk the line of `recipe` in `out` (default runs/NAME), skip what is made, and draw the report."""
+    recipe = as_recipe(recipe)
+    out = run_folder(recipe, out)
+    made = pipeline.run_line(recipe, out, until, remake_from)
+    done = LineRun(out, made)
+    if "evaluate" in made:
+        write_bytes(out / EVALUATION_FILE, (done.evaluation.path / EVALUATION_FILE).read_bytes())
+    if any(made.values()) or not done.report.is_file():
+        report(out)
+    return done
+
+
+def run_folder(recipe: Recipe, out: Path | None) -> Path:
+    """Return where a run of the recipe lies: `out`, or runs/NAME."""
+    return out or Path("runs") / recipe.name
+
+
+def preview(recipe: Recipe, out: Path | None = None, until: str | None = None) -> dict[str, str]:
+    """Return what `run` would do with each stage."""
+    return pipeline.preview(recipe, pipeline.line_folders(run_folder(recipe, out)), pipeline.stages_until(until))
+
+
+def demo(out: Path | None = None) -> LineRun:
+    """Run the demo recipe: from the text that every installation holds to an exported model."""
+    return run(SHIPPED / "demo_cpu.yaml", out)
+
+
+def new(name: str, template: str = "demo_cpu", folder: Path | None = None) -> Path:
+    """Copy a shipped recipe to NAME.yaml, to start from; an existing file is not touched."""
+    source = SHIPPED / f"{template}.yaml"
+    if not source.is_file():
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+        raise ConfigError(f"no shipped recipe '{template}'; there are: {known}")
+    target = (folder or Path()) / f"{name.removesuffix('.yaml')}.yaml"
+    if target.exists():
+        raise ConfigError(f"{target}: exists already; choose another name")
+    lines = source.read_text().splitlines(keepends=True)
+    text = "".join(f"name: {target.stem}\n" if line.startswith("name:") else line for line in lines)
+    Recipe.parse(yaml.safe_load(text), str(target))
+    write_bytes(target, text.encode())
+    return target
+
+
+def curate(config: CurateConfig, out: Path, seed: int = 0, force: bool = False) -> Documents:
+    """Collect and curate text into `out`."""
+    orders.carry_out(orders.order_curate(config, out, seed), force)
+    return Documents.open(out)
+
+
+def train_tokenizer(documents: Path, out: Path, vocab_size: int = 4096, seed: int = 0, force: bool = False) -> Tokenizer:
+    """Train a byte-level BPE tokenizer on curated documents."""
+    orders.carry_out(orders.order_tokenizer(documents, "bpe", vocab_size, out, seed), force)
+    return Tokenizer.open(out)
+
+
+def encode(documents: Path, tokenizer: Path, out: Path, force: bool = False) -> TokenShards:
+    """Turn curated documents into token shards."""
+    orders.carry_out(orders.order_encode(documents, tokenizer, out), force)
+    return TokenShards.open(out)
+
+
+def plan(recipe: Recipe | Path, shards: Path, out: Path, force: bool = False) -> Plan:
+    """Decide what to train on the shards, and predict what it takes."""
+    orders.carry_out(orders.order_plan(as_recipe(recipe), shards, out), force)
+    return Plan.open(out)
+
+
+def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:
+    """Train the recipe's model in `out`; the stages before it are made, or found made, in `OUT.inputs/`.
+
+    An interrupted run with the same recipe goes on from its newest checkpoint; `resume=True` refuses to start a new one.
+    """
+    recipe = as_recipe(recipe)
+    if resume and not any((out / "checkpoints").glob("step-*/manifest.json")):
+        raise ArtifactError(f"{out}: nothing to resume: no finished checkpoint there; leave --resume out to start")
+    folders = inputs_folders(out)
+    pipeline.run_line(recipe, folders["curate"].parent, until="plan")
+    orders.carry_out(pipeline.order_stage(pipeline.find_stage("pretrain"), recipe, folders), force)
+    return TrainingRun.open(out)
+
+
+def preview_pretrain(recipe: Recipe, out: Path) -> dict[str, str]:
+    """Return what `pretrain` would do with each stage."""
+    return pipeline.preview(recipe, inputs_folders(out), pipeline.stages_until("pretrain"))
+
+
+def inputs_folders(out: Path) -> dict[str, Path]:
+    """Return where `pretrain --out OUT` keeps the artifacts of the stages before it."""
+    return {**pipeline.line_folders(out.with_name(out.name + ".inputs")), "pretrain": out}
+
+
+def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None, device: str = "auto") -> dict[str, Any]:
+    """Score text with a checkpoint: bits_per_byte, nll_per_token [nats], perplexity, tokens, bytes."""
+    from groundup.evaluate.text import evaluate_text
+
+    return evaluate_text(find_checkpoint(checkpoint), text, device, config or EvaluateConfig())
+
+
+def explain(documents: Path, document_id: str) -> Any:
+    """Say why a document was kept or dropped, rule by rule."""
+    from groundup.curate.explain import explain as explain_document
+
+    return explain_document(documents, document_id)
+
+
+def report(run_folder: Path, out: Path | None = None) -> Path:
+    """Draw the page of a run of the line."""
+    from groundup.report.page import write_report
+
+    return write_report(run_folder, out)
+
+
+def as_recipe(recipe: Recipe | Path) -> Recipe:
+    """Return the recipe, read from its file if a path is given."""
+    return recipe if isinstance(recipe, Recipe) else load_recipe(recipe)

@@ -1,0 +1,382 @@
+"""The command line: one verb a stage, and what walks, shows and uses what they make. No logic lives here."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from groundup import api, orders
+from groundup.artifacts.build import Order
+from groundup.artifacts.documents import SPLIT_FOLDERS, Documents
+from groundup.artifacts.plan import Plan
+from groundup.artifacts.reports import Export
+from groundup.artifacts.token_shards import TokenShards
+from groundup.artifacts.tokenizer import Tokenizer
+from groundup.core.errors import GroundupError, Stopped, StorageError
+from groundup.core.files import explain_os_error
+from groundup.core.log import console, set_quiet
+from groundup.core.units import format_bytes, format_count
+from groundup.recipe import SHIPPED, load_recipe, recipe_schema
+
+INTERRUPTED = 130  # what typer exits with on Ctrl-C
+app = typer.Typer(
+    name="groundup",
+    help="Raw text and a compute budget in; a language model you can trust, explain and ship out. Start with: groundup demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+tokenizer_app = typer.Typer(help="Train tokenizers.", no_args_is_help=True)
+plan_app = typer.Typer(help="Decide what to train, and predict what it takes.", no_args_is_help=True)
+app.add_typer(tokenizer_app, name="tokenizer")
+app.add_typer(plan_app, name="plan")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No news and no progress on stderr; errors still are.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what --out holds.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the result; refused if it holds something else.")]
+RecipePath = Annotated[Path, typer.Argument(help="A recipe (YAML); 'groundup new NAME' makes one to start from.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe: --set budget.minutes=20")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+CheckpointPath = Annotated[Path, typer.Argument(help="A checkpoint, a training run, or a run of the line.")]
+
+
+def _print(result: dict[str, Any], as_json: bool, text: Any) -> None:
+    """Print the result on stdout: as JSON for machines, as text (or anything rich can draw) for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    else:
+        Console(highlight=False, soft_wrap=isinstance(text, str)).print(text)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")] = Path("runs/demo"),
+    overrides: Set = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Train, evaluate and export a small model on the text that every installation holds: about 6 minutes on 2 cores."""
+    run(SHIPPED / "demo_cpu.yaml", out=out, overrides=overrides, as_json=as_json, quiet=quiet, dry_run=dry_run)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the recipe; NAME.yaml is written.")],
+    template: Annotated[str, typer.Option("--from", help="The shipped recipe to copy.")] = "demo_cpu",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Copy a shipped recipe to start your own from."""
+    set_quiet(quiet)
+    path = api.new(name, template)
+    _print({"recipe": str(path)}, as_json, f"{path} is yours: edit its sources and budget, then 'groundup run {path}'")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for completion and checks in your editor."""
+    sys.stdout.write(recipe_schema())
+
+
+@app.command()
+def doctor(as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Tell what this machine can do, what is missing, and how to mend it."""
+    set_quiet(quiet)
+    diagnosis = api.doctor()
+    _print(diagnosis.as_json(), as_json, diagnosis.render())
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; default runs/NAME.")] = None,
+    overrides: Set = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
+    remake_from: Annotated[
+        str | None, typer.Option("--from", metavar="STAGE", help="Make this stage and all after it anew.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Walk the whole line of a recipe; what is made already with the same inputs and settings is skipped."""
+    set_quiet(quiet)
+    loaded = load_recipe(recipe, overrides or [])
+    if dry_run:
+        steps = api.preview(loaded, out, until)
+        _print(
+            {"out": str(api.run_folder(loaded, out)), "stages": steps},
+            as_json,
+            "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()),
+        )
+        return
+    done = api.run(loaded, out, until, remake_from)
+    _print(done.as_json(), as_json, done.render())
+
+
+@app.command()
+def show(
+    artifact: Annotated[Path, typer.Argument(help="Any artifact, or a run of the line.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file again and name the damaged ones.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what an artifact is, what it holds, and where it came from, back to the source files."""
+    set_quiet(quiet)
+    result, text, sound = api.show(artifact, verify)
+    _print(result, as_json, text)
+    if not sound:
+        raise typer.Exit(2)
+
+
+@app.command()
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run of the line.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page; default DIR/report.html.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw one self-contained page of a run: data, plan, training, evaluation, model card."""
+    set_quiet(quiet)
+    path = api.report(run_folder, out)
+    _print({"report": str(path)}, as_json, str(path))
+
+
+@app.command()
+def curate(
+    out: Out,
+    inputs: Annotated[
+        list[Path] | None, typer.Option("--input", help="File or folder of text, Markdown, JSONL or Parquet; may be repeated.")
+    ] = None,
+    file_format: Annotated[str, typer.Option("--format", help="auto, text, markdown, jsonl or parquet.")] = "auto",
+    rules: Annotated[str | None, typer.Option(help="Rule sets, comma-separated; 'none' for none.")] = None,
+    validation: Annotated[float, typer.Option(help="Share of documents held out.")] = 0.01,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="Take sources and settings from a recipe instead of --input.")
+    ] = None,
+    overrides: Set = None,
+    seed: int = 0,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Collect text and keep what is good of it; every drop is recorded with rule, value and threshold."""
+    set_quiet(quiet)
+    config, seed = orders.curate_config(inputs or [], file_format, rules, validation, recipe, overrides or [], seed)
+    if not _make(orders.order_curate(config, out, seed), force, dry_run, as_json):
+        return
+    documents = Documents.open(out)
+    total = documents.funnel["yield"]
+    kept = f"{out}: {total['docs']:,} documents, {format_bytes(total['bytes'])}"
+    text = f"{kept}; 'groundup explain {out} ID' says why one was kept or dropped"
+    _print({"out": str(out), "content_hash": documents.content_hash, **documents.funnel}, as_json, text)
+
+
+@app.command()
+def explain(
+    documents: Annotated[Path, typer.Argument(metavar="DIR", help="What curate made.")],
+    document_id: Annotated[str, typer.Argument(metavar="DOC_ID")],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say why a document was kept or dropped, rule by rule, with values and thresholds."""
+    set_quiet(quiet)
+    explanation = api.explain(documents, document_id)
+    _print(explanation.as_json(), as_json, explanation.render())
+
+
+@tokenizer_app.command("train")
+def tokenizer_train(
+    documents: Annotated[Path, typer.Option("--input", help="What curate made.")],
+    out: Out,
+    algorithm: Annotated[str, typer.Option(help="bpe (byte-level).")] = "bpe",
+    vocab_size: Annotated[int, typer.Option(help="Tokens in all.")] = 4096,
+    seed: int = 0,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a tokenizer on curated documents."""
+    set_quiet(quiet)
+    if not _make(orders.order_tokenizer(documents, algorithm, vocab_size, out, seed), force, dry_run, as_json):
+        return
+    tokenizer = Tokenizer.open(out)
+    text = f"{out}: {tokenizer.text.vocab_size:,} tokens, {tokenizer.facts['bytes_per_token']:.2f} bytes a token on held-out text"
+    _print({"out": str(out), "content_hash": tokenizer.content_hash, **tokenizer.facts}, as_json, text)
+
+
+@app.command()
+def encode(
+    documents: Annotated[Path, typer.Option("--input", help="What curate made.")],
+    tokenizer: Annotated[Path, typer.Option("--tokenizer", help="What tokenizer train made.")],
+    out: Out,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn curated documents into memory-mapped token shards."""
+    set_quiet(quiet)
+    if not _make(orders.order_encode(documents, tokenizer, out), force, dry_run, as_json):
+        return
+    shards = TokenShards.open(out)
+    trained, held_out = (format_count(shards.total("tokens", split)) for split in SPLIT_FOLDERS)
+    text = f"{out}: {trained} tokens to train on, {held_out} held out"
+    _print({"out": str(out), "content_hash": shards.content_hash, **shards.info.model_dump(mode="json")}, as_json, text)
+
+
+@plan_app.command("recipe")
+def plan_recipe(
+    recipe: RecipePath,
+    shards: Annotated[Path, typer.Option("--input", help="What encode made.")],
+    out: Out,
+    overrides: Set = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Derive size, steps, precision, memory and time from a recipe's budget, and freeze them."""
+    set_quiet(quiet)
+    if not _make(orders.order_plan(load_recipe(recipe, overrides or []), shards, out), force, dry_run, as_json):
+        return
+    plan = Plan.open(out)
+    result = {"decisions": plan.decisions.model_dump(mode="json"), "forecast": plan.forecast.model_dump(mode="json")}
+    _print(
+        {"out": str(out), "content_hash": plan.content_hash, **result}, as_json, "\n".join(escape(why) for why in plan.forecast.why)
+    )
+
+
+@app.command()
+def pretrain(
+    recipe: RecipePath,
+    out: Out,
+    overrides: Set = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Only go on with an interrupted run; do not start one.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a recipe's model; the stages before it are made in OUT.inputs. The same command goes on after an interruption."""
+    set_quiet(quiet)
+    loaded = load_recipe(recipe, overrides or [])
+    if dry_run:
+        steps = api.preview_pretrain(loaded, out)
+        _print({"out": str(out), "stages": steps}, as_json, "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()))
+        return
+    trained = api.pretrain(loaded, out, resume, force)
+    counts = trained.manifest.counts
+    text = f"{trained.final.path}: {counts['steps']} steps, final loss {counts['final_loss']:.4f} nats/token"
+    _print({"out": str(out), "checkpoint": str(trained.final.path), "content_hash": trained.content_hash, **counts}, as_json, text)
+
+
+@app.command()
+def evaluate(
+    checkpoint: CheckpointPath,
+    text: Annotated[Path, typer.Option("--text", help="UTF-8 file or folder of .txt and .md to score.")],
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score text: bits per byte, nats per token, perplexity."""
+    set_quiet(quiet)
+    result = api.evaluate(checkpoint, text, device=device)
+    line = f"{result['bits_per_byte']:.4f} bits per byte, perplexity {result['perplexity']:.2f} over {result['tokens']:,} tokens"
+    _print(result, as_json, line)
+
+
+@app.command()
+def generate(
+    checkpoint: CheckpointPath,
+    prompt: Annotated[str, typer.Option("--prompt", help="The start of the text.")],
+    greedy: Annotated[bool, typer.Option("--greedy", help="Always the most probable token.")] = False,
+    temperature: Annotated[float, typer.Option(help="Above 1 more varied, below 1 more sure.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="Sample among the k most probable tokens.")] = None,
+    top_p: Annotated[float, typer.Option(help="Sample among the most probable tokens that hold this share.")] = 0.95,
+    seed: int = 0,
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens to add at most.")] = 100,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a prompt, token by token."""
+    set_quiet(quiet)
+    stream = api.generate(checkpoint, prompt, greedy, temperature, top_k, top_p, seed, max_new_tokens, device)
+    if as_json:
+        text = "".join(stream)
+        _print({"prompt": prompt, "text": text}, True, None)
+        return
+    sys.stdout.write(prompt)
+    for piece in stream:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+@app.command()
+def export(
+    checkpoint: CheckpointPath,
+    out: Out,
+    file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder in the Llama layout.")] = "hf",
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not load the folder back with transformers to compare logits.")
+    ] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ship a checkpoint as a folder that other tools load, proven equal logit by logit, with a model card."""
+    set_quiet(quiet)
+    if not _make(orders.order_export(checkpoint, out, file_format, not no_verify), force, dry_run, as_json):
+        return
+    exported = Export.open(out)
+    difference = exported.result["max_logit_difference"]
+    proof = "not verified" if difference is None else f"max |logit difference| {difference:.2e} to transformers"
+    _print({"out": str(out), "content_hash": exported.content_hash, **exported.result}, as_json, f"{out}: {proof}")
+
+
+def _make(order: Order, force: bool, dry_run: bool, as_json: bool) -> bool:
+    """Carry out the order; with `dry_run` only say what would be done, and return False."""
+    if dry_run:
+        preview = orders.preview(order)
+        _print(preview, as_json, f"would {preview['action']} {preview['out']}")
+        return False
+    orders.carry_out(order, force)
+    return True
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
+    stopped = "stopped; the same command goes on from what is finished"
+    try:
+        app()
+    except SystemExit as exit_:
+        interrupted = exit_.code == INTERRUPTED
+        code = _fail(stopped, Stopped.exit_code) if interrupted else exit_.code
+    except KeyboardInterrupt:
+        code = _fail(stopped, Stopped.exit_code)
+    except GroundupError as error:
+        code = _fail(str(error), error.exit_code)
+    except OSError as error:
+        code = _fail(explain_os_error(error), StorageError.exit_code)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> int:
+    console.quiet = False
+    console.print(f"[bold red]{'stopped' if code == 3 else 'error'}[/] {escape(message)}")
+    return code

@@ -1,0 +1,124 @@
+"""Orders of single stages, from what a user says on the command line or in Python."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.build import Order, is_made, make
+from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
+from groundup.artifacts.documents import Documents
+from groundup.artifacts.plan import Plan
+from groundup.artifacts.token_shards import TokenShards
+from groundup.artifacts.tokenizer import Tokenizer
+from groundup.core.config import Config
+from groundup.core.errors import ConfigError
+from groundup.core.log import say
+from groundup.curate.config import CurateConfig
+from groundup.encode.config import EncodeConfig
+from groundup.export.config import ExportConfig
+from groundup.pipeline import find_stage
+from groundup.recipe import Recipe, load_recipe
+from groundup.tokenizer.config import TokenizerConfig
+
+
+def curate_config(
+    inputs: Sequence[Path],
+    file_format: str,
+    rules: str | None,
+    validation: float,
+    recipe: Path | None,
+    overrides: Sequence[str],
+    seed: int,
+) -> tuple[CurateConfig, int]:
+    """Return the settings of `groundup curate` and the seed: of the recipe, or of the inputs named one by one."""
+    if (recipe is None) == (not inputs):
+        raise ConfigError("say either --input PATH (may be repeated) or --recipe RECIPE, not both")
+    if recipe is not None:
+        loaded = load_recipe(recipe, overrides)
+        return loaded.curate, loaded.seed
+    if overrides:
+        raise ConfigError("--set changes a recipe's keys and has no effect without --recipe")
+    data: dict[str, Any] = {"sources": _sources(inputs, file_format), "validation": validation}
+    if rules is not None:
+        data["rules"] = [] if rules == "none" else rules.split(",")
+    return CurateConfig.parse(data, "curate"), seed
+
+
+def _sources(inputs: Sequence[Path], file_format: str) -> list[dict[str, Any]]:
+    names: list[str] = []
+    for path in inputs:
+        stem = "".join(c if c.isalnum() or c in "_.-" else "-" for c in path.resolve().stem.lower()).strip("_.-") or "text"
+        names.append(stem if stem not in names else f"{stem}-{len(names)}")
+    return [{"name": name, "path": str(path.absolute()), "format": file_format} for name, path in zip(names, inputs, strict=True)]
+
+
+def order_curate(config: CurateConfig, out: Path, seed: int) -> Order:
+    """Return the order to collect and curate text."""
+    return _order("curate", out, config, seed, {}, sources=find_stage("curate").door().source_hashes(config))
+
+
+def order_tokenizer(documents: Path, algorithm: str, vocab_size: int, out: Path, seed: int) -> Order:
+    """Return the order to train a tokenizer."""
+    config = TokenizerConfig.parse({"algorithm": algorithm, "vocab_size": vocab_size}, "tokenizer train")
+    return _order("tokenizer", out, config, seed, {"curate": Documents.open(documents)})
+
+
+def order_encode(documents: Path, tokenizer: Path, out: Path) -> Order:
+    """Return the order to encode documents."""
+    return _order("encode", out, EncodeConfig(), 0, {"curate": Documents.open(documents), "tokenizer": Tokenizer.open(tokenizer)})
+
+
+def order_plan(recipe: Recipe, shards: Path, out: Path) -> Order:
+    """Return the order to plan a recipe's training on the shards."""
+    return _order("plan", out, recipe.plan_config(), recipe.seed, {"encode": TokenShards.open(shards)}, recipe=recipe)
+
+
+def order_export(checkpoint: Path, out: Path, file_format: str, verify: bool) -> Order:
+    """Return the order to export a checkpoint, with what its lineage holds for the model card."""
+    config = ExportConfig.parse({"format": file_format, "verify": verify}, "export")
+    found = find_checkpoint(checkpoint)
+    return _order("export", out, config, found.manifest.seed, {"pretrain": found, **lineage_of(found.path.parent.parent)})
+
+
+def lineage_of(run: Path) -> dict[str, Artifact]:
+    """Return the artifacts that a training run was made from, and the evaluation beside it, as far as they are there."""
+    training = TrainingRun.open(run)
+    found: dict[str, Artifact] = {"plan": Plan.open(run / training.manifest.inputs["plan"].path)}
+    shards = TokenShards.open(run / training.manifest.inputs["encode"].path)
+    found["curate"] = Documents.open(shards.path / shards.manifest.inputs["curate"].path)
+    return found
+
+
+def carry_out(order: Order, force: bool) -> None:
+    """Make the order's artifact, or say that it is there already."""
+    if not make(order, find_stage(order.stage).run, replace=force):
+        say(f"[dim]{order.out}: already made with the same inputs and settings[/]")
+
+
+def preview(order: Order) -> dict[str, Any]:
+    """Return what `carry_out` would do."""
+    action = "skip, already made:" if is_made(order) else "make"
+    return {"stage": order.stage, "out": str(order.out), "action": action, "config": order.config.model_dump(mode="json")}
+
+
+def _order(
+    verb: str,
+    out: Path,
+    config: Config,
+    seed: int,
+    inputs: Mapping[str, Artifact],
+    sources: Mapping[str, str] | None = None,
+    recipe: Recipe | None = None,
+) -> Order:
+    return Order(
+        stage=verb,
+        kind=find_stage(verb).makes,
+        out=out,
+        config=config,
+        seed=seed,
+        device=recipe.device if recipe else "auto",
+        inputs=inputs,
+        sources=sources or {},
+        recipe=recipe.resolved() if recipe else None,
+    )

@@ -1,0 +1,186 @@
+"""The line: the ordered table of stages, and the walk from raw text to a shipped model."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.build import Job, Order, Outcome, is_made, make
+from groundup.core.config import Config, nearest
+from groundup.core.errors import ConfigError
+from groundup.core.files import locked
+from groundup.core.log import say
+from groundup.recipe import Recipe
+
+StageRun = Callable[[Any, Job], Outcome]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the line. Its door is the module `groundup.VERB.run`, opened only when the stage has work to do."""
+
+    verb: str
+    what: str
+    eats: tuple[str, ...]
+    makes: str
+    """Kind of the artifact."""
+    config: Callable[[Recipe], Config]
+    answers: str
+    resumable: bool = False
+    reads_sources: bool = False
+    """True if the stage reads text from outside; its door then has `source_hashes(config)`."""
+
+    def door(self) -> Any:
+        return importlib.import_module(f"groundup.{self.verb}.run")
+
+    def run(self, config: Any, job: Job) -> Outcome:
+        outcome: Outcome = self.door().run(config, job)
+        return outcome
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        verb="curate",
+        what="raw text",
+        eats=(),
+        makes="documents",
+        config=lambda recipe: recipe.curate,
+        answers="what of my text is good, what is left, and why",
+        reads_sources=True,
+    ),
+    Stage(
+        verb="tokenizer",
+        what="documents",
+        eats=("curate",),
+        makes="tokenizer",
+        config=lambda recipe: recipe.tokenizer,
+        answers="how well the vocabulary fits the domain",
+    ),
+    Stage(
+        verb="encode",
+        what="documents, tokenizer",
+        eats=("curate", "tokenizer"),
+        makes="token-shards",
+        config=lambda recipe: recipe.encode,
+        answers="how many tokens there are, of which source",
+    ),
+    Stage(
+        verb="plan",
+        what="budget or size, token shards",
+        eats=("encode",),
+        makes="plan",
+        config=lambda recipe: recipe.plan_config(),
+        answers="what to train, how long it takes, how much memory it needs",
+    ),
+    Stage(
+        verb="pretrain",
+        what="plan, token shards",
+        eats=("plan", "encode", "tokenizer"),
+        makes="training-run",
+        config=lambda recipe: recipe.pretrain,
+        answers="the model, with every step's metrics",
+        resumable=True,
+    ),
+    Stage(
+        verb="evaluate",
+        what="checkpoint, held-out text",
+        eats=("pretrain", "encode", "curate"),
+        makes="evaluation",
+        config=lambda recipe: recipe.evaluate,
+        answers="bits per byte beside honest baselines, samples",
+    ),
+    Stage(
+        verb="export",
+        what="checkpoint, all reports",
+        eats=("pretrain", "evaluate", "plan", "curate"),
+        makes="export",
+        config=lambda recipe: recipe.export,
+        answers="a folder that other tools load, proven equal, with a model card",
+    ),
+)
+VERBS = tuple(stage.verb for stage in STAGES)
+
+
+def find_stage(verb: str) -> Stage:
+    """Return the row of `verb`; raise ConfigError with the nearest known one if there is none."""
+    for stage in STAGES:
+        if stage.verb == verb:
+            return stage
+    raise ConfigError(f"no stage '{verb}' in the line; {nearest(verb, list(VERBS))}")
+
+
+def stages_until(verb: str | None) -> tuple[Stage, ...]:
+    """Return the stages up to `verb` that it needs, in order; all of them for None."""
+    if verb is None:
+        return STAGES
+    needed = {find_stage(verb).verb}
+    for stage in reversed(STAGES):
+        if stage.verb in needed:
+            needed.update(stage.eats)
+    return tuple(stage for stage in STAGES if stage.verb in needed)
+
+
+def order_stage(stage: Stage, recipe: Recipe, folders: Mapping[str, Path]) -> Order:
+    """Return the order that makes the stage's artifact in its folder from those of the stages before it."""
+    config = stage.config(recipe)
+    sources = stage.door().source_hashes(config) if stage.reads_sources else {}
+    return Order(
+        stage=stage.verb,
+        kind=stage.makes,
+        out=folders[stage.verb],
+        config=config,
+        seed=recipe.seed,
+        device=recipe.device,
+        inputs={verb: Artifact.open(folders[verb]) for verb in stage.eats},
+        sources=sources,
+        recipe=recipe.resolved(),
+        resumable=stage.resumable,
+    )
+
+
+def walk(
+    recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...], remake_from: str | None = None
+) -> Iterator[tuple[Stage, bool]]:
+    """Make what is not made yet, in order, and yield (stage, whether it had to be made).
+
+    A stage whose inputs and settings are those of its artifact is skipped. From `remake_from` on every stage is made anew.
+    """
+    remake = False
+    for stage in stages:
+        remake = remake or stage.verb == remake_from
+        order = order_stage(stage, recipe, folders)
+        if is_made(order) and not remake:
+            say(f"[dim]{stage.verb:<10} already made with the same inputs and settings, skipped  {folders[stage.verb]}[/]")
+            yield stage, False
+            continue
+        say(f"[bold]{stage.verb:<10}[/] {stage.what} -> {stage.makes}")
+        make(order, stage.run, replace=True, remake=remake)
+        yield stage, True
+
+
+def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: str | None = None) -> dict[str, bool]:
+    """Walk the line in `out`, one folder a stage, and return which stages had to be made."""
+    stages = stages_until(until)
+    if remake_from is not None and find_stage(remake_from) not in stages:
+        raise ConfigError(f"--from {remake_from} comes after --until {until}")
+    with locked(out):
+        return {stage.verb: made for stage, made in walk(recipe, line_folders(out), stages, remake_from)}
+
+
+def line_folders(out: Path) -> dict[str, Path]:
+    """Return the folder of each stage's artifact in a run of the line."""
+    return {verb: out / verb for verb in VERBS}
+
+
+def preview(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> dict[str, str]:
+    """Return what `walk` would do with each stage: 'skip', 'make', or 'make (after ...)' where an input is still to be made."""
+    plan: dict[str, str] = {}
+    for stage in stages:
+        waiting = [verb for verb in stage.eats if plan.get(verb, "skip") != "skip"]
+        if waiting:
+            plan[stage.verb] = f"make, after {', '.join(waiting)}"
+        else:
+            plan[stage.verb] = "skip" if is_made(order_stage(stage, recipe, folders)) else "make"
+    return plan

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from groundup.core.errors import ConfigError
+from groundup.recipe import SHIPPED, apply_override, load_recipe, recipe_schema
+
+DEMO = SHIPPED / "demo_cpu.yaml"
+
+
+def test_overrides_reach_every_depth() -> None:
+    recipe = load_recipe(
+        DEMO, ["budget.minutes=2", "curate.sources.1.weight=3", "pretrain.optimizer.learning_rate=1e-3", "model.num_kv_heads=2"]
+    )
+    assert recipe.budget is not None
+    assert recipe.budget.minutes == 2
+    assert recipe.curate.sources[1].weight == 3
+    assert recipe.pretrain.optimizer.learning_rate == 1e-3
+    assert recipe.model.num_kv_heads == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["budget.minuts=2"], "did you mean 'minutes'"),
+        (["pretrain.steps=5"], "both fix the length"),
+        (["budget=null"], "budget.minutes, or the size"),
+        (["model.dim=64"], "go together"),
+        (["pretrain.batch_tokens=1000"], "nearest that is: 768"),
+        (["pretrain.micro_batch=5"], "does not divide"),
+        (["curate.sources.9.weight=1"], "not a position in a list of 2"),
+        (["noequals"], "key=value"),
+        (["name.x=1"], "single value"),
+        (["curate.sources.1.name=docs"], "two sources are called 'docs'"),
+        (["curate.sources.0.kind=files"], "has kind 'files' and no path"),
+        (["curate.sources.0.path=x"], "take its path out"),
+        (["tokenizer.vocab_size=1"], "vocab_size"),
+        (["device=tpu"], "device"),
+        (["a=[1"], "not valid YAML"),
+    ],
+)
+def test_bad_settings_say_the_way_out(overrides: list[str], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(DEMO, overrides)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff\xfe", "UTF-8"), (b"- 1", "mapping"), (b"a: [", "YAML"), (b"", "mapping"), (b"a: !!python/object:os.system x", "YAML")],
+)
+def test_bad_files_are_clear_errors(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "r.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        load_recipe(tmp_path / "r.yaml")
+
+
+def test_missing_recipe_names_the_shipped_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="demo_cpu"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
+    data = yaml.safe_load(DEMO.read_text())
+    data["curate"]["sources"] = [{"name": "own", "path": "texts"}]
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(data))
+    assert load_recipe(tmp_path / "r.yaml").curate.sources[0].path == tmp_path / "texts"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@given(
+    st.binary(max_size=300)
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda x: st.dictionaries(st.sampled_from(["name", "curate", "sources", "budget", "q"]), x),
+    ).map(lambda v: yaml.safe_dump(v).encode())
+)
+def test_no_bytes_make_anything_but_a_recipe_or_a_config_error(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "r.yaml").write_bytes(raw)
+    try:
+        load_recipe(tmp_path / "r.yaml")
+    except ConfigError as error:
+        assert "r.yaml" in str(error)
+
+
+@given(st.text(max_size=30))
+def test_no_override_is_a_traceback(text: str) -> None:
+    data = yaml.safe_load(DEMO.read_text())
+    try:
+        apply_override(data, text)
+    except ConfigError as error:
+        assert "--set" in str(error)
+
+
+def test_schema_names_every_section() -> None:
+    schema = json.loads(recipe_schema())
+    assert {"budget", "model", "curate", "tokenizer", "pretrain", "evaluate", "export"} <= schema["properties"].keys()
