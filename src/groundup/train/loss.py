@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from groundup.nn.precision import compute_dtype
+
 IGNORE = -100
 """Target of positions that have none (padding)."""
 _CHUNK_ROWS = 512
@@ -24,10 +26,9 @@ def linear_cross_entropy(
     float32 (float64 for float64). The gradient is taken in the same pass, so backward only scales it; there is no second
     derivative.
     """
-    device = hidden.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+    dtype = compute_dtype(hidden)
     rows = hidden.reshape(-1, hidden.shape[-1])
-    with torch.autocast(device, enabled=False):
+    with torch.autocast(hidden.device.type, enabled=False):
         loss: Tensor = _LinearCrossEntropy.apply(rows, head_weight, targets.reshape(-1), dtype, chunk_rows)  # type: ignore[no-untyped-call]
     return loss
 
@@ -36,9 +37,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """Loss and gradient of linear head + cross-entropy, chunk by chunk."""
 
     @staticmethod
-    def forward(  # noqa: PLR0917  autograd functions take no keyword arguments
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, chunk_rows: int
-    ) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, chunk_rows: int) -> Tensor:
         needs_grad = any(ctx.needs_input_grad[:2])
         exact = torch.promote_types(dtype, torch.float32)
         head = weight.to(dtype)

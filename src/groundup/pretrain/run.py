@@ -1,0 +1,100 @@
+"""Pretrain the planned model on the token shards."""
+
+import functools
+
+import torch
+
+from groundup.artifacts.build import Job, Order, Outcome
+from groundup.artifacts.checkpoint import CHECKPOINTS, Checkpoint
+from groundup.artifacts.manifest import MANIFEST
+from groundup.artifacts.plan import Decisions, Plan
+from groundup.artifacts.token_shards import TokenShards
+from groundup.artifacts.tokenizer import Tokenizer
+from groundup.core.errors import ArtifactError
+from groundup.core.files import write_json
+from groundup.core.seeds import derive_seed
+from groundup.nn.config import ModelConfig
+from groundup.nn.device import resolve_device
+from groundup.nn.transformer import Transformer
+from groundup.train.batches import BatchReader
+from groundup.train.checkpoint import CheckpointStore
+from groundup.train.config import TrainConfig
+from groundup.train.loop import train
+from groundup.train.memory import PeakMemory
+from groundup.train.metrics import Efficiency, MetricsLog
+from groundup.train.optim import build_optimizer
+from groundup.train.schedules import learning_rate
+from groundup.train.step import TrainStep
+
+METRICS_FILE = "metrics.jsonl"
+MEMORY_FILE = "memory.json"
+SPEED_FILE = "speed.json"
+
+
+def run(config: TrainConfig, job: Job) -> Outcome:
+    """Train as the plan decided; go on from the newest checkpoint that an earlier try left in `job.out`."""
+    plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
+    _check_tokenizer(shards, tokenizer)
+    decisions = plan.decisions
+    torch.set_num_threads(decisions.num_threads)
+    device = resolve_device(decisions.device)
+    memory = PeakMemory(device)
+    model = _build_model(decisions, job.seed, device)
+    metrics = _metrics(plan, job, memory)
+    train(
+        steps=decisions.steps,
+        train_step=TrainStep(model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device),
+        batches=BatchReader(
+            shards,
+            seed=job.seed,
+            seq_len=decisions.seq_len,
+            batch_sequences=decisions.batch_tokens // decisions.seq_len,
+            micro_batch=decisions.micro_batch,
+            document_mask=config.document_mask,
+        ),
+        learning_rate=functools.partial(
+            learning_rate, steps=decisions.steps, peak=config.optimizer.learning_rate, config=config.schedule
+        ),
+        checkpoints=_checkpoints(config, job, decisions, tokenizer),
+        metrics=metrics,
+    )
+    write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
+    write_json(job.out / SPEED_FILE, metrics.summary())
+    manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
+    return Outcome(
+        counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
+        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, *manifests}),
+    )
+
+
+def _check_tokenizer(shards: TokenShards, tokenizer: Tokenizer) -> None:
+    if shards.info.tokenizer_hash != tokenizer.content_hash:
+        raise ArtifactError(
+            f"{shards.path}: its tokens were made by tokenizer {shards.info.tokenizer_hash[:12]}, but {tokenizer.path} is "
+            f"{tokenizer.content_hash[:12]}; encode the documents again with this tokenizer, or give the one they were made with"
+        )
+
+
+def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Transformer:
+    """Return the model with its first weights, which depend on the seed alone."""
+    model = Transformer(ModelConfig.parse(decisions.model, "plan"), decisions.attention)
+    model.init_weights(torch.Generator().manual_seed(derive_seed(seed, "init")))
+    torch.manual_seed(derive_seed(seed, "train"))
+    return model.to(device)
+
+
+def _metrics(plan: Plan, job: Job, memory: PeakMemory) -> MetricsLog:
+    forecast = plan.forecast
+    peak = forecast.matmul_peak_flops_per_s[plan.decisions.precision]
+    return MetricsLog(job.out / METRICS_FILE, Efficiency(forecast.flops_per_token, peak), memory)
+
+
+def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer) -> CheckpointStore:
+    return CheckpointStore(
+        root=job.out / CHECKPOINTS,
+        order=Order("pretrain", Checkpoint.kind, job.out, config, job.seed, decisions.device, job.inputs),
+        model_config=ModelConfig.parse(decisions.model, "plan"),
+        tokenizer_file=tokenizer.file,
+        every=decisions.checkpoint_steps,
+        keep=config.keep_checkpoints,
+    )

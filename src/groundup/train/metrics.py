@@ -1,0 +1,101 @@
+"""metrics.jsonl: one object a step, each step once."""
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundup.core.files import storage_errors, write_text
+from groundup.train.memory import PeakMemory
+from groundup.train.step import StepResult
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """What turns tokens a second into model FLOPs utilisation (MFU; Chowdhery et al. 2022, appendix B)."""
+
+    flops_per_token: float
+    peak_flops_per_s: float
+    """Measured for matrix products in the run's precision."""
+
+
+class MetricsLog:
+    """Appends to metrics.jsonl; knows the run's time, speed and memory from its rows."""
+
+    def __init__(self, path: Path, efficiency: Efficiency, memory: PeakMemory) -> None:
+        self._path = path
+        self._efficiency = efficiency
+        self._memory = memory
+        self._rows: list[dict[str, Any]] = []
+        self._ended_s = time.perf_counter()
+
+    def begin(self, steps_done: int) -> None:
+        """Keep the rows of the first `steps_done` steps and start the clock of the next one."""
+        self._rows = [row for row in read_rows(self._path) if row["step"] <= steps_done]
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
+        self._ended_s = time.perf_counter()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens seen so far."""
+        return int(self._rows[-1]["tokens"]) if self._rows else 0
+
+    def record(self, step: int, result: StepResult, learning_rate: float, events: Sequence[str] = ()) -> dict[str, Any]:
+        """Append and return the row of the step that just ended; its time runs from the end of the step before."""
+        now_s = time.perf_counter()
+        step_s, self._ended_s = now_s - self._ended_s, now_s
+        tokens_per_s = result.tokens / step_s
+        row = {
+            "step": step,
+            "tokens": self.tokens + result.tokens,
+            "loss": result.loss,
+            "lr": learning_rate,
+            "grad_norm": result.grad_norm,
+            "tokens_per_s": tokens_per_s,
+            "mfu": self._efficiency.flops_per_token * tokens_per_s / self._efficiency.peak_flops_per_s,
+            "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
+            "step_s": step_s,
+            "events": list(events),
+        }
+        self._rows.append(row)
+        with storage_errors(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+        return row
+
+    def summary(self) -> dict[str, float]:
+        """Return train_s (summed over resumes, redone steps once), median_step_s, tokens_per_s and mfu of the median step."""
+        median = statistics.median_low([row["step_s"] for row in self._rows])
+        row = next(row for row in self._rows if row["step_s"] == median)
+        return {
+            "train_s": sum(row["step_s"] for row in self._rows),
+            "median_step_s": median,
+            "tokens_per_s": row["tokens_per_s"],
+            "mfu": row["mfu"],
+        }
+
+    def final_loss(self, steps: int = 20) -> float:
+        """Return the mean loss of the last `steps` steps [nats/token]."""
+        return statistics.fmean(row["loss"] for row in self._rows[-steps:])
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The most memory that any step had seen, over all resumes."""
+        return int(self._rows[-1]["peak_memory_bytes"])
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a metrics file in order; a last line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    with storage_errors(path):
+        lines = path.read_text().splitlines()
+    rows = []
+    for line in lines:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows

@@ -1,0 +1,119 @@
+"""The order of training data: a pure function of (seed, fingerprint, step), with access to any step in constant time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from groundup.artifacts.token_shards import TokenShards
+from groundup.core.errors import DataError
+from groundup.core.seeds import derive_seed
+
+UInts = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+_ROUNDS = 8
+
+
+def permute(positions: Ints, size: int, seed: int) -> Ints:
+    """Return where each of `positions` (all below `size`) goes under the permutation of 0..size-1 that `seed` picks.
+
+    A Feistel network over the next even number of bits (Luby & Rackoff 1988), repeated on results that fall outside until they
+    fall inside (cycle walking, Black & Rogaway 2002, section 3): no table, any size.
+    """
+    half_bits = max((size - 1).bit_length() + 1, 4) // 2
+    keys = [np.uint64(derive_seed(seed, "feistel", number)) for number in range(_ROUNDS)]
+    values = _feistel(positions.astype(np.uint64), half_bits, keys)
+    outside = np.flatnonzero(values >= size)
+    while outside.size:
+        values[outside] = _feistel(values[outside], half_bits, keys)
+        outside = outside[values[outside] >= size]
+    return values.astype(np.int64)
+
+
+def _feistel(values: UInts, half_bits: int, keys: list[np.uint64]) -> UInts:
+    shift, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
+    left, right = values >> shift, values & mask
+    for key in keys:
+        left, right = right, left ^ (_mix(right ^ key) & mask)
+    return (left << shift) | right
+
+
+def _mix(values: UInts) -> UInts:
+    """Spread every bit over all 64: multiply and fold, twice (arithmetic modulo 2^64)."""
+    for multiplier in (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)):
+        values = (values ^ (values >> np.uint64(33))) * multiplier
+    return values ^ (values >> np.uint64(33))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What the order needs to know of a source: its windows (runs of seq_len + 1 tokens) and its weight."""
+
+    name: str
+    windows: int
+    weight: float
+
+    @property
+    def share(self) -> int:
+        """Windows of the source in one mixed epoch."""
+        return max(round(self.weight * self.windows), 1)
+
+
+class DataOrder:
+    """Which window of which source each place of the run holds.
+
+    A mixed epoch holds `share` windows of every source, shuffled. Each source counts its own windows on through the mixed
+    epochs and shuffles anew each time all have been taken: after any number of mixed epochs, no window of a source has been
+    seen two times more often than another.
+    """
+
+    def __init__(self, streams: list[Stream], seed: int, fingerprint: str) -> None:
+        self.streams = streams
+        self._seed = derive_seed(seed, "order", fingerprint)
+        self._shares = np.array([stream.share for stream in streams], dtype=np.int64)
+        self._ends = np.cumsum(self._shares)
+
+    @property
+    def epoch_windows(self) -> int:
+        """Windows in one mixed epoch."""
+        return int(self._ends[-1])
+
+    def at(self, places: Ints) -> tuple[Ints, Ints]:
+        """Return (source number, window number within the source) of each place, 0 being the first of the run."""
+        epoch, place = np.divmod(places, self.epoch_windows)
+        slot = self._shuffle(place, epoch, self.epoch_windows, "mix")
+        source = np.searchsorted(self._ends, slot, side="right").astype(np.int64)
+        count = epoch * self._shares[source] + slot - (self._ends - self._shares)[source]
+        window = np.empty_like(count)
+        for number, stream in enumerate(self.streams):
+            mine = source == number
+            source_epoch, position = np.divmod(count[mine], stream.windows)
+            window[mine] = self._shuffle(position, source_epoch, stream.windows, "source", stream.name)
+        return source, window
+
+    def _shuffle(self, positions: Ints, epochs: Ints, size: int, *names: str) -> Ints:
+        """Return the positions under the permutation that belongs to each one's epoch."""
+        result = np.empty_like(positions)
+        for epoch in np.unique(epochs):
+            mine = epochs == epoch
+            result[mine] = permute(positions[mine], size, derive_seed(self._seed, *names, int(epoch)))
+        return result
+
+
+def streams_of(shards: TokenShards, seq_len: int) -> list[Stream]:
+    """Return the sources of the training split that fill at least one window.
+
+    Raises DataError if none does.
+    """
+    streams = []
+    for source in shards.info.sources:
+        windows = (source.tokens["train"] - 1) // seq_len
+        if windows > 0:
+            streams.append(Stream(source.name, windows, source.weight))
+    if not streams:
+        longest = max((source.tokens["train"] for source in shards.info.sources), default=0)
+        raise DataError(
+            f"{shards.path}: the training text is too short: its longest source has {longest:,} tokens, one sequence takes "
+            f"pretrain.seq_len + 1 = {seq_len + 1:,}; add text, or set pretrain.seq_len below {max(longest, 2):,}"
+        )
+    return streams

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from groundup.train.loss import IGNORE, linear_cross_entropy
+
+SUMMATION_ORDER = 1e-6  # float32: chunks are summed in another order than the whole
+BF16_LOGITS = 0.02  # logits of size ~3 rounded to 8 significant bits, averaged over the rows
+
+
+def problem(dtype: torch.dtype = torch.float32, rows: int = 70) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(2, rows, 16, generator=generator, dtype=dtype, requires_grad=True)
+    weight = torch.randn(33, 16, generator=generator, dtype=dtype, requires_grad=True)
+    targets = torch.randint(0, 33, (2, rows), generator=generator)
+    targets[0, 3:9] = IGNORE
+    return hidden, weight, targets
+
+
+def reference(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy((hidden @ weight.T).flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 32, 512])
+def test_equals_cross_entropy_of_whole_logits(chunk_rows: int) -> None:
+    hidden, weight, targets = problem()
+    loss, expected = linear_cross_entropy(hidden, weight, targets, chunk_rows), reference(hidden, weight, targets)
+    gradients = torch.autograd.grad(loss / 7, (hidden, weight))
+    expected_gradients = torch.autograd.grad(expected / 7, (hidden, weight))
+    torch.testing.assert_close(loss, expected, rtol=SUMMATION_ORDER, atol=0)
+    for gradient, wanted in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=SUMMATION_ORDER, atol=SUMMATION_ORDER)
+
+
+def test_gradient_by_finite_differences() -> None:
+    hidden, weight, targets = problem(torch.float64, rows=5)
+    assert torch.autograd.gradcheck(lambda h, w: linear_cross_entropy(h, w, targets, chunk_rows=4), (hidden, weight))
+
+
+def test_bf16_autocast_is_close() -> None:
+    hidden, weight, targets = problem()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = linear_cross_entropy(hidden, weight, targets)
+    assert loss.dtype == torch.float32
+    expected = reference(hidden, weight, targets)
+    assert abs(loss - expected) / (targets != IGNORE).sum() < BF16_LOGITS
+    for gradient, wanted in zip(
+        torch.autograd.grad(loss, (hidden, weight)), torch.autograd.grad(expected, (hidden, weight)), strict=True
+    ):
+        assert gradient.dtype == torch.float32
+        assert (gradient - wanted).norm() / wanted.norm() < BF16_LOGITS
+
+
+def test_ignored_positions_do_nothing() -> None:
+    hidden, weight, targets = problem()
+    (gradient,) = torch.autograd.grad(linear_cross_entropy(hidden, weight, targets), hidden)
+    assert (gradient[targets == IGNORE] == 0).all()
+    assert (gradient[targets != IGNORE] != 0).any(dim=-1).all()
+
+
+def test_all_ignored_is_zero() -> None:
+    hidden, weight, targets = problem()
+    assert linear_cross_entropy(hidden, weight, torch.full_like(targets, IGNORE)).item() == 0
+
+
+def test_no_gradient_wanted() -> None:
+    hidden, weight, targets = problem()
+    with torch.no_grad():
+        loss = linear_cross_entropy(hidden, weight, targets)
+    assert not loss.requires_grad
+    torch.testing.assert_close(loss, reference(hidden, weight, targets).detach(), rtol=SUMMATION_ORDER, atol=0)

@@ -1,0 +1,98 @@
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundup.train.order import DataOrder, Stream, permute
+
+sizes = st.integers(1, 700)
+seeds = st.integers(0, 2**64 - 1)
+streams = st.lists(st.tuples(st.integers(1, 60), st.floats(0.01, 5)), min_size=1, max_size=4).map(
+    lambda rows: [Stream(f"s{number}", windows, weight) for number, (windows, weight) in enumerate(rows)]
+)
+
+
+def places(start: int, stop: int) -> np.ndarray:
+    return np.arange(start, stop, dtype=np.int64)
+
+
+def pairs(order: DataOrder, start: int, stop: int) -> list[tuple[int, int]]:
+    source, window = order.at(places(start, stop))
+    return list(zip(source.tolist(), window.tolist(), strict=True))
+
+
+@given(size=sizes, seed=seeds)
+@settings(deadline=None)
+def test_permute_is_a_bijection(size: int, seed: int) -> None:
+    assert sorted(permute(places(0, size), size, seed).tolist()) == list(range(size))
+
+
+def test_permute_reaches_beyond_32_bits() -> None:
+    size = 3 * 10**12
+    values = permute(places(size - 1000, size), size, 1)
+    assert len(set(values.tolist())) == 1000
+    assert 0 <= values.min() < values.max() < size
+
+
+def test_permutations_look_random() -> None:
+    """Over many seeds each position goes everywhere equally often: chi-squared of 20 x 20 cells, 361 degrees of freedom."""
+    size, trials = 20, 4000
+    counts = np.zeros((size, size))
+    for seed in range(trials):
+        counts[places(0, size), permute(places(0, size), size, seed)] += 1
+    expected = trials / size
+    chi_squared = ((counts - expected) ** 2 / expected).sum()
+    assert 361 - 6 * 26.9 < chi_squared < 361 + 6 * 26.9  # standard deviation sqrt(2 x 361)
+
+
+@given(streams=streams, seed=seeds)
+@settings(deadline=None, max_examples=50)
+def test_every_mixed_epoch_has_the_exact_shares_and_no_window_gets_ahead(streams: list[Stream], seed: int) -> None:
+    order = DataOrder(streams, seed, "fingerprint")
+    seen: Counter[tuple[int, int]] = Counter()
+    for epoch in range(3):
+        epoch_pairs = pairs(order, epoch * order.epoch_windows, (epoch + 1) * order.epoch_windows)
+        by_source = Counter(source for source, _ in epoch_pairs)
+        assert [by_source[number] for number in range(len(streams))] == [stream.share for stream in streams]
+        seen.update(epoch_pairs)
+        for number, stream in enumerate(streams):
+            counts = [seen[number, window] for window in range(stream.windows)]
+            assert max(counts) - min(counts) <= 1
+    assert all(0 <= window < streams[source].windows for source, window in seen)
+
+
+def test_with_weight_one_an_epoch_is_every_window_once() -> None:
+    order = DataOrder([Stream("a", 37, 1.0), Stream("b", 5, 1.0)], 3, "fingerprint")
+    everything = [(0, window) for window in range(37)] + [(1, window) for window in range(5)]
+    for epoch in range(4):
+        assert sorted(pairs(order, epoch * 42, (epoch + 1) * 42)) == everything
+
+
+def test_rounded_away_source_still_gives_one_window() -> None:
+    assert Stream("tiny", 3, 0.01).share == 1
+
+
+@given(streams=streams, seed=seeds, cuts=st.lists(st.integers(0, 300), max_size=5))
+@settings(deadline=None, max_examples=30)
+def test_access_anywhere_equals_reading_through(streams: list[Stream], seed: int, cuts: list[int]) -> None:
+    order = DataOrder(streams, seed, "fingerprint")
+    whole = pairs(order, 0, 300)
+    edges = sorted({0, 300, *cuts})
+    parts = [pairs(order, start, stop) for start, stop in pairwise(edges)]
+    assert [pair for part in parts for pair in part] == whole
+
+
+def test_seed_fingerprint_and_epoch_change_the_order() -> None:
+    streams = [Stream("a", 100, 1.0), Stream("b", 50, 1.0)]
+    base = DataOrder(streams, 0, "x")
+    others = [pairs(DataOrder(streams, 1, "x"), 0, 150), pairs(DataOrder(streams, 0, "y"), 0, 150), pairs(base, 150, 300)]
+    assert pairs(DataOrder(streams, 0, "x"), 0, 150) == pairs(base, 0, 150)
+    assert all(other != pairs(base, 0, 150) for other in others)
+
+
+def test_order_is_the_same_on_every_machine() -> None:
+    """Golden: a change here breaks resuming of runs made before it."""
+    order = DataOrder([Stream("a", 10, 1.0), Stream("b", 4, 2.0)], 0, "x")
+    assert pairs(order, 0, 6) == [(0, 1), (1, 2), (0, 0), (1, 2), (0, 2), (0, 6)]
