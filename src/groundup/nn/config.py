@@ -17,11 +17,11 @@ class ModelConfig(Config):
 
     vocab_size: int = Field(gt=1, description="rows of the embedding [tokens]")
     dim: int = Field(gt=0, description="width of the residual stream")
-    num_layers: int = Field(gt=0, description="blocks")
+    num_layers: int = Field(gt=0, le=10_000, description="blocks")
     num_heads: int = Field(gt=0, description="query heads")
     num_kv_heads: int = Field(gt=0, description="key/value heads; fewer than query heads is grouped-query attention")
     ffn_dim: int = Field(gt=0, description="inner width of the feed-forward layer")
-    max_seq_len: int = Field(gt=0, description="longest sequence [tokens]")
+    max_seq_len: int = Field(gt=0, le=1 << 20, description="longest sequence [tokens]")
     norm: NormName = "rms"
     position: PositionName = "rope"
     feed_forward: FeedForwardName = "swiglu"
@@ -45,6 +45,6 @@ class ModelConfig(Config):
             raise ValueError(f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}")
         if self.position == "rope" and self.head_dim % 2:
             raise ValueError(
-                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads or take position='none'"
+                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads, or position='none'"
             )
         return self

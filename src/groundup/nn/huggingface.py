@@ -1,0 +1,75 @@
+"""The Llama layout of Hugging Face: names of settings and tensors."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from groundup.core.errors import ConfigError
+from groundup.nn.config import ModelConfig
+
+LLAMA_NAMES = {
+    "embedding.weight": "model.embed_tokens.weight",
+    "norm.weight": "model.norm.weight",
+    "head.weight": "lm_head.weight",
+    "blocks.N.attention_norm.weight": "model.layers.N.input_layernorm.weight",
+    "blocks.N.attention.query.weight": "model.layers.N.self_attn.q_proj.weight",
+    "blocks.N.attention.key.weight": "model.layers.N.self_attn.k_proj.weight",
+    "blocks.N.attention.value.weight": "model.layers.N.self_attn.v_proj.weight",
+    "blocks.N.attention.output.weight": "model.layers.N.self_attn.o_proj.weight",
+    "blocks.N.feed_forward_norm.weight": "model.layers.N.post_attention_layernorm.weight",
+    "blocks.N.feed_forward.gate.weight": "model.layers.N.mlp.gate_proj.weight",
+    "blocks.N.feed_forward.up.weight": "model.layers.N.mlp.up_proj.weight",
+    "blocks.N.feed_forward.down.weight": "model.layers.N.mlp.down_proj.weight",
+}
+"""Our tensor name -> theirs; N is the number of the block. Every tensor has the same shape in both."""
+
+_LLAMA_CHOICES = {"norm": "rms", "position": "rope", "feed_forward": "swiglu"}
+
+
+def rename(weights: Mapping[str, Tensor], names: Mapping[str, str] = LLAMA_NAMES) -> dict[str, Tensor]:
+    """Return the tensors under the names that `names` gives them; KeyError if one has none."""
+    renamed = {}
+    for name, tensor in weights.items():
+        number = re.search(r"\.(\d+)\.", name)
+        pattern = re.sub(r"\.\d+\.", ".N.", name, count=1)
+        renamed[names[pattern].replace(".N.", f".{number[1]}." if number else ".N.")] = tensor
+    return renamed
+
+
+def hf_config(config: ModelConfig, eos_id: int | None = None) -> dict[str, Any]:
+    """Return the config.json of the model in the Llama layout; raise ConfigError if that layout cannot hold it."""
+    for key, needed in _LLAMA_CHOICES.items():
+        if getattr(config, key) != needed:
+            raise ConfigError(
+                f"model.{key}='{getattr(config, key)}' has no place in the Llama layout, which is {key}='{needed}'; "
+                f"train with model.{key}={needed} to export"
+            )
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.dim,
+        "intermediate_size": config.ffn_dim,
+        "num_hidden_layers": config.num_layers,
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_kv_heads,
+        "head_dim": config.head_dim,
+        "max_position_embeddings": config.max_seq_len,
+        "hidden_act": "silu",
+        "rms_norm_eps": config.norm_eps,
+        "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "tie_word_embeddings": config.tie_embeddings,
+        "initializer_range": config.init_std,
+        "bos_token_id": None,
+        "eos_token_id": eos_id,
+        "pad_token_id": None,
+        "use_cache": True,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+    }

@@ -1,0 +1,62 @@
+"""How the next token is chosen from its logits."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from groundup.core.errors import ConfigError
+
+
+class Sampler(ABC):
+    """A choice of one token."""
+
+    @abstractmethod
+    def __call__(self, logits: Float[Tensor, " vocab"]) -> int: ...
+
+
+class Greedy(Sampler):
+    """The most likely token; the first of equals."""
+
+    def __call__(self, logits: Float[Tensor, " vocab"]) -> int:
+        return int(logits.argmax())
+
+
+class Random(Sampler):
+    """A token drawn from softmax(logits / temperature), cut to the likely ones, from a random stream of its own.
+
+    `top_k` keeps the k likeliest tokens; `top_p` the fewest likeliest that hold at least that probability together
+    (nucleus sampling, Holtzman et al. 2020, section 3.1). Both: first k, then p of what is left.
+    """
+
+    def __init__(self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0, seed: int = 0) -> None:
+        if temperature <= 0:
+            raise ConfigError(f"temperature={temperature} must be above 0; for the most likely token take greedy")
+        if top_k is not None and top_k < 1:
+            raise ConfigError(f"top_k={top_k} leaves no token to choose; take 1 or more, or leave it out")
+        if not 0 < top_p <= 1:
+            raise ConfigError(f"top_p={top_p} must be above 0 and at most 1 (1 keeps every token)")
+        self._temperature, self._top_k, self._top_p = temperature, top_k, top_p
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, logits: Float[Tensor, " vocab"]) -> int:
+        logits = logits.float().cpu()
+        kept = min(self._top_k or len(logits), len(logits))
+        scores, ids = logits.topk(kept)  # most likely first
+        probs = torch.softmax((scores - scores[0]) / self._temperature, dim=-1)
+        probs = nucleus(probs, self._top_p)
+        return int(ids[torch.multinomial(probs, 1, generator=self._generator)])
+
+
+def nucleus(probs: Float[Tensor, " kept"], top_p: float) -> Float[Tensor, " kept"]:
+    """Return the falling `probs` with zero after the fewest that sum to at least `top_p`."""
+    before = probs.cumsum(0) - probs
+    return probs.masked_fill(before >= top_p, 0.0)
+
+
+def make_sampler(temperature: float, top_k: int | None = None, top_p: float = 1.0, seed: int = 0) -> Sampler:
+    """Return the sampler of these settings; temperature 0 is greedy, and the others have no effect then."""
+    if temperature == 0:
+        return Greedy()
+    return Random(temperature, top_k, top_p, seed)

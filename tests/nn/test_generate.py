@@ -1,0 +1,127 @@
+"""Text continued token by token."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from groundup.core.errors import ConfigError
+from groundup.nn.config import ModelConfig
+from groundup.nn.generate import generate
+from groundup.nn.sampling import Greedy, Random, make_sampler, nucleus
+from groundup.nn.transformer import Transformer
+
+PROMPT = [5, 9, 2]
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = ModelConfig(vocab_size=61, dim=32, num_layers=2, num_heads=4, num_kv_heads=2, ffn_dim=48, max_seq_len=32, init_std=0.2)
+    model = Transformer(config)
+    model.init_weights(torch.Generator().manual_seed(0))
+    return model.eval()
+
+
+def test_greedy_is_the_same_with_and_without_a_cache(model):
+    cached = list(generate(model, PROMPT, 29, Greedy()))
+    assert cached == list(generate(model, PROMPT, 29, Greedy(), use_cache=False))
+    assert len(cached) == 29
+
+
+def test_none_fills_the_length_of_the_model(model):
+    assert len(list(generate(model, PROMPT, None, Greedy()))) == 29
+
+
+def test_it_stops_before_the_end_of_document(model):
+    text = list(generate(model, PROMPT, 20, Greedy()))
+    eos_id = text[7]
+    assert list(generate(model, PROMPT, 20, Greedy(), eos_id=eos_id)) == text[: text.index(eos_id)]
+
+
+def test_tokens_come_one_by_one(model):
+    calls = []
+
+    class Counting(Greedy):
+        def __call__(self, logits):
+            calls.append(1)
+            return super().__call__(logits)
+
+    stream = generate(model, PROMPT, 10, Counting())
+    next(stream)
+    assert len(calls) == 1
+
+
+def test_a_seed_gives_one_text_and_another_seed_another(model):
+    def text(seed):
+        return list(generate(model, PROMPT, 29, Random(temperature=1.5, seed=seed)))
+
+    assert text(1) == text(1)
+    assert text(1) != text(2)
+
+
+def test_sampling_leaves_the_global_random_state_alone(model):
+    before = torch.get_rng_state()
+    list(generate(model, PROMPT, 5, Random()))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "words"),
+    [
+        ([], 3, "no tokens"),
+        ([61], 3, "outside the model's vocabulary of 61"),
+        ([-1], 3, "outside"),
+        (PROMPT, 30, "at most|0 to 29 new tokens"),
+        (PROMPT, -1, "0 to 29 new tokens"),
+        ([1] * 32, 1, "shorten the prompt to at most 31"),
+        ([1] * 32, None, "shorten the prompt to at most 31"),
+    ],
+)
+def test_what_cannot_be_continued_is_refused_at_once(model, prompt, count, words):
+    with pytest.raises(ConfigError, match=words):
+        generate(model, prompt, count, Greedy())
+
+
+def draws(sampler, logits, times=2000):
+    return Counter(sampler(logits) for _ in range(times))
+
+
+def test_frequencies_are_the_probabilities():
+    probs = torch.tensor([0.5, 0.2, 0.2, 0.1])
+    counts = draws(Random(seed=3), probs.log())
+    for token, prob in enumerate(probs.tolist()):
+        assert counts[token] / 2000 == pytest.approx(prob, abs=0.04)  # four standard errors of 2000 draws
+
+
+def test_temperature_sharpens_and_flattens():
+    logits = torch.tensor([0.0, 1.0])
+    assert draws(Random(temperature=0.2), logits)[1] > draws(Random(temperature=5.0), logits)[1]
+
+
+def test_top_k_and_top_p_cut_the_tail():
+    logits = torch.tensor([0.1, 0.4, 0.3, 0.2]).log()
+    assert set(draws(Random(top_k=2), logits)) == {1, 2}
+    assert set(draws(Random(top_p=0.65), logits)) == {1, 2}
+    assert set(draws(Random(top_p=1e-6), logits)) == {1}
+    assert set(draws(Random(top_k=99), logits)) == {0, 1, 2, 3}
+
+
+def test_the_nucleus_is_the_fewest_that_reach_p():
+    assert nucleus(torch.tensor([0.5, 0.25, 0.25]), 0.75).tolist() == [0.5, 0.25, 0.0]
+    assert nucleus(torch.tensor([0.5, 0.25, 0.25]), 0.76).tolist() == [0.5, 0.25, 0.25]
+
+
+def test_a_tiny_temperature_is_greedy():
+    logits = torch.randn(50, generator=torch.Generator().manual_seed(1))
+    assert draws(Random(temperature=1e-30), logits, 20) == {int(logits.argmax()): 20}
+
+
+def test_temperature_zero_means_greedy():
+    assert isinstance(make_sampler(0), Greedy)
+    assert isinstance(make_sampler(0.5), Random)
+
+
+@pytest.mark.parametrize("settings", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        Random(**settings)
