@@ -66,7 +66,7 @@ class Documents(Artifact):
         return [self.path / name for name in sorted(self.manifest.files) if name.startswith(folder) and name.endswith(".parquet")]
 
     def read(self, split: Split, batch: int = 256) -> Iterator[Document]:
-        """Yield the split's documents in order of id, in bounded memory."""
+        """Yield the split's documents in the order in which they were read, in bounded memory."""
         for file in self.files(split):
             yield from read_documents(file, batch)
 

@@ -9,7 +9,7 @@ from groundup.core.config import Config
 
 SourceKind = Literal["installed-docs", "installed-licences", "files"]
 FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet"]
-RuleSetName = Literal["gopher-2021"]
+RuleSetName = Literal["gopher-2021", "gopher-2021-repetition"]
 
 
 class SourceConfig(Config):
@@ -37,7 +37,10 @@ class CurateConfig(Config):
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     normalise: bool = Field(default=True, description="Unicode NFC, one kind of line end, no control characters")
-    rules: tuple[RuleSetName, ...] = ("gopher-2021",)
+    rules: tuple[RuleSetName, ...] = Field(
+        default=("gopher-2021", "gopher-2021-repetition"),
+        description="published rule sets, each with its own thresholds; a document that breaks one rule is dropped",
+    )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
     redact: bool = Field(default=True, description="replace e-mail and IP addresses by placeholders")
     validation: float = Field(default=0.01, ge=0, lt=1, description="share of documents held out")
@@ -47,6 +50,13 @@ class CurateConfig(Config):
         le=1,
         description="drop a training document that shares this part of its 5-word shingles, or of the other's, with a held-out one",
     )
+
+    @field_validator("rules")
+    @classmethod
+    def _each_set_once(cls, rules: tuple[RuleSetName, ...]) -> tuple[RuleSetName, ...]:
+        if len(set(rules)) < len(rules):
+            raise ValueError("a rule set is named twice; name each once")
+        return rules
 
     @field_validator("sources")
     @classmethod

@@ -1,0 +1,68 @@
+"""A file or a folder of the user's text."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from groundup.artifacts.documents import Document
+from groundup.core.errors import DataError
+from groundup.core.files import storage_errors
+from groundup.curate.config import FileFormat, SourceConfig
+from groundup.curate.drops import Drop
+from groundup.curate.sources.base import Source, SourceFile
+from groundup.curate.sources.formats import FORMATS, Format
+
+
+class Files(Source):
+    """Text, Markdown, JSON Lines and Parquet files; a folder is read with all below it but hidden files, sorted by name.
+
+    With format 'auto' the ending of each file says what it is and files with other endings are passed over; any other format
+    holds for all files of the folder.
+    """
+
+    def __init__(self, config: SourceConfig) -> None:
+        super().__init__(config)
+        self._formats: dict[FileFormat, Format] = {name: format_class(self) for name, format_class in FORMATS.items()}
+
+    def files(self) -> list[SourceFile]:
+        path = self.config.path
+        assert path is not None, "the settings were not validated"
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder; check the path of source '{self.config.name}'")
+        with storage_errors(path):
+            found = [SourceFile(_name(Path(path.name)), path)] if path.is_file() else _walk(path)
+        if not found:
+            raise DataError(f"{path}: an empty folder; source '{self.config.name}' needs text in it")
+        if self.config.format != "auto":
+            return found
+        known = [file for file in found if _format_of(file.name) is not None]
+        if not known:
+            endings = ", ".join(ending for format_class in FORMATS.values() for ending in format_class.endings)
+            raise DataError(
+                f"{path}: no file with a known ending ({found[0].name} has none of {endings}); "
+                f"say format: text, jsonl or parquet in source '{self.config.name}', or rename"
+            )
+        return known
+
+    def read(self, file: SourceFile) -> Iterator[Document | Drop]:
+        name = _format_of(file.name) if self.config.format == "auto" else self.config.format
+        assert name is not None, f"{file.name} is not one of files()"
+        return self._formats[name].read(file)
+
+
+def _format_of(name: str) -> FileFormat | None:
+    return next((key for key, format_class in FORMATS.items() if name.lower().endswith(format_class.endings)), None)
+
+
+def _walk(root: Path) -> list[SourceFile]:
+    found = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths = [Path(folder, name) for name in names if not name.startswith(".")]
+        found += [SourceFile(_name(path.relative_to(root)), path) for path in paths if path.is_file()]
+    return sorted(found, key=lambda file: file.name)
+
+
+def _name(path: Path) -> str:
+    """Return the path as text that can be written as UTF-8; file systems allow names that are not."""
+    return os.fsencode(path.as_posix()).decode(errors="replace")
