@@ -6,16 +6,22 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
+from safetensors.torch import save_file
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.build import Job, Order, Outcome, make
+from groundup.artifacts.checkpoint import CHECKPOINTS, MODEL_CONFIG_FILE, WEIGHTS_FILE, Checkpoint, TrainingRun
 from groundup.artifacts.documents import DOCUMENT_SCHEMA, SPLIT_FOLDERS, Document, Documents, Split
+from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast, Plan
 from groundup.artifacts.token_shards import TokenShards
-from groundup.artifacts.tokenizer import Tokenizer
+from groundup.artifacts.tokenizer import TOKENIZER_FILE, Tokenizer
 from groundup.core.config import Config
-from groundup.core.files import write_json
+from groundup.core.files import write_bytes, write_json
 from groundup.encode.config import EncodeConfig
 from groundup.encode.run import run as encode
+from groundup.nn.config import ModelConfig
+from groundup.nn.transformer import Transformer
 from groundup.tokenizer.config import TokenizerConfig
 from groundup.tokenizer.run import run as train_tokenizer
 
@@ -83,3 +89,59 @@ def word_salad(num_words: int, seed: int = 0) -> str:
         noun, verb, other = nouns[(state >> 8) % 10], verbs[(state >> 13) % 6], nouns[(state >> 18) % 10]
         words += f"The {noun} {verb} the {other}, {(state >> 22) % 100}.\n".split(" ")
     return " ".join(words[:num_words])
+
+
+def build_plan(out: Path, decisions: Decisions) -> Plan:
+    """Make a plan of the decisions; its forecast has plausible numbers only."""
+    forecast = Forecast(
+        params=10_000,
+        tokens=decisions.steps * decisions.batch_tokens,
+        unique_tokens=1000,
+        epochs=1.0,
+        tokens_per_param=1.0,
+        flops=1e9,
+        flops_per_token=6e4,
+        memory_bytes={"weights": 40_000, "total": 40_000},
+        step_s=0.1,
+        train_s=1.0,
+        matmul_peak_flops_per_s={"fp32": 1e11, "bf16": 2e11},
+        mfu=0.5,
+        loss=None,
+        why=("test",),
+    )
+
+    def write(config: Config, job: Job) -> Outcome:
+        write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
+        write_json(job.out / FORECAST_FILE, forecast.model_dump(mode="json"))
+        return Outcome({"steps": decisions.steps}, frozenset({FORECAST_FILE}))
+
+    return build(Plan, out, write)
+
+
+def build_training_run(out: Path, tokenizer: Tokenizer, seed: int = 0, **changes: int | float | bool | str) -> TrainingRun:
+    """Make a training run whose final checkpoint is a tiny model with random weights, larger than usual so that they matter."""
+    shape: dict[str, int | float | bool | str] = {
+        "vocab_size": tokenizer.text.vocab_size,
+        "dim": 16,
+        "num_layers": 2,
+        "num_heads": 2,
+        "num_kv_heads": 1,
+        "ffn_dim": 32,
+        "max_seq_len": 32,
+        "init_std": 0.3,
+    }
+    config = ModelConfig.parse({**shape, **changes}, "build_training_run")
+
+    def write_checkpoint(_: Config, job: Job) -> Outcome:
+        model = Transformer(config)
+        model.init_weights(torch.Generator().manual_seed(seed))
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, job.out / WEIGHTS_FILE)
+        write_json(job.out / MODEL_CONFIG_FILE, config.model_dump(mode="json"))
+        write_bytes(job.out / TOKENIZER_FILE, tokenizer.file.read_bytes())
+        return Outcome({"step": 1, "tokens": 0})
+
+    def write_run(_: Config, job: Job) -> Outcome:
+        build(Checkpoint, job.out / CHECKPOINTS / "step-1", write_checkpoint)
+        return Outcome({"steps": 1, "tokens": 0})
+
+    return build(TrainingRun, out, write_run)

@@ -15,7 +15,7 @@ class EvaluateConfig(Config):
     stride: int | None = Field(default=None, gt=0, description="tokens a window moves on; null: half of the model's length")
     batch: int = Field(default=8, gt=0, description="windows scored at a time")
     max_bytes: int = Field(
-        default=1_000_000, gt=0, description="held-out text that is scored, at most, whole documents by order of id [bytes]"
+        default=1_000_000, gt=0, description="held-out text that is scored, at most; whole documents, by a hash of their id [bytes]"
     )
     baselines: tuple[BaselineName, ...] = ("unigram", "bigram", "xz", "xz_conditional")
     prompts: tuple[str, ...] = Field(default=(), description="starts of the samples that the report shows")

@@ -1,0 +1,140 @@
+"""A model's cross-entropy on documents, by sliding window.
+
+Each token of each document is scored once, its end-of-document token included, given up to a window of the tokens before it in
+the same document; the first is predicted from an end-of-document token, as in training. Bits per byte is the sum over all
+tokens, in bits, over the bytes of UTF-8 text: the end-of-document tokens cost bits and add no bytes.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from groundup.core.errors import ArtifactError, ConfigError, VerificationError
+from groundup.core.progress import progress
+from groundup.nn.transformer import Transformer
+
+_MAX_LOGITS = 1 << 24
+"""Logits in memory at a time (64 MiB of float32)."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What was scored and what it cost."""
+
+    nats: float
+    tokens: int
+    bytes: int
+    documents: int
+
+    def summary(self) -> dict[str, Any]:
+        """Return bits_per_byte, nll_per_token [nats], perplexity, and the counts that they are of."""
+        nll = self.nats / self.tokens
+        return {
+            "bits_per_byte": round(bits_per_byte(self.nats / math.log(2), self.bytes), 6),
+            "nll_per_token": round(nll, 6),
+            "perplexity": round(math.exp(min(nll, 700.0)), 4),
+            "tokens": self.tokens,
+            "bytes": self.bytes,
+            "documents": self.documents,
+        }
+
+
+def bits_per_byte(bits: float, num_bytes: int) -> float:
+    """Return bits over bytes; text without bytes (empty documents) is counted as one byte."""
+    return bits / max(num_bytes, 1)
+
+
+class Window(NamedTuple):
+    """Inputs begin .. end - 1 of a document; the predictions from `first_scored` on count."""
+
+    document: int
+    begin: int
+    first_scored: int
+    end: int
+
+
+def windows(document: int, num_tokens: int, window_len: int, stride: int) -> Iterator[Window]:
+    """Yield windows, each `stride` after the one before, that score every token once."""
+    begin = scored = 0
+    while scored < num_tokens:
+        end = min(begin + window_len, num_tokens)
+        yield Window(document, begin, scored, end)
+        begin, scored = begin + stride, end
+
+
+def resolve_stride(stride: int | None, window_len: int) -> int:
+    """Return the tokens that a window moves on; raise ConfigError if tokens would be left between two windows."""
+    if stride is not None and stride > window_len:
+        raise ConfigError(
+            f"evaluate.stride={stride:,} is more than the model's {window_len:,} tokens, so tokens would never be scored; "
+            f"set it to at most {window_len:,}, or null for {max(window_len // 2, 1):,}"
+        )
+    return stride or max(window_len // 2, 1)
+
+
+def score_documents(
+    model: Transformer, documents: Sequence[npt.NDArray[np.unsignedinteger]], eos_id: int, stride: int | None, batch: int
+) -> npt.NDArray[np.float64]:
+    """Return the nats of each document; a document is its tokens with the final end-of-document.
+
+    The log-softmax is taken in float32 and only where it counts. Raises VerificationError if it is not finite.
+    """
+    largest, vocab_size = max((int(tokens.max()) for tokens in documents), default=0), model.config.vocab_size
+    if largest >= vocab_size:
+        raise ArtifactError(f"token {largest:,} is outside the model's vocabulary of {vocab_size:,}: its tokenizer is another's")
+    window_len = model.config.max_seq_len
+    stride = resolve_stride(stride, window_len)
+    todo = [window for i, tokens in enumerate(documents) for window in windows(i, len(tokens), window_len, stride)]
+    todo.sort(key=lambda window: window.begin - window.end)  # rows of a batch of nearly one length, the longest first
+    nats = np.zeros(len(documents))
+    with progress("evaluate", sum(map(len, documents))) as bar:
+        for start in range(0, len(todo), batch):
+            rows = todo[start : start + batch]
+            losses = _score_rows(model, *_pad(rows, documents, eos_id))
+            lengths = [row.end - row.first_scored for row in rows]
+            np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses.cpu().double().numpy())
+            bar.advance(sum(lengths))
+    if not np.isfinite(nats).all():
+        raise VerificationError("the model's predictions are not finite numbers: its training diverged; lower the learning rate")
+    return nats
+
+
+def _pad(
+    rows: Sequence[Window], documents: Sequence[npt.NDArray[np.unsignedinteger]], eos_id: int
+) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"], Bool[Tensor, "batch seq"]]:
+    """Return inputs, targets, and which targets count; rows are filled up at the end, where causal attention does not look."""
+    width = max(row.end - row.begin for row in rows)
+    inputs = np.full((len(rows), width), eos_id, np.int64)
+    targets = np.full((len(rows), width), eos_id, np.int64)
+    counted = np.zeros((len(rows), width), np.bool_)
+    for i, row in enumerate(rows):
+        tokens, length = documents[row.document], row.end - row.begin
+        targets[i, :length] = tokens[row.begin : row.end]
+        inputs[i, 1:length] = tokens[row.begin : row.end - 1]
+        inputs[i, 0] = tokens[row.begin - 1] if row.begin else eos_id
+        counted[i, row.first_scored - row.begin : length] = True
+    return torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(counted)
+
+
+@torch.inference_mode()
+def _score_rows(
+    model: Transformer, inputs: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch seq"], counted: Bool[Tensor, "batch seq"]
+) -> Float[Tensor, " counted"]:
+    """Return the nats of the targets that count, row by row."""
+    head = model.head_weight
+    hidden = model.trunk(inputs.to(head.device))[counted.to(head.device)]
+    wanted = targets[counted].to(head.device)
+    rows = max(_MAX_LOGITS // head.shape[0], 1)
+    losses = [
+        F.cross_entropy(F.linear(vectors, head).float(), ids, reduction="none")
+        for vectors, ids in zip(torch.split(hidden, rows), torch.split(wanted, rows), strict=True)
+    ]
+    return torch.cat(losses)
