@@ -12,6 +12,7 @@ from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ArtifactError
 from groundup.core.files import write_json
+from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
@@ -41,17 +42,19 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
     metrics = _metrics(plan, job, memory)
+    batches = BatchReader(
+        shards,
+        seed=job.seed,
+        seq_len=decisions.seq_len,
+        batch_sequences=decisions.batch_tokens // decisions.seq_len,
+        micro_batch=decisions.micro_batch,
+        document_mask=config.document_mask,
+    )
+    _say_left_out(shards, batches)
     train(
         steps=decisions.steps,
         train_step=TrainStep(model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device),
-        batches=BatchReader(
-            shards,
-            seed=job.seed,
-            seq_len=decisions.seq_len,
-            batch_sequences=decisions.batch_tokens // decisions.seq_len,
-            micro_batch=decisions.micro_batch,
-            document_mask=config.document_mask,
-        ),
+        batches=batches,
         learning_rate=functools.partial(
             learning_rate, steps=decisions.steps, peak=config.optimizer.learning_rate, config=config.schedule
         ),
@@ -73,6 +76,13 @@ def _check_tokenizer(shards: TokenShards, tokenizer: Tokenizer) -> None:
             f"{shards.path}: its tokens were made by tokenizer {shards.info.tokenizer_hash[:12]}, but {tokenizer.path} is "
             f"{tokenizer.content_hash[:12]}; encode the documents again with this tokenizer, or give the one they were made with"
         )
+
+
+def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:
+    used = {stream.name for stream in batches.order.streams}
+    for source in shards.info.sources:
+        if source.name not in used:
+            say(f"[yellow]source '{source.name}' is left out: its {source.tokens['train']:,} tokens do not fill one sequence[/]")
 
 
 def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Transformer:

@@ -48,7 +48,8 @@ def train(
             _check_finite(step, result, rate)
 
             last = step == steps
-            save = last or bool(stop) or step % checkpoints.every == 0
+            stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
+            save = last or stopping or step % checkpoints.every == 0
             row = metrics.record(step, result, rate, [*events, "checkpoint"] if save else events)
             events = []
             for hook in hooks:
@@ -57,7 +58,7 @@ def train(
                 checkpoints.save(step, row["tokens"], model, optimizer)
             bar.advance(1, _status(row))
 
-            if stop and not last:
+            if stopping:
                 raise Stopped(f"{stop.signal_name} after step {step:,} of {steps:,}, which is saved; the same command goes on")
 
 

@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import builders
+from groundup.artifacts.documents import Document
+from groundup.artifacts.token_shards import TokenShards
+from groundup.core.errors import DataError
+from groundup.train.batches import Batch, BatchReader, document_ids
+
+EOS = 0
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> TokenShards:
+    folder = tmp_path_factory.mktemp("shards")
+    documents = [
+        Document(f"{source}:{number}", builders.word_salad(length, number), source)
+        for source, count, length in (("long", 3, 400), ("short", 30, 8))
+        for number in range(count)
+    ]
+    curated = builders.build_documents(folder / "curate", documents, [], {"long": 1.0, "short": 2.0})
+    return builders.build_shards(folder / "encode", curated, builders.build_tokenizer(folder / "tokenizer", curated))
+
+
+def reader(shards: TokenShards, seed: int = 0, micro_batch: int = 2, seq_len: int = 16, document_mask: bool = True) -> BatchReader:
+    return BatchReader(shards, seed=seed, seq_len=seq_len, batch_sequences=8, micro_batch=micro_batch, document_mask=document_mask)
+
+
+def joined(batches: list[Batch]) -> torch.Tensor:
+    return torch.cat([torch.cat([batch.inputs, batch.targets[:, -1:]], dim=1) for batch in batches])
+
+
+def test_rows_are_the_windows_of_the_streams(shards: TokenShards) -> None:
+    read = reader(shards)
+    names = [stream.name for stream in read.order.streams]
+    rows = joined([batch for step in range(5) for batch in read.read(step)])
+    sources, windows = read.order.at(np.arange(40, dtype=np.int64))
+    for row, source, window in zip(rows, sources, windows, strict=True):
+        expected = shards.tokens("train", names[source])[window * 16 : window * 16 + 17].astype(np.int64)
+        assert torch.equal(row, torch.from_numpy(expected))
+
+
+def test_targets_follow_inputs(shards: TokenShards) -> None:
+    for batch in reader(shards).read(0):
+        assert batch.inputs.dtype == batch.targets.dtype == torch.int64
+        assert torch.equal(batch.inputs[:, 1:], batch.targets[:, :-1])
+
+
+def test_the_rows_of_a_step_do_not_depend_on_the_micro_batch(shards: TokenShards) -> None:
+    whole = [joined(reader(shards, micro_batch=8).read(step)) for step in range(3)]
+    for micro_batch in (1, 2, 4):
+        parts = reader(shards, micro_batch=micro_batch)
+        assert all(len(batch.inputs) == micro_batch for batch in parts.read(0))
+        assert all(torch.equal(joined(parts.read(step)), rows) for step, rows in enumerate(whole))
+
+
+def test_seed_changes_the_rows(shards: TokenShards) -> None:
+    assert not torch.equal(joined(reader(shards, seed=0).read(0)), joined(reader(shards, seed=1).read(0)))
+
+
+def test_reading_ahead_changes_nothing(shards: TokenShards) -> None:
+    read = reader(shards)
+    ahead = [joined(batches) for batches in read.read_ahead(3, 9)]
+    assert len(ahead) == 6
+    assert all(torch.equal(rows, joined(read.read(step))) for step, rows in enumerate(ahead, start=3))
+    assert list(read.read_ahead(4, 4)) == []
+
+
+def test_document_ids_count_the_ends_before_each_token() -> None:
+    tokens = torch.tensor([[5, EOS, 6, 7, EOS, EOS, 8], [1, 2, 3, 4, 5, 6, 7]])
+    ids = document_ids(tokens, EOS)
+    assert ids is not None
+    assert ids.tolist() == [[0, 0, 1, 1, 1, 2, 3], [0] * 7]
+
+
+def test_no_document_ids_if_no_row_holds_two_documents(shards: TokenShards) -> None:
+    assert document_ids(torch.tensor([[5, 6, EOS], [1, 2, 3]]), EOS) is None
+    assert all(batch.document_ids is None for batch in reader(shards, document_mask=False).read(0))
+    assert any(batch.document_ids is not None for step in range(10) for batch in reader(shards).read(step))
+
+
+def test_corpus_shorter_than_a_sequence(shards: TokenShards) -> None:
+    longest = max(source.tokens["train"] for source in shards.info.sources)
+    with pytest.raises(DataError, match=f"{longest:,} tokens.*seq_len \\+ 1 = 9,001.*seq_len below"):
+        reader(shards, seq_len=9000)
+
+
+def test_source_shorter_than_a_sequence_is_left_out(shards: TokenShards, capsys: pytest.CaptureFixture[str]) -> None:
+    shortest = min(source.tokens["train"] for source in shards.info.sources)
+    read = reader(shards, seq_len=shortest)
+    assert [stream.name for stream in read.order.streams] == ["long"]
+    assert read.read(0)
+
+
+def test_a_sequence_as_long_as_the_corpus_allows(shards: TokenShards) -> None:
+    longest = max(source.tokens["train"] for source in shards.info.sources)
+    assert joined(reader(shards, seq_len=longest - 1).read(0)).shape == (8, longest)
+
+
+def test_paths_are_not_needed_after_opening(shards: TokenShards, tmp_path: Path) -> None:
+    """The streams are mapped once: a reader goes on while its folder is renamed."""
+    folder = tmp_path / "moved"
+    read = reader(shards)
+    before = joined(read.read(1))
+    shards.path.rename(folder)
+    try:
+        assert torch.equal(joined(read.read(1)), before)
+    finally:
+        folder.rename(shards.path)

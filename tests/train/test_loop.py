@@ -1,0 +1,240 @@
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import builders
+from groundup.artifacts.build import Order
+from groundup.artifacts.checkpoint import Checkpoint
+from groundup.artifacts.documents import Document
+from groundup.artifacts.token_shards import TokenShards
+from groundup.core.errors import ConfigError, Stopped, StorageError
+from groundup.nn.config import ModelConfig
+from groundup.nn.transformer import Transformer
+from groundup.train.batches import BatchReader
+from groundup.train.checkpoint import CheckpointStore
+from groundup.train.config import OptimizerConfig, TrainConfig
+from groundup.train.loop import train
+from groundup.train.memory import PeakMemory
+from groundup.train.metrics import Efficiency, MetricsLog, read_rows
+from groundup.train.optim import build_optimizer
+from groundup.train.step import TrainStep
+
+CPU = torch.device("cpu")
+MODEL = ModelConfig(vocab_size=350, dim=16, num_layers=1, num_heads=2, num_kv_heads=2, ffn_dim=32, max_seq_len=16)
+STEPS, EVERY = 12, 4
+
+
+@dataclass(frozen=True)
+class Inputs:
+    shards: TokenShards
+    tokenizer_file: Path
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    folder = tmp_path_factory.mktemp("inputs")
+    curated = builders.build_documents(folder / "curate", [Document("a:0", builders.word_salad(600), "a")], [])
+    tokenizer = builders.build_tokenizer(folder / "tokenizer", curated)
+    return Inputs(builders.build_shards(folder / "encode", curated, tokenizer), tokenizer.file)
+
+
+Hook = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    inputs: Inputs
+    out: Path
+    keep: int = 2
+    learning_rate: float = 1e-2
+
+    def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
+        """Do what a fresh process does; `signals` come during the steps of these numbers."""
+
+        def rate(step: int) -> float:
+            if signals and step + 1 in signals:
+                signal.raise_signal(signals[step + 1])
+            return self.learning_rate / (1 + step)
+
+        torch.manual_seed(2)
+        model = Transformer(MODEL)
+        model.init_weights(torch.Generator().manual_seed(1))
+        optimizer = build_optimizer(model, OptimizerConfig())
+        self.out.mkdir(exist_ok=True)
+        order = Order("pretrain", Checkpoint.kind, self.out, TrainConfig(), 0)
+        train(
+            steps=STEPS,
+            train_step=TrainStep(model, optimizer, "fp32", 1.0, CPU),
+            batches=BatchReader(self.inputs.shards, seed=0, seq_len=16, batch_sequences=4, micro_batch=2, document_mask=True),
+            learning_rate=rate,
+            checkpoints=CheckpointStore(
+                self.out / "checkpoints", order, MODEL, self.inputs.tokenizer_file, every=EVERY, keep=self.keep
+            ),
+            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(1e5, 1e11), PeakMemory(CPU)),
+            hooks=hooks,
+        )
+        return self
+
+    def steps_saved(self) -> list[int]:
+        return sorted(int(path.name.removeprefix("step-")) for path in (self.out / "checkpoints").iterdir())
+
+    def bytes(self, step: int = STEPS) -> dict[str, bytes]:
+        folder = self.out / "checkpoints" / f"step-{step}"
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
+
+    def rows(self) -> list[dict[str, Any]]:
+        return read_rows(self.out / "metrics.jsonl")
+
+    def interrupt(self, at: int) -> "Run":
+        """Run until a SIGTERM that comes during step `at`."""
+        with pytest.raises(Stopped, match=f"SIGTERM after step {at} of {STEPS}"):
+            self.go(signals={at: signal.SIGTERM})
+        return self
+
+    def crash(self, at: int) -> "Run":
+        """Run until an error in step `at`, before anything of it is saved."""
+
+        def fail(row: dict[str, Any]) -> None:
+            if row["step"] == at:
+                raise StorageError("planted")
+
+        with pytest.raises(StorageError, match="planted"):
+            self.go(fail)
+        return self
+
+
+@pytest.fixture(scope="module")
+def whole(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run that nothing interrupts."""
+    return Run(inputs, tmp_path_factory.mktemp("whole") / "run").go()
+
+
+def same_learning(rows: list[dict[str, Any]], expected: list[dict[str, Any]]) -> bool:
+    keys = ("step", "tokens", "loss", "lr", "grad_norm")
+    return [[row[key] for key in keys] for row in rows] == [[row[key] for key in keys] for row in expected]
+
+
+def test_metrics_have_each_step_once(whole: Run) -> None:
+    rows = whole.rows()
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert [row["tokens"] for row in rows] == [64 * step for step in range(1, STEPS + 1)]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert [row["step"] for row in rows if "checkpoint" in row["events"]] == [4, 8, 12]
+    assert rows[0].keys() >= {"lr", "grad_norm", "tokens_per_s", "mfu", "peak_memory_bytes", "events"}
+    assert rows[3]["mfu"] == pytest.approx(1e5 * rows[3]["tokens_per_s"] / 1e11)
+
+
+def test_keeps_the_newest_checkpoints(whole: Run) -> None:
+    assert whole.steps_saved() == [8, 12]
+    checkpoint = Checkpoint.open(whole.out / "checkpoints" / "step-12")
+    assert checkpoint.step == 12
+    assert not checkpoint.damaged_files()
+    assert json.loads((checkpoint.path / "progress.json").read_text()) == {"step": 12, "tokens": 768}
+
+
+def test_two_runs_give_the_same_bytes(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    assert Run(inputs, tmp_path / "run").go().bytes() == whole.bytes()
+
+
+@pytest.mark.parametrize("stops", [[1], [4], [11], [3, 5, 9, 10]])
+def test_stopped_by_a_signal_and_gone_on_equals_uninterrupted(inputs: Inputs, whole: Run, tmp_path: Path, stops: list[int]) -> None:
+    run = Run(inputs, tmp_path / "run")
+    for at in stops:
+        run.interrupt(at)
+        assert run.steps_saved()[-1] == at
+    run.go()
+    assert run.bytes() == whole.bytes()
+    assert run.steps_saved() == whole.steps_saved()
+    assert run.bytes(8) == whole.bytes(8)
+    assert same_learning(run.rows(), whole.rows())
+    assert [row["step"] for row in run.rows() if "resumed" in row["events"]] == [at + 1 for at in stops]
+
+
+def test_crashed_and_gone_on_equals_uninterrupted(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").crash(3).crash(7).crash(10).go()
+    assert run.bytes() == whole.bytes()
+    assert same_learning(run.rows(), whole.rows())
+
+
+def test_a_signal_in_the_last_step_ends_the_run_as_usual(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").go(signals={STEPS: signal.SIGINT})
+    assert run.bytes() == whole.bytes()
+
+
+def test_signal_handlers_are_put_back(whole: Run) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    whole.go()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_finished_run_changes_nothing(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").go()
+    before = (run.out / "metrics.jsonl").read_bytes()
+    run.go()
+    assert (run.out / "metrics.jsonl").read_bytes() == before
+    assert run.bytes() == whole.bytes()
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "state.safetensors", "progress.json"])
+def test_damaged_newest_checkpoint_falls_back(
+    inputs: Inputs, whole: Run, tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(inputs, tmp_path / "run").interrupt(10)
+    damaged = run.out / "checkpoints" / "step-10" / file
+    content = bytearray(damaged.read_bytes())
+    content[-2] ^= 1
+    damaged.write_bytes(bytes(content))
+    run.go()
+    assert f"{file} damaged" in capsys.readouterr().err
+    assert [row["step"] for row in run.rows() if "resumed" in row["events"]] == [9]
+    assert run.bytes() == whole.bytes()
+    assert run.steps_saved() == whole.steps_saved()
+
+
+def test_truncated_and_unfinished_checkpoints_are_passed_over(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").interrupt(10)
+    folder = run.out / "checkpoints"
+    (folder / "step-10" / "state.safetensors").write_bytes(b"short")
+    (folder / "step-11").mkdir()
+    (folder / "step-11" / "model.safetensors").write_bytes(b"half")
+    run.go()
+    assert run.bytes() == whole.bytes()
+    assert run.steps_saved() == [8, 12]
+
+
+def test_nothing_whole_left_starts_anew(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run", keep=1).interrupt(6)
+    (run.out / "checkpoints" / "step-6" / "model.safetensors").unlink()
+    run.go()
+    assert run.bytes() == whole.bytes()
+    assert same_learning(run.rows(), whole.rows())
+
+
+def test_a_metrics_line_cut_short_by_a_kill_is_made_again(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").interrupt(6)
+    with (run.out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 7, "tok')
+    run.go()
+    assert same_learning(run.rows(), whole.rows())
+
+
+@pytest.mark.parametrize("keep", [1, 3, 5])
+def test_the_same_checkpoints_remain_however_often_it_was_stopped(inputs: Inputs, tmp_path: Path, keep: int) -> None:
+    once = Run(inputs, tmp_path / "once", keep=keep).go()
+    often = Run(inputs, tmp_path / "often", keep=keep)
+    for at in (2, 5, 7, 9, 11):
+        often.interrupt(at)
+    assert often.go().steps_saved() == once.steps_saved()
+
+
+def test_divergence_is_told_and_not_saved(inputs: Inputs, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run", learning_rate=1e35)
+    with pytest.raises(ConfigError, match=r"diverged.*lower pretrain\.optimizer\.learning_rate"):
+        run.go()
+    assert not (run.out / "checkpoints").exists()

@@ -1,0 +1,90 @@
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from groundup.train.config import OptimizerConfig
+from groundup.train.optim import OPTIMIZERS, build_optimizer, load_state_tensors, set_learning_rate, state_tensors
+
+STEPS = 20
+TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}  # rounding of 20 updates
+CONFIG = OptimizerConfig(learning_rate=0.01, weight_decay=0.1)
+
+
+def model(dtype: torch.dtype = torch.float32) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Embedding(11, 8), nn.Linear(8, 5), nn.LayerNorm(5)).to(dtype)
+
+
+def set_gradients(module: nn.Module, step: int) -> None:
+    generator = torch.Generator().manual_seed(step)
+    for parameter in module.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter.dtype)
+
+
+def slow_adamw(weight: Tensor, gradients: list[Tensor], rates: list[float], decay: float) -> Tensor:
+    """Loshchilov & Hutter 2019, algorithm 2, line by line in float64."""
+    weight, m, v = weight.double().clone(), torch.zeros_like(weight).double(), torch.zeros_like(weight).double()
+    for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        g = gradient.double()
+        m = CONFIG.beta1 * m + (1 - CONFIG.beta1) * g
+        v = CONFIG.beta2 * v + (1 - CONFIG.beta2) * g * g
+        m_hat, v_hat = m / (1 - CONFIG.beta1**t), v / (1 - CONFIG.beta2**t)
+        weight = weight - rate * decay * weight - rate * m_hat / (v_hat.sqrt() + CONFIG.eps)
+    return weight
+
+
+def test_table_equals_config() -> None:
+    assert set(OPTIMIZERS) == set(get_args(OptimizerConfig.model_fields["name"].annotation))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_adamw_against_the_algorithm(dtype: torch.dtype) -> None:
+    module = model(dtype)
+    start = [parameter.detach().clone() for parameter in module.parameters()]
+    gradients: list[list[Tensor]] = [[] for _ in start]
+    rates = [0.01 / (1 + step) for step in range(STEPS)]
+    optimizer = build_optimizer(module, CONFIG)
+    for step, rate in enumerate(rates):
+        set_gradients(module, step)
+        for kept, parameter in zip(gradients, module.parameters(), strict=True):
+            assert parameter.grad is not None
+            kept.append(parameter.grad.clone())
+        set_learning_rate(optimizer, rate)
+        optimizer.step()
+    for parameter, first, taken in zip(module.parameters(), start, gradients, strict=True):
+        expected = slow_adamw(first, taken, rates, decay=0.1 if parameter.ndim >= 2 else 0.0)
+        assert (parameter - expected).abs().max() <= TOLERANCE[dtype] * expected.abs().max()
+
+
+def test_decay_acts_on_matrices_only() -> None:
+    module = model()
+    optimizer = build_optimizer(module, CONFIG)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert {name: decay[id(p)] for name, p in module.named_parameters()} == {
+        "0.weight": 0.1,
+        "1.weight": 0.1,
+        "1.bias": 0.0,
+        "2.weight": 0.0,
+        "2.bias": 0.0,
+    }
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_survives_a_round_trip_bit_for_bit(name: str) -> None:
+    config = OptimizerConfig.parse({"name": name}, "test")
+    module, twin = model(), model()
+    optimizer, restored = build_optimizer(module, config), build_optimizer(twin, config)
+    for step in range(3):
+        set_gradients(module, step)
+        optimizer.step()
+    twin.load_state_dict(module.state_dict())
+    load_state_tensors(restored, {key: value.clone() for key, value in state_tensors(optimizer).items()})
+    for step in range(3, 6):
+        for m, o in ((module, optimizer), (twin, restored)):
+            set_gradients(m, step)
+            o.step()
+    for parameter, other in zip(module.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(parameter, other)
+    assert all(torch.equal(value, state_tensors(restored)[key]) for key, value in state_tensors(optimizer).items())
