@@ -13,3 +13,8 @@ class ExportConfig(Config):
     format: Literal["hf"] = "hf"
     verify: bool = Field(default=True, description="load the folder with transformers and compare logits (needs the extra [hf])")
     tolerance: float = Field(default=1e-4, gt=0, description="largest |logit difference| that passes")
+    licence: str = Field(
+        default="unknown",
+        pattern=r"^[a-z0-9][a-z0-9.+-]*$",
+        description="licence you give the model: an identifier of the Hugging Face Hub, such as apache-2.0, for the model card",
+    )

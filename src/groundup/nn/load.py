@@ -1,5 +1,7 @@
 """A checkpoint turned back into the model."""
 
+import json
+
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -34,7 +36,9 @@ def load_config(checkpoint: Checkpoint) -> ModelConfig:
     file = checkpoint.path / MODEL_CONFIG_FILE
     try:
         with storage_errors(file):
-            data = checkpoint.model_config
+            data = json.loads(file.read_bytes())
+        if not isinstance(data, dict):
+            raise ArtifactError(f"{file}: is a {type(data).__name__}, expected an object of settings; {_REMAKE}")
         return ModelConfig.parse(data, str(file))
     except (ValueError, RecursionError):
         raise ArtifactError(f"{file}: not valid JSON; {_REMAKE}") from None

@@ -1,0 +1,75 @@
+"""The model card: README.md with metadata that model hubs read."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, StrictUndefined
+
+from groundup.artifacts.tokenizer import EOS_TOKEN
+from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.export.story import Story
+
+TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
+_BASELINES = {
+    "unigram": "unigram model of the training tokens",
+    "bigram": "interpolated bigram model of the training tokens",
+    "xz": "xz -9e of the held-out text",
+    "xz_conditional": "xz that has read the training text",
+}
+
+
+def render_card(story: Story, proof: dict[str, Any]) -> str:
+    """Return the card's text: metadata, then the story, with what verification found."""
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  Markdown
+    environment.filters.update(
+        count=lambda value: format_count(float(value)),
+        size=format_bytes,
+        seconds=format_seconds,
+        cell=cell,
+        comma=lambda value: f"{value:,}",
+    )
+    body = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        story=story, proof=proof, scores=scores(story), eos_token=EOS_TOKEN
+    )
+    text = f"---\n{metadata(story).to_yaml()}\n---\n\n{body.strip()}\n"
+    return str(ModelCard(text))
+
+
+def metadata(story: Story) -> ModelCardData:
+    """Return the card's metadata; the measured score goes where hubs look for results."""
+    results = []
+    if story.evaluation:
+        results.append(
+            EvalResult(
+                task_type="text-generation",
+                dataset_type="held-out",
+                dataset_name="held-out documents of the training sources",
+                metric_type="bits_per_byte",
+                metric_name="bits per byte",
+                metric_value=round(float(story.evaluation["bits_per_byte"]), 4),
+            )
+        )
+    return ModelCardData(
+        license=story.licence,
+        language=list(story.data.languages) or None if story.data else None,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["groundup", "llama", "causal-lm", "trained-from-scratch"],
+        model_name=story.name if results else None,
+        eval_results=results or None,
+    )
+
+
+def scores(story: Story) -> list[tuple[str, float]]:
+    """Return (what, bits per byte) of the model and its baselines, the best first."""
+    if not story.evaluation:
+        return []
+    rows = [("**this model**", float(story.evaluation["bits_per_byte"]))]
+    rows += [(_BASELINES.get(name, name), float(bits)) for name, bits in story.evaluation.get("baselines", {}).items()]
+    return sorted(rows, key=lambda row: row[1])
+
+
+def cell(text: str) -> str:
+    """Return `text` as it may stand in one cell of a Markdown table."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
