@@ -4,7 +4,6 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from groundup.artifacts.documents import DROPPED_SCHEMA
 from groundup.curate.drops import Drop
@@ -21,7 +20,7 @@ class DropLog:
         self._funnel, self._redact_excerpts = funnel, redact_excerpts
         self.by_source: Counter[str] = Counter()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "DropLog":
         self._sink.__enter__()
         return self
 

@@ -43,7 +43,7 @@ class Explanation:
     fate: str
     """'train', 'validation' or 'dropped'."""
     checks: tuple[Check, ...]
-    """For a kept document every rule; for a dropped one the rule that it broke: those before it were kept, those after not asked."""
+    """For a kept document every rule; for a dropped one the rule that it broke."""
     copies: tuple[str, ...]
     """Documents dropped as repeating this one."""
     redactions: dict[str, int]

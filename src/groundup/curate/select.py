@@ -1,5 +1,6 @@
 """The second pass: one copy of each document, redacted, to the validation split or to training if nothing leaks."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from groundup.curate.droplog import DropLog
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
 from groundup.curate.leakage import LeakageIndex
-from groundup.curate.redact import redact
+from groundup.curate.redact import Redaction, redact
 from groundup.curate.sink import ParquetSink, read_rows
 from groundup.curate.split import choose_validation
 
@@ -41,10 +42,11 @@ class Selection:
                     for row in read_rows(scratch):
                         bar.advance()
                         if (row["id"] in held_out) == (split == "validation"):
-                            for document in self._cleaned(row, collected, ledger):
-                                self._write(split, document, sink)
+                            for document, redactions in self._cleaned(row, collected):
+                                if self._write(split, document, sink):
+                                    self._note(document, redactions, ledger)
 
-    def _cleaned(self, row: dict[str, Any], collected: Collected, ledger: ParquetSink) -> Iterator[Document]:
+    def _cleaned(self, row: dict[str, Any], collected: Collected) -> Iterator[tuple[Document, list[Redaction]]]:
         """Yield the document redacted, or nothing if it is a copy."""
         size, key = row.pop("bytes"), row.pop(KEY)
         del row["tokens_estimate"]
@@ -56,27 +58,32 @@ class Selection:
                 self._drops.add(copy, size)
                 return
             self._funnel.passed("deduplicate", size)
+        redactions: list[Redaction] = []
         if self._config.redact:
             text, redactions = redact(document.text)
-            for found in redactions:
-                ledger.write({"id": document.id, "kind": found.kind, "start": found.start, "end": found.end}, 0)
-            self.num_redactions += len(redactions)
             self._funnel.passed("redact", size, len(text.encode()))
-            document = Document(**{**row, "text": text})
-        yield document
+            document = dataclasses.replace(document, text=text)
+        yield document, redactions
 
-    def _write(self, split: Split, document: Document, sink: ParquetSink) -> None:
+    def _note(self, document: Document, redactions: list[Redaction], ledger: ParquetSink) -> None:
+        self.num_redactions += len(redactions)
+        for found in redactions:
+            ledger.write({"id": document.id, "kind": found.kind, "start": found.start, "end": found.end}, 0)
+
+    def _write(self, split: Split, document: Document, sink: ParquetSink) -> bool:
+        """Write the document and return True, or drop it and return False if it leaks."""
         row = document_row(document)
         size = len(document.text.encode())
         if split == "validation":
             self._index.add(document.id, document.text)
         elif self._leaks(document, size):
-            return
+            return False
         if self._config.validation > 0:
             self._funnel.passed("leakage", size)
         sink.write(row, len(document.text))
         self.num_documents[split, document.source] += 1
         self.num_bytes[split, document.source] += size
+        return True
 
     def _leaks(self, document: Document, size: int) -> bool:
         overlap = self._index.overlap(document.text)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +28,7 @@ class ParquetSink:
         self._num_files = 0
         self._writer: pq.ParquetWriter | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ParquetSink":
         with storage_errors(self._folder):
             self._folder.mkdir()
         self._open()

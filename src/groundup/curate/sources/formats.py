@@ -13,14 +13,23 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.documents import Document
 from groundup.core.config import nearest
-from groundup.core.errors import DataError
-from groundup.core.files import storage_errors
+from groundup.core.errors import DataError, StorageError
+from groundup.core.files import explain_os_error, storage_errors
 from groundup.curate.config import FileFormat
 from groundup.curate.drops import Drop
 from groundup.curate.sources.base import MAX_RECORD_BYTES, Source, SourceFile
 
 _KEPT_FIELDS = ("id", "url", "language", "source")
 _ROWS_PER_BATCH = 64
+_TEXT_TYPES = {
+    pa.string(): pa.binary(),
+    pa.large_string(): pa.large_binary(),
+    pa.string_view(): pa.binary_view(),
+    pa.binary(): pa.binary(),
+    pa.large_binary(): pa.large_binary(),
+    pa.null(): pa.binary(),
+}
+"""Column types that may hold text, with the type of their bytes."""
 
 
 class Format(ABC):
@@ -74,7 +83,7 @@ class JsonLines(Format):
         place = {"file": file.name, "line": number}
         where = f"{file.path}:{number}"
         fallback_id = f"{self._source.config.name}:{file.name}:{number}"
-        if len(line) > MAX_RECORD_BYTES:
+        if len(line.removesuffix(b"\n")) > MAX_RECORD_BYTES:
             return self._source.reject(
                 fallback_id,
                 "record_too_long",
@@ -102,7 +111,7 @@ class Parquet(Format):
     def read(self, file: SourceFile) -> Iterator[Document | Drop]:
         field = self._source.config.text_field
         try:
-            with storage_errors(file.path), pq.ParquetFile(file.path) as parquet:
+            with pq.ParquetFile(file.path) as parquet:
                 schema = parquet.schema_arrow
                 self._check_column(file, schema, field)
                 columns = [field, *(name for name in _KEPT_FIELDS if name in schema.names and name != field)]
@@ -111,8 +120,11 @@ class Parquet(Format):
                     for record in _rows(batch, field):
                         yield self._document(file, number, record)
                         number += 1
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise DataError(f"{file.path}: not readable as Parquet ({error}); write or fetch the file again") from None
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise StorageError(explain_os_error(error, file.path)) from error
+            why = " ".join(str(error).split())
+            raise DataError(f"{file.path}: not readable as Parquet ({why}); write or fetch the file again") from None
 
     def _check_column(self, file: SourceFile, schema: pa.Schema, field: str) -> None:
         if field not in schema.names:
@@ -120,9 +132,8 @@ class Parquet(Format):
                 f"{file.path}: no column '{field}' for the text; {nearest(field, schema.names)} "
                 f"(set text_field in source '{self._source.config.name}')"
             )
-        kind = schema.field(field).type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_null(kind)):
-            raise DataError(f"{file.path}: column '{field}' holds {kind}, expected string")
+        if _plain(schema.field(field).type) not in _TEXT_TYPES:
+            raise DataError(f"{file.path}: column '{field}' holds {schema.field(field).type}, expected string")
 
     def _document(self, file: SourceFile, number: int, record: dict[str, Any]) -> Document | Drop:
         fallback_id = f"{self._source.config.name}:{file.name}:{number}"
@@ -152,11 +163,16 @@ def _rows(batch: pa.RecordBatch, text_field: str) -> Iterator[dict[str, Any]]:
     """Yield rows as dictionaries with the text as bytes, so that one wrong text does not spoil the batch."""
     position = batch.schema.get_field_index(text_field)
     texts = batch.column(position)
-    is_large = pa.types.is_large_string(texts.type)
-    texts = texts.cast(pa.large_binary() if is_large else pa.binary()).to_pylist()
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary_decode()
+    texts = texts.cast(_TEXT_TYPES[texts.type]).to_pylist()
     others = batch.remove_column(position).to_pylist() if batch.num_columns > 1 else [{} for _ in texts]
     for text, other in zip(texts, others, strict=True):
         yield {**other, text_field: text}
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _from_record(source: Source, record: dict[str, Any], fallback_id: str, place: dict[str, Any], where: str) -> Document | Drop:

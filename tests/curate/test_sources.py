@@ -1,0 +1,225 @@
+"""Files of every format, and everything that can be wrong with them."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from groundup.artifacts.documents import Document
+from groundup.core.errors import DataError
+from groundup.curate.config import FileFormat, SourceConfig, SourceKind
+from groundup.curate.drops import Drop
+from groundup.curate.sources import SOURCES
+from groundup.curate.sources import base as sources_base
+from groundup.curate.sources import formats as sources_formats
+from groundup.curate.sources.files import Files
+from groundup.curate.sources.formats import FORMATS
+
+
+def read(path: Path, **settings) -> list[Document | Drop]:
+    return list(Files(SourceConfig(name="s", path=path, **settings)).documents())
+
+
+def only_drop(path: Path, **settings) -> Drop:
+    (found,) = read(path, **settings)
+    assert isinstance(found, Drop)
+    assert (found.stage, found.source) == ("collect", "s")
+    return found
+
+
+def test_tables_have_the_names_of_the_settings():
+    assert set(SOURCES) == set(get_args(SourceKind))
+    assert set(FORMATS) == set(get_args(FileFormat)) - {"auto"}
+
+
+def write_as(name: str, path: Path) -> None:
+    match name:
+        case "text" | "markdown":
+            path.write_text("some words")
+        case "jsonl":
+            path.write_text('{"text": "some words"}\n')
+        case "parquet":
+            pq.write_table(pa.table({"text": ["some words"]}), path)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_reads_by_ending_and_by_name(name, tmp_path):
+    by_ending = tmp_path / f"file{FORMATS[name].endings[0]}"
+    by_name = tmp_path / "file.data"
+    for path, format_name in ((by_ending, "auto"), (by_name, name)):
+        write_as(name, path)
+        (document,) = read(path, format=format_name)
+        assert isinstance(document, Document)
+        assert (document.text, document.source) == ("some words", "s")
+        assert json.loads(document.meta)["file"] == path.name
+
+
+def test_folder_is_read_whole_in_order_without_hidden_files(tmp_path):
+    for name in ("b.txt", "a/z.md", ".hidden.txt", ".git/x.txt", "a/skip.csv", "B.TXT"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    assert [found.id for found in read(tmp_path)] == ["s:B.TXT", "s:a/z.md", "s:b.txt"]
+    assert len(read(tmp_path, format="text")) == 4
+
+
+def test_jsonl_keeps_what_it_knows(write_jsonl):
+    path = write_jsonl(
+        [
+            {"id": "one", "text": "a", "url": "http://u", "language": "en", "source": "web"},
+            {"id": 7, "text": "b", "url": None},
+            {"text": "c"},
+        ]
+    )
+    one, two, three = read(path)
+    assert (one.id, one.url, one.language) == ("one", "http://u", "en")
+    assert json.loads(one.meta) == {"file": "corpus.jsonl", "line": 1, "source": "web"}
+    assert (two.id, three.id) == ("7", "s:corpus.jsonl:3")
+
+
+def test_compressed_jsonl(tmp_path):
+    path = tmp_path / "c.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "a"}\n\n{"text": "b"}'))
+    assert [(found.text, found.id) for found in read(path)] == [("a", "s:c.jsonl.gz:1"), ("b", "s:c.jsonl.gz:3")]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.string_view()])
+def test_parquet_columns(tmp_path, kind):
+    path = tmp_path / "c.parquet"
+    pq.write_table(
+        pa.table({"body": pa.array(["a", None, "c"], kind), "id": [1, 2, 3], "url": ["u", None, "w"], "n": [1, 2, 3]}), path
+    )
+    one, two, three = read(path, text_field="body")
+    assert (one.id, one.text, one.url) == ("1", "a", "u")
+    assert (two.rule, two.id) == ("no_text", "2")
+    assert (three.id, three.text, json.loads(three.meta)) == ("3", "c", {"file": "c.parquet", "row": 2})
+
+
+def test_parquet_column_of_dictionary_type(tmp_path):
+    path = tmp_path / "c.parquet"
+    pq.write_table(pa.table({"text": pa.array(["a", "b", "a"]).dictionary_encode()}), path)
+    assert [found.text for found in read(path)] == ["a", "b", "a"]
+
+
+def test_wrong_text_in_parquet_spoils_one_row_only(tmp_path):
+    path = tmp_path / "c.parquet"
+    column = pa.array([b"good", b"\xff\xfe", b"fine"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": column}), path)
+    good, bad, fine = read(path)
+    assert (good.text, bad.rule, fine.text) == ("good", "invalid_utf8", "fine")
+    assert "row 1" in bad.excerpt
+
+
+@pytest.mark.parametrize(
+    ("line", "rule", "said"),
+    [
+        (b'{"text": "a', "invalid_json", "c.jsonl:1: not JSON"),
+        (b'["a"]', "invalid_json", "a JSON list"),
+        (b'{"texts": "a"}', "no_text", "did you mean 'texts'"),
+        (b'{"text": null}', "no_text", "'text' is NoneType"),
+        (b'{"text": 3}', "no_text", "'text' is int"),
+        (b'{"text": "\xff"}', "invalid_utf8", "byte 10"),
+        (b'{"text": "\x00"}', "not_text", "zero byte"),
+        (b'{"text": "\\ud800"}', "invalid_utf8", "surrogate"),
+        (b"[" * 100_000, "invalid_json", "not JSON"),
+        (b'{"text": ' + b"1" * 5000 + b"}", "invalid_json", "not JSON"),
+    ],
+)
+def test_bad_line_is_a_drop_that_says_why(tmp_path, line, rule, said):
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(line + b"\n")
+    drop = only_drop(path)
+    assert drop.rule == rule
+    path.write_bytes(line + b'\n{"text": "good"}\n')
+    bad, good = read(path)
+    assert (bad.rule, good.text) == (rule, "good")
+    assert said in _why(path)
+
+
+def _why(path: Path) -> str:
+    source = Files(SourceConfig(name="s", path=path))
+    rejections: list[str] = []
+    reject = source.reject
+    source.reject = lambda *args, **kwargs: rejections.append(args[2]) or reject(*args, **kwargs)
+    list(source.documents())
+    return rejections[0]
+
+
+def test_bad_text_files_are_drops(tmp_path):
+    binary = tmp_path / "b.txt"
+    binary.write_bytes(b"MZ\x00\x01")
+    assert only_drop(binary).rule == "not_text"
+    latin = tmp_path / "l.txt"
+    latin.write_bytes("é".encode("latin-1"))
+    assert only_drop(latin).rule == "invalid_utf8"
+
+
+def test_records_beyond_the_bound_are_drops_and_the_next_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources_base, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(sources_formats, "MAX_RECORD_BYTES", 100)
+    path = tmp_path / "c.jsonl"
+    path.write_text("\n".join(json.dumps({"text": "a" * n}) for n in (500, 5, 88, 89)))
+    long, short, on, beyond = read(path)
+    assert (long.rule, long.threshold, short.text, on.text, beyond.rule) == (
+        "record_too_long",
+        100,
+        "aaaaa",
+        "a" * 88,
+        "record_too_long",
+    )
+    text = tmp_path / "c.txt"
+    text.write_text("a" * 101)
+    assert only_drop(text).value == 101
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "no such file or folder"),
+        (lambda path: path.mkdir(), "an empty folder"),
+        (lambda path: (path.mkdir(), (path / "a.csv").write_text("x")), "no file with a known ending (a.csv"),
+        (lambda path: (path.mkdir(), (path / "a.parquet").write_bytes(b"PAR1 and no more")), "not readable as Parquet"),
+        (lambda path: (path.mkdir(), (path / "a.parquet").write_bytes(b"")), "not readable as Parquet"),
+        (lambda path: (path.mkdir(), (path / "a.jsonl.gz").write_bytes(b"no gzip")), "a.jsonl.gz:1: damaged gzip"),
+        (lambda path: (path.mkdir(), (path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 9)[:-9])), "damaged gzip"),
+        (lambda path: (path.mkdir(), pq.write_table(pa.table({"texts": ["a"]}), path / "a.parquet")), "did you mean 'texts'?"),
+        (lambda path: (path.mkdir(), pq.write_table(pa.table({"text": [1]}), path / "a.parquet")), "holds int64, expected string"),
+    ],
+)
+def test_unreadable_input_is_an_error_that_names_it(tmp_path, make, said):
+    path = tmp_path / "in"
+    make(path)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_truncated_parquet_is_an_error(tmp_path):
+    path = tmp_path / "c.parquet"
+    pq.write_table(pa.table({"text": ["some words here"] * 1000, "n": list(range(1000))}), path)
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[4:40] = b"\xff" * 36
+    for data in (whole[: len(whole) // 2], bytes(damaged)):
+        path.write_bytes(data)
+        with pytest.raises(DataError, match="not readable as Parquet"):
+            read(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.binary(max_size=200), st.sampled_from(["f.txt", "f.jsonl", "f.jsonl.gz", "f.parquet"]))
+def test_any_bytes_give_documents_drops_or_a_data_error(tmp_path, data, name):
+    path = tmp_path / name
+    path.write_bytes(data)
+    try:
+        found = read(path)
+    except DataError:
+        return
+    assert all(isinstance(one, Drop) or one.text.encode() for one in found) or name == "f.txt"
