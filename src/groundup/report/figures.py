@@ -1,7 +1,7 @@
 """The charts of a run as they stand on the page: in two widths, in the page's colours."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
@@ -19,20 +19,30 @@ from groundup.report.view import Score, line, memory_parts, scores
 SMALL_PX = 280
 
 
-def charts(facts: RunFacts) -> dict[str, Any]:
-    """Return the charts that the run has data for, by name."""
-    made: dict[str, Any] = {}
-    if facts.evaluation is not None:
-        made["bits"] = bar_chart("bits", "Bits per byte of held-out text", bits_bars(scores(facts), VARIABLES))
-    if len(facts.steps) > 1:
-        made["loss"] = loss_chart(facts)
-        made["small"] = small_charts(facts.steps)
-    if facts.forecast is not None and memory_parts(facts):
-        made["memory"] = bar_chart("memory", "Peak memory", memory_bars(facts, VARIABLES))
-    if facts.funnel is not None and facts.funnel.stages:
-        made["funnel"] = bar_chart("funnel", "Text left after each step", funnel_bars(facts.funnel.stages, VARIABLES))
-    made["line"] = line_chart(line(facts))
-    return made
+@dataclass(frozen=True)
+class PageCharts:
+    """The charts of the page; None or empty where the run has no data for them yet."""
+
+    bits: Chart | None
+    loss: Chart | None
+    small: tuple[tuple[str, Markup], ...]
+    memory: Chart | None
+    funnel: Chart | None
+    line: Chart
+
+
+def charts(facts: RunFacts) -> PageCharts:
+    """Return the charts that the run has data for."""
+    stages = facts.funnel.stages if facts.funnel is not None else ()
+    has_curve = len(facts.steps) > 1
+    return PageCharts(
+        bits=bar_chart("bits", "Bits per byte of held-out text", bits_bars(scores(facts), VARIABLES)) if facts.evaluation else None,
+        loss=loss_chart(facts) if has_curve else None,
+        small=small_charts(facts.steps),
+        memory=bar_chart("memory", "Peak memory", memory_bars(facts, VARIABLES)) if memory_parts(facts) else None,
+        funnel=bar_chart("funnel", "Text left after each step", funnel_bars(stages, VARIABLES)) if stages else None,
+        line=line_chart(line(facts)),
+    )
 
 
 def bar_chart(name: str, title: str, rows: Sequence[Bar]) -> Chart:
@@ -76,7 +86,7 @@ def funnel_bars(stages: Sequence[FunnelStage], ink: Ink) -> tuple[Bar, ...]:
 def memory_bars(facts: RunFacts, ink: Ink) -> tuple[Bar, ...]:
     """Return the predicted peak by component, above the measured one."""
     assert facts.forecast is not None, "only called with a plan"
-    parts = tuple((float(size), ink.ramp[shade]) for _, size, shade in memory_parts(facts))
+    parts = tuple((float(part.bytes), ink.ramp[part.shade]) for part in memory_parts(facts))
     rows = [Bar("predicted", parts, format_bytes(predicted_memory(facts.forecast)))]
     if facts.memory is not None:
         peak = facts.memory.peak_memory_bytes

@@ -39,7 +39,7 @@ def render_page(facts: RunFacts) -> str:
         tiles=view.tiles(facts),
         charts=charts(facts),
         memory_parts=view.memory_parts(facts),
-        memory_total=sum(size for _, size, _ in view.memory_parts(facts)),
+        memory_total=sum(part.bytes for part in view.memory_parts(facts)),
         rules=view.rules(facts),
         events=view.events(facts),
         tokenizer_rows=view.tokenizer_rows(facts),

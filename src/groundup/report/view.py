@@ -18,6 +18,16 @@ BASELINES = {
         "what the held-out text adds to the compressed training text: xz has read what the model read",
     ),
 }
+MEMORY_PARTS = {
+    "process": "Python and its libraries, before the model is made",
+    "weights": "the parameters",
+    "gradients": "one number a parameter",
+    "optimizer": "AdamW's two moments a parameter",
+    "activations": "what the forward pass keeps for the backward pass of one micro-batch",
+    "weight_copies": "the weights in the precision of the matrix products",
+    "loss": "the logits of one chunk, and what the loss keeps",
+    "data": "batches and token indices",
+}
 THIS_MODEL = "this model"
 
 
@@ -27,6 +37,17 @@ class Tile:
 
     value: str
     label: str
+
+
+@dataclass(frozen=True)
+class MemoryPart:
+    """One component of the predicted peak memory."""
+
+    name: str
+    explained: str
+    bytes: int
+    shade: int
+    """Its place in Ink.ramp."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +147,16 @@ def count_value(value: float | str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def memory_parts(facts: RunFacts) -> tuple[tuple[str, int, int], ...]:
-    """Return (component, predicted bytes, number of its shade), the largest first."""
+def memory_parts(facts: RunFacts) -> tuple[MemoryPart, ...]:
+    """Return the components of the predicted peak, the largest first."""
     if facts.forecast is None:
         return ()
     parts = [(name, size) for name, size in facts.forecast.memory_bytes.items() if name != "total" and size > 0]
     ordered = sorted(parts, key=lambda part: -part[1])
-    return tuple((name, size, min(i, RAMP_LEN - 1)) for i, (name, size) in enumerate(ordered))
+    return tuple(
+        MemoryPart(name.replace("_", " "), MEMORY_PARTS.get(name, ""), size, min(i, RAMP_LEN - 1))
+        for i, (name, size) in enumerate(ordered)
+    )
 
 
 def line(facts: RunFacts) -> tuple[Node, ...]:
