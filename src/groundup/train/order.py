@@ -12,6 +12,8 @@ from groundup.core.seeds import derive_seed
 UInts = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 _ROUNDS = 8
+_GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio: its multiples are spread evenly modulo 2^64."""
 
 
 def permute(positions: Ints, size: int, seed: int) -> Ints:
@@ -21,7 +23,7 @@ def permute(positions: Ints, size: int, seed: int) -> Ints:
     fall inside (cycle walking, Black & Rogaway 2002, section 3): no table, any size.
     """
     half_bits = max((size - 1).bit_length() + 1, 4) // 2
-    keys = [np.uint64(derive_seed(seed, "feistel", number)) for number in range(_ROUNDS)]
+    keys = _mix(np.uint64(seed) + np.arange(1, _ROUNDS + 1, dtype=np.uint64) * _GOLDEN_RATIO)
     values = _feistel(positions.astype(np.uint64), half_bits, keys)
     outside = np.flatnonzero(values >= size)
     while outside.size:
@@ -30,7 +32,7 @@ def permute(positions: Ints, size: int, seed: int) -> Ints:
     return values.astype(np.int64)
 
 
-def _feistel(values: UInts, half_bits: int, keys: list[np.uint64]) -> UInts:
+def _feistel(values: UInts, half_bits: int, keys: UInts) -> UInts:
     shift, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
     left, right = values >> shift, values & mask
     for key in keys:

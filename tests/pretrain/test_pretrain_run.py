@@ -1,0 +1,143 @@
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import pretrain_process as process
+from builders import build_documents, build_tokenizer, word_salad
+from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
+from groundup.artifacts.documents import Document
+from groundup.core.errors import ArtifactError
+from groundup.nn.load import load_model
+
+KILLS = 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("line")
+    process.line(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> TrainingRun:
+    return process.pretrain(folder, folder / "whole")
+
+
+def rows(out: Path) -> list[dict[str, float]]:
+    return [json.loads(text) for text in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def same_result(out: Path, whole: TrainingRun) -> None:
+    """Assert that the run ended as the uninterrupted one did, byte for byte, with each step once in its metrics."""
+    result = TrainingRun.open(out)
+    assert result.content_hash == whole.content_hash
+    for name in ("model.safetensors", "state.safetensors"):
+        assert (result.final.path / name).read_bytes() == (whole.final.path / name).read_bytes()
+    assert [(row["step"], row["loss"]) for row in rows(out)] == [(row["step"], row["loss"]) for row in rows(whole.path)]
+
+
+def start(folder: Path, out: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, str(Path(process.__file__)), str(folder), str(out)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_steps(out: Path, running: subprocess.Popen[str], count: int) -> None:
+    """Wait until the metrics have `count` more rows than now, or the process ends."""
+    file = out / "metrics.jsonl"
+    goal = (len(file.read_text().splitlines()) if file.exists() else 0) + count
+    while running.poll() is None and (not file.exists() or len(file.read_text().splitlines()) < goal):
+        time.sleep(0.005)
+
+
+def test_the_artifact(whole: TrainingRun) -> None:
+    assert whole.manifest.counts["steps"] == process.STEPS
+    assert whole.manifest.counts["tokens"] == process.STEPS * 64
+    losses = [row["loss"] for row in rows(whole.path)]
+    assert whole.manifest.counts["final_loss"] == pytest.approx(sum(losses[-20:]) / 20)
+    assert losses[-1] < losses[0] - 0.5
+    assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["step-39", "step-40"]
+    volatile = {name for name, entry in whole.manifest.files.items() if entry.volatile}
+    assert volatile >= {"metrics.jsonl", "memory.json", "speed.json", "checkpoints/step-40/manifest.json"}
+    memory = json.loads((whole.path / "memory.json").read_text())
+    assert 0 < memory["start_rss_bytes"] <= memory["peak_memory_bytes"]
+    speed = json.loads((whole.path / "speed.json").read_text())
+    assert speed["train_s"] == pytest.approx(sum(row["step_s"] for row in rows(whole.path)))
+    assert min(speed["median_step_s"], speed["tokens_per_s"], speed["mfu"]) > 0
+
+
+def test_the_checkpoint_is_a_model(whole: TrainingRun) -> None:
+    checkpoint = find_checkpoint(whole.path)
+    assert checkpoint.step == process.STEPS
+    assert checkpoint.tokenizer_file.is_file()
+    assert set(checkpoint.manifest.inputs) == {"plan", "encode", "tokenizer"}
+    model = load_model(checkpoint, torch.device("cpu"))
+    assert model(torch.zeros(1, 4, dtype=torch.int64)).isfinite().all()
+
+
+def test_another_seed_is_another_result(folder: Path, whole: TrainingRun, tmp_path: Path) -> None:
+    assert process.pretrain(folder, tmp_path / "seed", seed=6).content_hash != whole.content_hash
+
+
+def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(folder: Path, whole: TrainingRun, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    running = start(folder, out)
+    wait_for_steps(out, running, 4)
+    running.send_signal(signal.SIGTERM)
+    _, words = running.communicate(timeout=60)
+    assert running.returncode == 3, words
+    assert "SIGTERM after step" in words
+    assert "same command goes on" in words
+    assert find_checkpoint(out).step == len(rows(out))
+    process.pretrain(folder, out)
+    same_result(out, whole)
+
+
+def kill_often(folder: Path, out: Path, kills: int) -> int:
+    """Kill the process `kills` times, each time at a random moment after some steps; return how many kills met it at work."""
+    dice = random.Random(kills)
+    killed = 0
+    for _ in range(kills):
+        running = start(folder, out)
+        wait_for_steps(out, running, dice.randint(1, 8))
+        time.sleep(dice.uniform(0, 0.05))
+        running.kill()
+        running.communicate(timeout=60)
+        killed += running.returncode == -signal.SIGKILL
+    return killed
+
+
+def test_killed_at_random_moments_ends_in_the_same_bytes(folder: Path, whole: TrainingRun, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert kill_often(folder, out, KILLS) > 0
+    process.pretrain(folder, out)
+    same_result(out, whole)
+
+
+@pytest.mark.soak
+def test_killed_at_many_random_moments(folder: Path, whole: TrainingRun, tmp_path: Path) -> None:
+    for series in range(10):
+        out = tmp_path / str(series)
+        assert kill_often(folder, out, 4 + series % 3) > 0
+        process.pretrain(folder, out)
+        same_result(out, whole)
+
+
+def test_tokenizer_of_other_shards_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = build_documents(tmp_path / "curate", [Document("x:0", word_salad(300, 99).upper(), "x")], [])
+    strange = tmp_path / "line"
+    strange.mkdir()
+    for name in ("plan", "encode"):
+        (strange / name).symlink_to(folder / name)
+    tokenizer = build_tokenizer(strange / "tokenizer", other)
+    with pytest.raises(ArtifactError) as caught:
+        process.pretrain(strange, tmp_path / "out")
+    assert tokenizer.content_hash[:12] in str(caught.value)
+    assert json.loads((folder / "encode" / "shards.json").read_text())["tokenizer_hash"][:12] in str(caught.value)

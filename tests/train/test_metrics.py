@@ -1,0 +1,55 @@
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+import torch
+
+from groundup.train.memory import PeakMemory
+from groundup.train.metrics import Efficiency, MetricsLog, read_rows
+from groundup.train.step import StepResult
+
+
+def log(path: Path) -> MetricsLog:
+    return MetricsLog(path, Efficiency(flops_per_token=2e3, peak_flops_per_s=1e9), PeakMemory(torch.device("cpu")))
+
+
+def record(metrics: MetricsLog, first: int, last: int) -> None:
+    for step in range(first, last + 1):
+        metrics.record(step, StepResult(loss=10.0 - step, grad_norm=1.0, tokens=100), learning_rate=1e-3)
+
+
+def test_goes_on_where_the_checkpoint_stands(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    metrics = log(path)
+    metrics.begin(0)
+    record(metrics, 1, 5)
+    first_time_s = sum(row["step_s"] for row in read_rows(path)[:3])
+    later = log(path)
+    later.begin(3)
+    assert later.tokens == 300
+    record(later, 4, 6)
+    rows = read_rows(path)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["tokens"] for row in rows] == [100, 200, 300, 400, 500, 600]
+    assert later.summary()["train_s"] == pytest.approx(first_time_s + sum(row["step_s"] for row in rows[3:]))
+    assert later.final_loss(2) == 4.5
+    assert later.peak_memory_bytes == max(row["peak_memory_bytes"] for row in rows)
+
+
+def test_speed_is_that_of_the_median_step(tmp_path: Path) -> None:
+    metrics = log(tmp_path / "metrics.jsonl")
+    metrics.begin(0)
+    record(metrics, 1, 9)
+    summary = metrics.summary()
+    median_s = statistics.median(row["step_s"] for row in read_rows(tmp_path / "metrics.jsonl"))
+    assert summary["median_step_s"] == median_s
+    assert summary["tokens_per_s"] == pytest.approx(100 / median_s)
+    assert summary["mfu"] == pytest.approx(2e3 * 100 / median_s / 1e9)
+
+
+def test_half_a_row_and_what_follows_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps({"step": 1}) + '\n{"step": 2, "lo\n' + json.dumps({"step": 3}) + "\n")
+    assert read_rows(path) == [{"step": 1}]
+    assert read_rows(tmp_path / "missing.jsonl") == []
