@@ -143,6 +143,16 @@ def test_the_reloaded_pair_continues_text_as_we_do(line, exported):
     assert [token for token in made[len(ids) :] if token != tokenizer.eos_token_id] == ours
 
 
+def test_a_text_may_start_from_nothing(exported):
+    model = transformers.AutoModelForCausalLM.from_pretrained(exported.path, local_files_only=True)
+    made = model.generate(do_sample=False, max_length=10)
+    assert made[0, 0] == model.config.bos_token_id
+
+
+def test_every_file_may_be_read_by_all_that_may_read_the_folder(exported):
+    assert len({file.stat().st_mode for file in exported.path.iterdir()}) == 1
+
+
 def test_the_tokenizer_is_ours(line, exported):
     theirs = transformers.AutoTokenizer.from_pretrained(exported.path, local_files_only=True)
     ours = TextTokenizer.from_file(line["pretrain"].final.tokenizer_file)
@@ -150,7 +160,7 @@ def test_the_tokenizer_is_ours(line, exported):
         assert theirs(text)["input_ids"] == ours.encode(text)
         assert theirs.decode(ours.encode(text)) == text
     assert (theirs.eos_token, theirs.eos_token_id) == (EOS_TOKEN, ours.eos_id)
-    assert theirs.bos_token is None
+    assert theirs.bos_token_id == ours.eos_id
     assert theirs.model_max_length == 64
 
 

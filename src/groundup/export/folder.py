@@ -27,13 +27,14 @@ def write_folder(out: Path, model: Transformer, tokenizer_file: Path, eos_id: in
     try:
         with storage_errors(out / WEIGHTS_FILE):
             save_file(tensors, out / WEIGHTS_FILE, metadata={"format": "pt"})
+            (out / WEIGHTS_FILE).chmod((out / TOKENIZER_FILE).stat().st_mode)  # the library makes files for the owner alone
     except SafetensorError as error:
         raise StorageError(f"{out / WEIGHTS_FILE}: {error}; mend the cause and run the same command again") from None
 
 
 def generation_config(config: ModelConfig, eos_id: int) -> dict[str, Any]:
     """Return the defaults of `generate`: until the document ends or the model's length is full."""
-    return {"eos_token_id": eos_id, "pad_token_id": eos_id, "max_length": config.max_seq_len}
+    return {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": eos_id, "max_length": config.max_seq_len}
 
 
 def tokenizer_config(config: ModelConfig) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def tokenizer_config(config: ModelConfig) -> dict[str, Any]:
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": EOS_TOKEN,
-        "bos_token": None,
+        "bos_token": EOS_TOKEN,
         "unk_token": None,
         "pad_token": None,
         "split_special_tokens": True,

@@ -66,7 +66,7 @@ def hf_config(config: ModelConfig, eos_id: int | None = None) -> dict[str, Any]:
         "mlp_bias": False,
         "tie_word_embeddings": config.tie_embeddings,
         "initializer_range": config.init_std,
-        "bos_token_id": None,
+        "bos_token_id": eos_id,  # one token parts documents: it ends one, so the next starts after it
         "eos_token_id": eos_id,
         "pad_token_id": None,
         "use_cache": True,
