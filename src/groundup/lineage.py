@@ -1,6 +1,7 @@
 """The lineage of an artifact: what it was made from, back to the source files."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -162,10 +163,9 @@ class _Walker:
 
 
 def _input_path(path: Path, entry: InputEntry) -> Path:
-    """Return the input's folder, spelled like `path` where it lies beside it."""
-    near = path / entry.path
-    sibling = path.parent / near.resolve().name
-    return sibling if sibling.resolve() == near.resolve() else near.resolve()
+    """Return the input's folder, relative if `path` is and no symbolic link stands in the way."""
+    near, there = Path(os.path.normpath(path / entry.path)), (path / entry.path).resolve()
+    return near if near.resolve() == there else there
 
 
 def _damaged(path: Path, manifest: Manifest, verify: bool) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def run(made: Path, tmp_path: Path) -> Path:
 
 def test_it_tells_the_whole_run(html: str) -> None:
     text = Page(html).text
-    for words in ("5.87M-parameter", "1.94", "bigrams 2.46", "kept", "gopher-2021", "too few stop words", "PSF-2.0"):
+    for words in ("5.87M-parameter", "1.94", "bigrams 2.46", "✓ yes", "gopher-2021", "too few stop words", "PSF-2.0"):
         assert words in text
     for section in ("result", "training", "forecast", "samples", "text", "plan", "line", "card", "environment"):
         assert f'<section id="{section}">' in html

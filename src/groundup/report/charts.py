@@ -89,26 +89,12 @@ def draw_loss(axes: Axes, loss: Curve2D, held_out: float | None, size: Size, ink
     axes.plot(smooth.steps, smooth.values, color=ink.accent, linewidth=2.4, solid_capstyle="round")
     if held_out is not None:
         axes.axhline(held_out, color=ink.muted, linewidth=1.2, linestyle=(0, (4, 4)))
-        axes.annotate(
-            f"held-out text: {held_out:.2f}",
-            (1, held_out),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            color=ink.muted,
-        )
+        place = (0, held_out)  # at the left the curve is still far above
+        words, space = f"held-out text: {held_out:.2f}", ("axes fraction", "data")
+        axes.annotate(words, place, (4, -5), space, "offset points", va="top", color=ink.muted)
     axes.set_xlabel("optimizer step", color=ink.muted)
-    axes.annotate(
-        "loss [nats per token]",
-        (0, 1),
-        xycoords="figure fraction",
-        xytext=(0, -4),
-        textcoords="offset points",
-        va="top",
-        color=ink.muted,
-    )
+    above = (0, 1 + 30 / (size.height - 80))
+    axes.annotate("loss [nats per token]", above, (-30, 0), "axes fraction", "offset points", va="top", color=ink.muted)
 
 
 def draw_small(axes: Axes, curve: Curve2D, size: Size, ink: Ink) -> None:
@@ -132,7 +118,7 @@ def _frame(axes: Axes, size: Size, ink: Ink, *, left: float, bottom: float, top:
     axes.grid(axis="y", color=ink.line, linewidth=1)
     axes.set_axisbelow(True)
     axes.tick_params(colors=ink.muted, length=0, pad=6, labelsize=12)
-    axes.margins(x=0.01)
+    axes.margins(x=0.01, y=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))

@@ -14,7 +14,7 @@ BASELINES = {
     "bigram": ("bigrams", "each token given the one before it, interpolated with the unigram model"),
     "xz": ("xz", "the held-out text compressed by xz -9e, on its own"),
     "xz_conditional": (
-        "primed xz",
+        "xz + training text",
         "what the held-out text adds to the compressed training text: xz has read what the model read",
     ),
 }
@@ -27,6 +27,15 @@ MEMORY_PARTS = {
     "weight_copies": "the weights in the precision of the matrix products",
     "loss": "the logits of one chunk, and what the loss keeps",
     "data": "batches and token indices",
+}
+TOKENIZER_FACTS = {
+    "vocab_size": "vocabulary",
+    "requested_vocab_size": "vocabulary asked for",
+    "trained_on_bytes": "text learned from",
+    "trained_on_documents": "documents learned from",
+    "measured_on_bytes": "text measured on",
+    "bytes_per_token": "bytes per token (more is denser)",
+    "fertility": "tokens per word (fertility)",
 }
 THIS_MODEL = "this model"
 
@@ -88,9 +97,9 @@ def verdict(facts: RunFacts) -> str | None:
     if facts.evaluation is None or not rows:
         return None
     beaten = sum(facts.evaluation.bits_per_byte < row.bits_per_byte for row in rows)
-    share = f"all {len(rows)}" if beaten == len(rows) else f"{beaten} of {len(rows)}"
+    share = {0: f"Not better than any of {len(rows)}", len(rows): f"Better than all {len(rows)}"}
     others = ", ".join(f"{row.name} {row.bits_per_byte:.2f}" for row in rows)
-    return f"Better than {share} simpler methods on the same bytes ({others})."
+    return f"{share.get(beaten, f'Better than {beaten} of {len(rows)}')} simpler methods on the same bytes ({others})."
 
 
 def tiles(facts: RunFacts) -> tuple[Tile, ...]:
@@ -131,7 +140,7 @@ def events(facts: RunFacts) -> tuple[tuple[int, str], ...]:
 def tokenizer_rows(facts: RunFacts) -> tuple[tuple[str, str], ...]:
     """Return what the training of the tokenizer found."""
     found = facts.tokenizer.rows() if facts.tokenizer is not None else {}
-    return tuple((name.replace("_", " "), _fact(name, value)) for name, value in found.items())
+    return tuple((TOKENIZER_FACTS.get(name, name.replace("_", " ")), _fact(name, value)) for name, value in found.items())
 
 
 def _fact(name: str, value: object) -> str:
