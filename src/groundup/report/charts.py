@@ -16,7 +16,8 @@ from groundup.report.svg import Size
 
 Floats = npt.NDArray[np.float64]
 _MAX_POINTS = 1200
-_LABEL_PX = 170
+_MAX_LABEL_LEN = 28
+_ROUND = (1, 2, 5, 10)
 _PITCH_PX, _NARROW_PITCH_PX = 36, 46
 
 
@@ -42,7 +43,7 @@ def bars_size(num_rows: int, width: float, narrow: bool) -> Size:
 def draw_bars(axes: Axes, rows: Sequence[Bar], size: Size, ink: Ink, narrow: bool) -> None:
     """Draw horizontal bars from zero, spread over the height: labels beside them, above them where it is narrow."""
     _pixel_axes(axes, size)
-    left, right = (0.0, size.width) if narrow else (float(_LABEL_PX), size.width - _value_px(rows))
+    left, right = (0.0, size.width) if narrow else (_label_px(rows), size.width - _value_px(rows))
     scale = (right - left) / max((row.length for row in rows), default=1.0)
     pitch = (size.height - 4) / len(rows)
     height = 14 if narrow else 0.6 * pitch
@@ -55,9 +56,18 @@ def draw_bars(axes: Axes, rows: Sequence[Bar], size: Size, ink: Ink, narrow: boo
             x += length * scale
         text_y = i * pitch + 11 if narrow else middle
         weight = "bold" if row.strong else "normal"
-        axes.text(0, text_y, row.label, ha="left", va="center", color=ink.text, weight=weight)
+        axes.text(0, text_y, _clip(row.label), ha="left", va="center", color=ink.text, weight=weight)
         value_x, align = (size.width, "right") if narrow else (x + 10, "left")
         axes.text(value_x, text_y, row.value, ha=align, va="center", color=ink.text if row.strong else ink.muted, weight=weight)
+
+
+def _clip(label: str) -> str:
+    return label if len(label) <= _MAX_LABEL_LEN else label[: _MAX_LABEL_LEN - 1] + "…"
+
+
+def _label_px(rows: Sequence[Bar]) -> float:
+    """Return room for the longest label before its bar."""
+    return 20 + 7.5 * max((len(_clip(row.label)) for row in rows), default=0)
 
 
 def _value_px(rows: Sequence[Bar]) -> float:
@@ -103,8 +113,8 @@ def draw_small(axes: Axes, curve: Curve2D, size: Size, ink: Ink) -> None:
     points = thin(curve)
     axes.plot(points.steps, points.values, color=ink.accent, linewidth=1.6)
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=_ROUND, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=_ROUND))
 
 
 def _frame(axes: Axes, size: Size, ink: Ink, *, left: float, bottom: float, top: float, right: float) -> None:
@@ -119,8 +129,8 @@ def _frame(axes: Axes, size: Size, ink: Ink, *, left: float, bottom: float, top:
     axes.set_axisbelow(True)
     axes.tick_params(colors=ink.muted, length=0, pad=6, labelsize=12)
     axes.margins(x=0.01, y=0.08)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=_ROUND, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=_ROUND))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
 

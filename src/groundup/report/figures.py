@@ -67,11 +67,8 @@ def bits_bars(rows: Sequence[Score], ink: Ink) -> tuple[Bar, ...]:
 
 
 def funnel_bars(stages: Sequence[FunnelStage], ink: Ink) -> tuple[Bar, ...]:
-    """Return the text that goes in, and what is left after each step (kept in the accent, dropped there in its shade)."""
-    first = stages[0]
-    given = Bar("given", ((first.bytes_in, ink.accent),), f"{first.docs_in:,} docs, {format_bytes(first.bytes_in)}")
-    rows = [given] if first.docs_dropped or first.bytes_in != first.bytes_out else []
-    rows += [
+    """Return what each step received: kept in the accent, dropped in its shade."""
+    return tuple(
         Bar(
             stage.stage.replace("_", " "),
             ((stage.bytes_out, ink.accent), (max(stage.bytes_in - stage.bytes_out, 0), ink.accent_soft)),
@@ -79,8 +76,7 @@ def funnel_bars(stages: Sequence[FunnelStage], ink: Ink) -> tuple[Bar, ...]:
             stage is stages[-1],
         )
         for stage in stages
-    ]
-    return tuple(rows)
+    )
 
 
 def memory_bars(facts: RunFacts, ink: Ink) -> tuple[Bar, ...]:

@@ -140,6 +140,8 @@ def events(facts: RunFacts) -> tuple[tuple[int, str], ...]:
 def tokenizer_rows(facts: RunFacts) -> tuple[tuple[str, str], ...]:
     """Return what the training of the tokenizer found."""
     found = facts.tokenizer.rows() if facts.tokenizer is not None else {}
+    if found.get("requested_vocab_size") == found.get("vocab_size"):
+        found.pop("requested_vocab_size", None)
     return tuple((TOKENIZER_FACTS.get(name, name.replace("_", " ")), _fact(name, value)) for name, value in found.items())
 
 
