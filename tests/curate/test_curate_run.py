@@ -177,7 +177,11 @@ def test_no_document_is_ever_lost(texts, switches, validation, write_jsonl, pros
         rules=("gopher-2021",) if with_rules else (),
         validation=validation,
     )
-    counts = curate(config, tmp_path_factory.mktemp("made").name + "/out").manifest.counts
+    try:
+        counts = curate(config, tmp_path_factory.mktemp("made").name + "/out").manifest.counts
+    except DataError as error:  # raised after the stages' own count of what went in and out
+        assert "nothing is left to train on" in str(error)
+        return
     assert counts["documents"] + counts["validation_documents"] + counts["dropped"] == len(records) == counts["collected"]
     assert counts["documents"] >= 1
 
@@ -220,6 +224,14 @@ def test_nothing_left_is_an_error_that_says_why_and_makes_nothing(records, said,
         make(order, run, replace=False)
     assert said in str(caught.value)
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_loss_of_most_text_is_said(write_jsonl, prose, curate, capsys):
+    path = write_jsonl([{"text": prose(1)}, {"text": "the same and the same and " * 100}])
+    made = curate(CurateConfig(sources=(SourceConfig(name="s", path=path),), validation=0))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "rule 'top_2gram_chars' dropped most (2.6 kB)" in said
+    assert made.funnel["stages"][3]["bytes_by_rule"] == {"top_2gram_chars": 2599}
 
 
 def test_work_left_by_a_failure_is_cleared(write_jsonl, prose, curate, tmp_path):

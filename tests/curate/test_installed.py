@@ -17,6 +17,7 @@ from groundup.curate.sources.installed_licences import InstalledLicences
 CODE = b'''
 """The module.
 
+Example:
     indented
 """
 import nothing_of_this_is_run
@@ -65,6 +66,7 @@ add_docstr()
 '''
 TEXT = """The module.
 
+Example:
     indented
 
 async def fetch(url: str, *, timeout: float=1.5) -> bytes:

@@ -112,6 +112,10 @@ def test_repetition_equals_the_slow_version(words):
     assert {n: (found[n].top, found[n].duplicate) for n in found} == {n: slow_repetition(words, n) for n in range(2, 11)}
 
 
+def test_emphasis_is_no_bullet():
+    assert TextStatistics("**NORA.** Hide the tree.\n*softly* Yes.\n---\n-5 degrees\n- item\n  * item").bullet_lines == 2 / 6
+
+
 def test_indentation_changes_no_repetition():
     text = "some words here\n" * 3 + "and others there\n"
     indented = text.replace("\n", "\n\t\t")

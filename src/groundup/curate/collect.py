@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from groundup.artifacts.documents import DOCUMENT_SCHEMA, Document
 from groundup.core.errors import DataError
+from groundup.core.files import storage_errors
 from groundup.core.progress import progress
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup import FirstCopies, document_key
@@ -19,7 +20,7 @@ from groundup.curate.rules import RULE_SETS
 from groundup.curate.rules.rule import first_broken
 from groundup.curate.rules.statistics import TextStatistics
 from groundup.curate.sink import ParquetSink
-from groundup.curate.sources.base import Source
+from groundup.curate.sources.base import Source, SourceFile
 
 KEY = "key"
 SCRATCH_SCHEMA = DOCUMENT_SCHEMA.append(pa.field(KEY, pa.binary()))
@@ -45,7 +46,7 @@ class Collector:
     def read(self, sources: Sequence[Source]) -> Collected:
         """Read all files of all sources; raise DataError for a source in which nothing is text."""
         files = [source.files() for source in sources]
-        total = sum(file.path.stat().st_size for inner in files for file in inner)
+        total = sum(_size(file) for inner in files for file in inner)
         with progress("reading and filtering", max(total, 1)) as bar:
             for position, (source, inner) in enumerate(zip(sources, files, strict=True)):
                 num_texts, first_problem = 0, ""
@@ -54,7 +55,7 @@ class Collector:
                         taken = self._take(found, position)
                         num_texts += taken is None
                         first_problem = first_problem or (f"{taken.rule}: {taken.excerpt}" if taken else "")
-                    bar.advance(file.path.stat().st_size, f"{len(self.result.ids):,} documents kept")
+                    bar.advance(_size(file), f"{len(self.result.ids):,} documents kept")
                 if not num_texts:
                     what = first_problem or "its files hold no documents"
                     raise DataError(f"source '{source.config.name}' has no usable text: {what}")
@@ -113,6 +114,11 @@ class Collector:
         self.result.first_copies.add(key, position, document.id)
         self.result.ids.append(document.id)
         self._scratch.write({**document_row(document), KEY: key}, len(document.text))
+
+
+def _size(file: SourceFile) -> int:
+    with storage_errors(file.path):
+        return file.path.stat().st_size
 
 
 def document_row(document: Document) -> dict[str, str | int | None]:

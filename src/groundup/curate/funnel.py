@@ -15,6 +15,7 @@ class StageFlow:
     bytes_in: int = 0
     bytes_out: int = 0
     by_rule: Counter[str] = field(default_factory=Counter)
+    bytes_by_rule: Counter[str] = field(default_factory=Counter)
 
 
 class Funnel:
@@ -36,6 +37,7 @@ class Funnel:
         flow.docs_in += 1
         flow.bytes_in += bytes_in
         flow.by_rule[rule] += 1
+        flow.bytes_by_rule[rule] += bytes_in
 
     def total_dropped(self) -> int:
         return sum(flow.by_rule.total() for flow in self.stages.values())
@@ -45,6 +47,16 @@ class Funnel:
         counts = [(number, stage, rule) for stage, flow in self.stages.items() for rule, number in flow.by_rule.items()]
         number, stage, rule = max(counts, key=lambda count: count[0])
         return stage, rule, number
+
+    def costliest_rule(self) -> tuple[str, int]:
+        """Return (rule, bytes) of the rule that dropped most bytes; ('', 0) if nothing was dropped."""
+        counts = [(rule, number) for flow in self.stages.values() for rule, number in flow.bytes_by_rule.items()]
+        return max(counts, key=lambda count: count[1], default=("", 0))
+
+    def byte_yield(self) -> float:
+        """Return the bytes that came through over those that the sources gave."""
+        flows = list(self.stages.values())
+        return flows[-1].bytes_out / max(flows[0].bytes_in, 1)
 
     def check_flow(self) -> None:
         """Raise AssertionError if a document went missing between or inside stages."""
@@ -65,12 +77,17 @@ class Funnel:
                 "docs_out": flow.docs_out,
                 "bytes_in": flow.bytes_in,
                 "bytes_out": flow.bytes_out,
-                "by_rule": dict(sorted(flow.by_rule.items(), key=lambda item: (-item[1], item[0]))),
+                "by_rule": _by_size(flow.by_rule),
+                "bytes_by_rule": _by_size(flow.bytes_by_rule),
             }
             for name, flow in self.stages.items()
         ]
         share = {
             "docs": flows[-1].docs_out / max(flows[0].docs_in, 1),
-            "bytes": flows[-1].bytes_out / max(flows[0].bytes_in, 1),
+            "bytes": self.byte_yield(),
         }
         return {"stages": stages, "yield": {**share, "denominator": "all documents that the sources gave, before any stage"}}
+
+
+def _by_size(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

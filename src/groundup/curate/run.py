@@ -10,6 +10,8 @@ from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Split
 from groundup.core.errors import DataError
 from groundup.core.files import hash_file, hash_json, storage_errors, write_json
+from groundup.core.log import say
+from groundup.core.units import format_bytes
 from groundup.curate.collect import collect
 from groundup.curate.config import CurateConfig
 from groundup.curate.droplog import DropLog
@@ -19,6 +21,7 @@ from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
 
 _SCRATCH = "scratch"
+_LOW_YIELD = 0.5
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
@@ -49,6 +52,7 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     counts = _counts(funnel, selection)
     if not counts["documents"]:
         raise DataError(_nothing_left(funnel))
+    _warn_of_loss(funnel)
     by_source = [_source_facts(source, selection, drops) for source in sources]
     write_json(job.out / "funnel.json", {**funnel.to_json(), "by_source": by_source})
     write_json(job.out / "sources.json", by_source)
@@ -91,6 +95,17 @@ def _nothing_left(funnel: Funnel) -> str:
         f"nothing is left to train on of {collected:,} documents: rule '{rule}' of stage '{stage}' dropped most ({number:,}); "
         f"give more text, or choose other curate.rules, curate.validation or curate.leakage_threshold"
     )
+
+
+def _warn_of_loss(funnel: Funnel) -> None:
+    """Say it if most of the text is gone: thresholds made for web pages may not suit other text."""
+    kept = funnel.byte_yield()
+    if kept < _LOW_YIELD:
+        rule, lost = funnel.costliest_rule()
+        say(
+            f"[yellow]curate kept only {kept:.0%} of the bytes; rule '{rule}' dropped most ({format_bytes(lost)}). "
+            f"curate.rules chooses the rule sets; funnel.json has all figures[/]"
+        )
 
 
 def _source_facts(source: Source, selection: Selection, drops: DropLog) -> dict[str, Any]:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
-BULLETS = ("•", "‣", "◦", "-", "*")
+BULLETS = ("•", "‣", "◦", "- ", "* ")
+"""A hyphen or asterisk is one only before a space: Markdown writes **bold** and --- with them."""
 ELLIPSES = ("...", "…")
 MAX_NGRAM = 10
 _LETTER = re.compile(r"[^\W\d_]")
