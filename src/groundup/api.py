@@ -1,5 +1,7 @@
 """The verbs as functions: what the command line calls, for use from Python."""
 
+import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,14 @@ from groundup import orders, pipeline
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.plan import Plan
-from groundup.artifacts.reports import EVALUATION_FILE, Evaluation
+from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import write_bytes
 from groundup.curate.config import CurateConfig
 from groundup.evaluate.config import EvaluateConfig
+from groundup.lineage import Lineage, lineage
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 
 
@@ -153,23 +156,54 @@ def inputs_folders(out: Path) -> dict[str, Path]:
 
 def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None, device: str = "auto") -> dict[str, Any]:
     """Score text with a checkpoint: bits_per_byte, nll_per_token [nats], perplexity, tokens, bytes."""
-    from groundup.evaluate.text import evaluate_text
+    scorer = importlib.import_module("groundup.evaluate.text")
+    result: dict[str, Any] = scorer.evaluate_text(find_checkpoint(checkpoint), text, device, config or EvaluateConfig())
+    return result
 
-    return evaluate_text(find_checkpoint(checkpoint), text, device, config or EvaluateConfig())
+
+def generate(
+    checkpoint: Path,
+    prompt: str,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float = 0.95,
+    seed: int = 0,
+    max_new_tokens: int | None = 100,
+    device: str = "auto",
+) -> Iterator[str]:
+    """Return an iterator over pieces of text that follow the prompt; temperature 0 takes the most probable token each time."""
+    writer = importlib.import_module("groundup.nn.text")
+    pieces: Iterator[str] = writer.continue_text(
+        find_checkpoint(checkpoint), prompt, temperature, top_k, top_p, seed, max_new_tokens, device
+    )
+    return pieces
+
+
+def export(checkpoint: Path, out: Path, verify: bool = True, force: bool = False) -> Export:
+    """Ship a checkpoint as a Hugging Face folder, compared logit by logit with transformers."""
+    orders.carry_out(orders.order_export(checkpoint, out, "hf", verify), force)
+    return Export.open(out)
 
 
 def explain(documents: Path, document_id: str) -> Any:
     """Say why a document was kept or dropped, rule by rule."""
-    from groundup.curate.explain import explain as explain_document
-
-    return explain_document(documents, document_id)
+    return importlib.import_module("groundup.curate.explain").explain(documents, document_id)
 
 
 def report(run_folder: Path, out: Path | None = None) -> Path:
     """Draw the page of a run of the line."""
-    from groundup.report.page import write_report
+    page: Path = importlib.import_module("groundup.report.page").write_report(run_folder, out)
+    return page
 
-    return write_report(run_folder, out)
+
+def show(artifact: Path, verify: bool = False) -> Lineage:
+    """Return what an artifact is, and where it came from, back to the source files."""
+    return lineage(artifact, verify)
+
+
+def doctor() -> Any:
+    """Return what this machine can do, what is missing, and how to mend it."""
+    return importlib.import_module("groundup.diagnosis").diagnose()
 
 
 def as_recipe(recipe: Recipe | Path) -> Recipe:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from groundup import api, orders
+from groundup import api, lineage, orders
 from groundup.artifacts.build import Order
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents
 from groundup.artifacts.plan import Plan
@@ -133,9 +133,9 @@ def show(
 ) -> None:
     """Say what an artifact is, what it holds, and where it came from, back to the source files."""
     set_quiet(quiet)
-    result, text, sound = api.show(artifact, verify)
-    _print(result, as_json, text)
-    if not sound:
+    found = api.show(artifact, verify)
+    _print(lineage.as_json(found), as_json, lineage.render(found))
+    if found.problems:
         raise typer.Exit(2)
 
 
@@ -314,7 +314,7 @@ def generate(
 ) -> None:
     """Go on with a prompt, token by token."""
     set_quiet(quiet)
-    stream = api.generate(checkpoint, prompt, greedy, temperature, top_k, top_p, seed, max_new_tokens, device)
+    stream = api.generate(checkpoint, prompt, 0.0 if greedy else temperature, top_k, top_p, seed, max_new_tokens, device)
     if as_json:
         text = "".join(stream)
         _print({"prompt": prompt, "text": text}, True, None)

@@ -11,7 +11,7 @@ import groundup
 
 ROOT = Path(groundup.__file__).parent
 STAGES = ("curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export")
-LAYERS = ("core", "artifacts", "estimate", "nn", "train", "stages", "recipe", "pipeline", "top")
+LAYERS = ("core", "artifacts", "config", "estimate", "nn", "train", "stages", "recipe", "pipeline", "top")
 LAYER_OF = {
     "core": "core",
     "artifacts": "artifacts",
@@ -39,6 +39,12 @@ def unit_of(module: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
+def layer_of(module: str) -> int:
+    """Return the layer's position; settings (`config.py` of any package) are a layer of their own."""
+    is_config = module.endswith(".config") and unit_of(module) != "core"
+    return LAYERS.index("config" if is_config else LAYER_OF.get(unit_of(module), "top"))
+
+
 def groundup_imports(file: Path) -> list[tuple[int, str]]:
     """Return (line, module) of every import of groundup in the file; names imported from a package count as modules if they are."""
     found = []
@@ -56,12 +62,10 @@ def groundup_imports(file: Path) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("file", ALL_FILES, ids=module_of)
 def test_imports_point_left(file: Path) -> None:
     unit = unit_of(module_of(file))
-    layer = LAYERS.index(LAYER_OF.get(unit, "top"))
     for line, module in groundup_imports(file):
         other = unit_of(module)
-        other_layer = LAYERS.index(LAYER_OF.get(other, "top"))
         place = f"{file.relative_to(ROOT.parent)}:{line} imports {module}"
-        assert other_layer <= layer, f"{place}, which lies to the right of '{unit}'"
+        assert layer_of(module) <= layer_of(module_of(file)), f"{place}, which lies to the right of '{unit}'"
         if unit in STAGES and other in STAGES:
             assert unit == other, f"{place}: a stage does not import another stage; pass an artifact"
 

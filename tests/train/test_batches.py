@@ -69,15 +69,15 @@ def test_reading_ahead_changes_nothing(shards: TokenShards) -> None:
     assert list(read.read_ahead(4, 4)) == []
 
 
-def test_document_ids_count_the_ends_before_each_token() -> None:
+def test_document_ids_count_the_ends_up_to_each_token() -> None:
     tokens = torch.tensor([[5, EOS, 6, 7, EOS, EOS, 8], [1, 2, 3, 4, 5, 6, 7]])
     ids = document_ids(tokens, EOS)
     assert ids is not None
-    assert ids.tolist() == [[0, 0, 1, 1, 1, 2, 3], [0] * 7]
+    assert ids.tolist() == [[0, 1, 1, 1, 2, 3, 3], [0] * 7]
 
 
 def test_no_document_ids_if_no_row_holds_two_documents(shards: TokenShards) -> None:
-    assert document_ids(torch.tensor([[5, 6, EOS], [1, 2, 3]]), EOS) is None
+    assert document_ids(torch.tensor([[EOS, 5, 6], [1, 2, 3]]), EOS) is None
     assert all(batch.document_ids is None for batch in reader(shards, document_mask=False).read(0))
     assert any(batch.document_ids is not None for step in range(10) for batch in reader(shards).read(step))
 

@@ -72,6 +72,7 @@ class Job:
     seed: int = 0
     device: str = "auto"
     inputs: Mapping[str, Artifact] = field(default_factory=dict)
+    recipe: Mapping[str, Any] | None = None
 
     def open(self, stage: str, kind: type[A]) -> A:
         """Return the input made by `stage`, opened as its kind."""
@@ -98,7 +99,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
         start_s = time.monotonic()
-        outcome = run(order.config, Job(order.out, order.seed, order.device, order.inputs))
+        outcome = run(order.config, Job(order.out, order.seed, order.device, order.inputs, order.recipe))
         timings = {
             "started_at": started.isoformat(timespec="seconds"),
             "elapsed_s": round(time.monotonic() - start_s, 3),

@@ -70,9 +70,10 @@ class BatchReader:
 def document_ids(tokens: Int[Tensor, "batch seq"], eos_id: int) -> Int[Tensor, "batch seq"] | None:
     """Return the number of each token's document within its row, or None if every row is of one document.
 
-    A document's end token belongs to it; the token after it starts the next one.
+    An end-of-document token opens the document after it, as it does when text is scored or generated: the document before is
+    seen by the prediction of the end, the one after starts from the end token alone.
     """
-    starts = tokens[:, :-1] == eos_id
-    if not starts.any():
+    ends = tokens == eos_id
+    if not ends[:, 1:].any():
         return None
-    return torch.nn.functional.pad(starts.cumsum(dim=1), (1, 0))
+    return ends.cumsum(dim=1)

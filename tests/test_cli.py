@@ -1,0 +1,149 @@
+"""The commands as users type them: data on stdout, clear errors, exit codes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from lines import content_hashes, write_recipe
+
+from groundup.recipe import SHIPPED
+
+ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
+def groundup(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "groundup", *map(str, words)], capture_output=True, text=True, check=False, env=ENV, cwd=cwd
+    )
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    done = groundup("run", write_recipe(folder), "--out", folder / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["evaluation"]["bits_per_byte"] > 0
+    return folder
+
+
+def test_json_is_alone_on_stdout_and_quiet_is_quiet(line: Path) -> None:
+    done = groundup("run", line / "recipe.yaml", "--out", line / "run", "--json", "--quiet")
+    assert not any(json.loads(done.stdout)["made"].values())
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("what", ["run", "run/pretrain", "run/curate", "run/export"])
+def test_show_leads_back_to_the_sources(line: Path, what: str) -> None:
+    done = groundup("show", line / what, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "argparse.txt" in done.stdout
+
+
+def test_show_verify_finds_damage(line: Path) -> None:
+    copy = line / "damaged"
+    shutil.copytree(line / "run" / "tokenizer", copy / "tokenizer")
+    shutil.copytree(line / "run" / "curate", copy / "curate")
+    file = copy / "tokenizer" / "tokenizer.json"
+    file.write_bytes(file.read_bytes().replace(b"BPE", b"BPF", 1))
+    done = groundup("show", copy / "tokenizer", "--verify")
+    assert done.returncode == 2
+    assert "tokenizer.json" in done.stdout
+
+
+def test_explain_curate_tokenizer_encode_plan_one_by_one(line: Path) -> None:
+    steps = (
+        ("curate", "--input", line / "texts", "--rules", "none", "--validation", "0.2", "--out", line / "c"),
+        ("tokenizer", "train", "--input", line / "c", "--vocab-size", "512", "--out", line / "t"),
+        ("encode", "--input", line / "c", "--tokenizer", line / "t", "--out", line / "e"),
+        ("plan", "recipe", line / "recipe.yaml", "--input", line / "e", "--out", line / "p"),
+        ("evaluate", line / "run", "--text", line / "texts" / "random.txt"),
+        ("generate", line / "run", "--prompt", "def f(", "--greedy", "--max-new-tokens", "8"),
+        ("export", line / "run", "--out", line / "x"),
+        ("report", line / "run", "--out", line / "page.html"),
+        ("doctor",),
+    )
+    for words in steps:
+        done = groundup(*words, "--json")
+        assert done.returncode == 0, (words, done.stderr)
+        assert json.loads(done.stdout)
+    kept = groundup("explain", line / "c", "texts:random.txt")
+    assert kept.returncode == 0, kept.stderr
+
+
+def test_dry_run_makes_nothing(line: Path) -> None:
+    done = groundup("curate", "--input", line / "texts", "--out", line / "none", "--dry-run", "--json")
+    assert json.loads(done.stdout)["action"] == "make"
+    assert not (line / "none").exists()
+    done = groundup("run", line / "recipe.yaml", "--out", line / "none", "--dry-run", "--json")
+    assert json.loads(done.stdout)["stages"]["curate"] == "make"
+    assert not (line / "none").exists()
+
+
+def test_out_in_use_is_refused_and_force_replaces(line: Path) -> None:
+    words = ("tokenizer", "train", "--input", line / "run" / "curate", "--out", line / "mine")
+    assert groundup(*words, "--vocab-size", "400").returncode == 0
+    refused = groundup(*words, "--vocab-size", "401")
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert groundup(*words, "--vocab-size", "401", "--force").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "missing.yaml"], "groundup new"),
+        (["run", "R", "--set", "pretrain.sep_len=3"], "did you mean 'seq_len'"),
+        (["run", "R", "--until", "tokeniser"], "did you mean 'tokenizer'"),
+        (["run", "R", "--set", "model.num_heads=3"], "not a multiple"),
+        (["run", "R", "--set", "device=cuda", "--out", "O"], "cuda"),
+        (["curate", "--out", "O"], "--input"),
+        (["curate", "--input", "missing", "--out", "O"], "missing"),
+        (["curate", "--input", "R", "--out", "O", "--format", "pdf"], "pdf"),
+        (["curate", "--input", "R", "--out", "O", "--rules", "gopher"], "gopher"),
+        (["show", "missing"], "missing"),
+        (["explain", "missing", "x"], "missing"),
+        (["evaluate", "missing", "--text", "R"], "missing"),
+        (["generate", "missing", "--prompt", "x"], "missing"),
+        (["export", "missing", "--out", "O"], "missing"),
+        (["pretrain", "R", "--out", "O", "--resume"], "nothing to resume"),
+        (["encode", "--input", "missing", "--tokenizer", "missing", "--out", "O"], "missing"),
+        (["new", "R", "--from", "demo"], "demo_cpu"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_words_exit_2_and_say_the_way_out(tmp_path: Path, words: list[str], says: str) -> None:
+    recipe = write_recipe(tmp_path)
+    done = groundup(*[{"R": str(recipe), "O": str(tmp_path / "out")}.get(word, word) for word in words], cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_new_recipe_runs(tmp_path: Path) -> None:
+    assert groundup("new", "my-model", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "my-model.yaml").read_text().count("\n") == (SHIPPED / "demo_cpu.yaml").read_text().count("\n")
+    assert groundup("run", "my-model.yaml", "--dry-run", cwd=tmp_path).returncode == 0
+    assert groundup("new", "my-model", cwd=tmp_path).returncode == 2
+
+
+def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
+    words = [sys.executable, "-m", "groundup", "run", str(line / "recipe.yaml"), "--out", str(line / "stopped")]
+    words += ["--set", "pretrain.steps=400", "--until", "pretrain", "--quiet"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV)
+    while process.poll() is None and not (line / "stopped" / "pretrain" / "checkpoints").is_dir():
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 3
+    assert "same command" in str(process.stderr and process.stderr.read())
+    assert subprocess.run(words, env=ENV, check=False).returncode == 0
+    whole = [word if word != str(line / "stopped") else str(line / "whole") for word in words]
+    assert subprocess.run(whole, env=ENV, check=False).returncode == 0
+    assert content_hashes(line / "stopped") == content_hashes(line / "whole")

@@ -1,0 +1,110 @@
+"""The whole line, small: what is made once is skipped, what changed is remade with all that depends on it, and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lines import checkpoint_hash, content_hashes, write_recipe
+
+from groundup import api
+from groundup.artifacts.artifact import Artifact
+from groundup.core.errors import ConfigError
+from groundup.pipeline import VERBS, stages_until
+from groundup.recipe import load_recipe
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run; tests that change it work on what they change alone."""
+    folder = tmp_path_factory.mktemp("line")
+    done = api.run(write_recipe(folder), folder / "run")
+    assert done.made == dict.fromkeys(VERBS, True)
+    return folder
+
+
+def test_everything_is_there(line: Path) -> None:
+    run = line / "run"
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert 0 < evaluation["bits_per_byte"] < 8
+    assert set(evaluation["baselines"]) == {"unigram", "bigram", "xz", "xz_conditional"}
+    assert "<svg" in (run / "report.html").read_text()
+    assert json.loads((run / "export" / "groundup_export.json").read_text())["verified"] is True
+    assert (run / "pretrain" / "recipe.resolved.yaml").is_file()
+
+
+def test_second_run_skips_every_stage(line: Path) -> None:
+    assert api.run(line / "recipe.yaml", line / "run").made == dict.fromkeys(VERBS, False)
+
+
+def test_another_run_has_the_same_hashes(line: Path) -> None:
+    api.run(line / "recipe.yaml", line / "again")
+    ours, theirs = content_hashes(line / "run"), content_hashes(line / "again")
+    assert ours == theirs
+    assert checkpoint_hash(line / "run") == checkpoint_hash(line / "again")
+
+
+def test_a_changed_setting_remakes_what_depends_on_it(line: Path) -> None:
+    recipe = load_recipe(line / "recipe.yaml", ["evaluate.sample_tokens=9"])
+    made = api.run(recipe, line / "run").made
+    assert made == {**dict.fromkeys(VERBS, False), "evaluate": True, "export": True}
+
+
+def test_a_changed_source_file_remakes_the_line(line: Path) -> None:
+    folder = line / "second"
+    recipe = write_recipe(folder)
+    api.run(recipe, folder / "run", until="encode")
+    (folder / "texts" / "argparse.txt").write_text("A new text. " * 500)
+    assert set(api.preview(load_recipe(recipe), folder / "run").values()) == {
+        "make",
+        "make, after curate",
+        "make, after curate, tokenizer",
+        "make, after encode",
+        "make, after plan, encode, tokenizer",
+        "make, after pretrain, encode, curate",
+        "make, after pretrain, evaluate, plan, curate",
+    }
+    assert all(api.run(recipe, folder / "run", until="encode").made.values())
+
+
+def test_from_remakes_a_stage_that_is_there(line: Path) -> None:
+    made = api.run(line / "recipe.yaml", line / "again", until="tokenizer", remake_from="tokenizer").made
+    assert made == {"curate": False, "tokenizer": True}
+
+
+def test_until_takes_only_what_is_needed() -> None:
+    assert [stage.verb for stage in stages_until("tokenizer")] == ["curate", "tokenizer"]
+    with pytest.raises(ConfigError, match="did you mean 'tokenizer'"):
+        stages_until("tokeniser")
+
+
+def test_a_moved_run_still_knows_its_lineage(line: Path) -> None:
+    moved = line / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    (line / "again").rename(moved)
+    assert api.run(line / "recipe.yaml", moved).made == dict.fromkeys(VERBS, False)
+    (moved).rename(line / "again")
+
+
+def test_each_artifact_holds_the_resolved_recipe(line: Path) -> None:
+    for verb in VERBS:
+        recipe = Artifact.open(line / "run" / verb).manifest.recipe
+        assert recipe is not None
+        assert recipe["tokenizer"]["vocab_size"] == 512
+
+
+def test_pretrain_alone_makes_its_inputs_beside_it(line: Path) -> None:
+    trained = api.pretrain(line / "recipe.yaml", line / "alone")
+    assert trained.final.content_hash == Artifact.open(line / "run" / "pretrain" / "checkpoints" / "step-30").content_hash
+    assert (line / "alone.inputs" / "plan" / "manifest.json").is_file()
+
+
+def test_two_runs_in_one_folder_at_once_are_refused(line: Path) -> None:
+    code = f"from groundup.core.files import locked; from pathlib import Path\nwith locked(Path({str(line / 'run')!r})): print('in', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(Exception, match="another groundup process"):
+            api.run(line / "recipe.yaml", line / "run")
+        holder.kill()
