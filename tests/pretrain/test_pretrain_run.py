@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pretrain_process as process
-from builders import build_documents, build_tokenizer, word_salad
+from builders import build_documents, build_plan, build_tokenizer, word_salad
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError
@@ -141,3 +141,14 @@ def test_tokenizer_of_other_shards_is_refused(folder: Path, tmp_path: Path) -> N
         process.pretrain(strange, tmp_path / "out")
     assert tokenizer.content_hash[:12] in str(caught.value)
     assert json.loads((folder / "encode" / "shards.json").read_text())["tokenizer_hash"][:12] in str(caught.value)
+
+
+def test_plan_of_a_smaller_vocabulary_is_refused(folder: Path, tmp_path: Path) -> None:
+    strange = tmp_path / "line"
+    strange.mkdir()
+    for name in ("tokenizer", "encode"):
+        (strange / name).symlink_to(folder / name)
+    model = {**process.DECISIONS.model, "vocab_size": 257}
+    build_plan(strange / "plan", process.DECISIONS.model_copy(update={"model": model}))
+    with pytest.raises(ArtifactError, match=r"plans a model of 257 tokens, but .* of 3.*; plan again"):
+        process.pretrain(strange, tmp_path / "out")

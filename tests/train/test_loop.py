@@ -1,4 +1,5 @@
 import json
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -206,6 +207,28 @@ def test_truncated_and_unfinished_checkpoints_are_passed_over(inputs: Inputs, wh
     run.go()
     assert run.bytes() == whole.bytes()
     assert run.steps_saved() == [8, 12]
+
+
+def test_a_kill_while_old_checkpoints_are_removed_leaves_nothing_behind(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").go()
+    half_removed = run.out / "checkpoints" / "step-4"
+    half_removed.mkdir()
+    (half_removed / "model.safetensors").write_bytes(b"half")
+    assert run.go().steps_saved() == whole.steps_saved()
+
+
+def test_no_room_for_a_checkpoint(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    """Files over 40 kB are refused by the system; with the limit gone the same command goes on."""
+    run = Run(inputs, tmp_path / "run")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        with pytest.raises(StorageError, match=r"state\.safetensors: File too large; .* run the same command again"):
+            run.go()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert run.go().bytes() == whole.bytes()
+    assert same_learning(run.rows(), whole.rows())
 
 
 def test_nothing_whole_left_starts_anew(inputs: Inputs, whole: Run, tmp_path: Path) -> None:

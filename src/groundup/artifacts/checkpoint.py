@@ -1,6 +1,7 @@
 """Checkpoints: a model with its tokenizer and, to go on training, the state of its run."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,6 +58,12 @@ class TrainingRun(Artifact):
         return Checkpoint.open(self.path / CHECKPOINTS / f"step-{self.manifest.counts['steps']}")
 
 
+def checkpoint_folders(root: Path) -> list[Path]:
+    """Return the folders step-N under `root` by rising N, unfinished ones too."""
+    numbered = [(int(match[1]), path) for path in root.glob("step-*") if (match := re.fullmatch(r"step-(\d+)", path.name))]
+    return [path for _, path in sorted(numbered)]
+
+
 def find_checkpoint(path: Path) -> Checkpoint:
     """Open the checkpoint that `path` names: one itself, a training run, or a run of the line (their last one).
 
@@ -65,9 +72,9 @@ def find_checkpoint(path: Path) -> Checkpoint:
     for folder in (path, path / "pretrain"):
         if (folder / MANIFEST).is_file() and Artifact.open(folder).manifest.kind == Checkpoint.kind:
             return Checkpoint.open(folder)
-        finished = sorted((folder / CHECKPOINTS).glob(f"step-*/{MANIFEST}"), key=lambda file: int(file.parent.name.split("-")[1]))
+        finished = [step for step in checkpoint_folders(folder / CHECKPOINTS) if (step / MANIFEST).is_file()]
         if finished:
-            return Checkpoint.open(finished[-1].parent)
+            return Checkpoint.open(finished[-1])
     raise ArtifactError(
         f"{path}: neither a checkpoint nor a folder with checkpoints; 'groundup run' or 'groundup pretrain' makes one"
     )

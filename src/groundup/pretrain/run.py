@@ -3,6 +3,7 @@
 import functools
 
 import torch
+import yaml
 
 from groundup.artifacts.build import Job, Order, Outcome
 from groundup.artifacts.checkpoint import CHECKPOINTS, Checkpoint
@@ -11,7 +12,7 @@ from groundup.artifacts.plan import Decisions, Plan
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ArtifactError
-from groundup.core.files import write_json
+from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.nn.config import ModelConfig
@@ -30,6 +31,7 @@ from groundup.train.step import TrainStep
 METRICS_FILE = "metrics.jsonl"
 MEMORY_FILE = "memory.json"
 SPEED_FILE = "speed.json"
+RECIPE_FILE = "recipe.resolved.yaml"
 
 
 def run(config: TrainConfig, job: Job) -> Outcome:
@@ -37,7 +39,10 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
     _check_tokenizer(shards, tokenizer)
     decisions = plan.decisions
+    _check_vocabulary(plan, shards)
     torch.set_num_threads(decisions.num_threads)
+    if job.recipe is not None:
+        write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
     device = resolve_device(decisions.device)
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
@@ -66,7 +71,7 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
-        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, *manifests}),
+        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, *manifests}),
     )
 
 
@@ -75,6 +80,15 @@ def _check_tokenizer(shards: TokenShards, tokenizer: Tokenizer) -> None:
         raise ArtifactError(
             f"{shards.path}: its tokens were made by tokenizer {shards.info.tokenizer_hash[:12]}, but {tokenizer.path} is "
             f"{tokenizer.content_hash[:12]}; encode the documents again with this tokenizer, or give the one they were made with"
+        )
+
+
+def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:
+    planned = plan.decisions.model["vocab_size"]
+    if int(planned) < shards.info.vocab_size:
+        raise ArtifactError(
+            f"{plan.path}: plans a model of {planned:,} tokens, but {shards.path} holds tokens of {shards.info.vocab_size:,}; "
+            "plan again for these shards"
         )
 
 

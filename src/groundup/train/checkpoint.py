@@ -1,5 +1,6 @@
 """Save a training run whole, or find it again."""
 
+import errno
 import os
 import re
 import shutil
@@ -7,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from groundup.artifacts.build import Order, Outcome, seal
-from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, PROGRESS_FILE, STATE_FILE, WEIGHTS_FILE, Checkpoint
+from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, PROGRESS_FILE, STATE_FILE, WEIGHTS_FILE, Checkpoint, checkpoint_folders
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.tokenizer import TOKENIZER_FILE
 from groundup.core.errors import ArtifactError
@@ -58,7 +60,7 @@ class CheckpointStore:
     def restore(self, model: nn.Module, optimizer: Optimizer) -> int:
         """Put the newest whole checkpoint into model and optimizer and return its step; 0 if there is none.
 
-        What a kill left half-written is removed; so is a damaged checkpoint, with a word about it.
+        What a kill left half-written or half-removed is removed; so is a damaged checkpoint, with a word about it.
         """
         for folder in self._folders():
             if not (folder / MANIFEST).exists():
@@ -76,13 +78,13 @@ class CheckpointStore:
                 _remove(folder)
                 continue
             _load(checkpoint, model, optimizer)
+            self._remove_old()
             return checkpoint.step
         return 0
 
     def _folders(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""
-        named = [(int(match[1]), path) for path in self.root.glob("step-*") if (match := re.fullmatch(r"step-(\d+)", path.name))]
-        return [path for _, path in sorted(named, reverse=True)]
+        return checkpoint_folders(self.root)[::-1]
 
     def _remove_old(self) -> None:
         """Keep the newest checkpoint, and the newest `keep` of the scheduled ones.
@@ -115,7 +117,12 @@ def _load(checkpoint: Checkpoint, model: nn.Module, optimizer: Optimizer) -> Non
 
 
 def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # the library tells the operating system's error in words only
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from None
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
