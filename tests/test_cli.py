@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from lines import content_hashes, write_recipe
 
 from groundup.recipe import SHIPPED
+from lines import content_hashes, write_recipe
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 

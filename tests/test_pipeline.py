@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from lines import checkpoint_hash, content_hashes, write_recipe
 
 from groundup import api
 from groundup.artifacts.artifact import Artifact
 from groundup.core.errors import ConfigError
 from groundup.pipeline import VERBS, stages_until
 from groundup.recipe import load_recipe
+from lines import checkpoint_hash, content_hashes, write_recipe
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,8 @@ def test_pretrain_alone_makes_its_inputs_beside_it(line: Path) -> None:
 
 
 def test_two_runs_in_one_folder_at_once_are_refused(line: Path) -> None:
-    code = f"from groundup.core.files import locked; from pathlib import Path\nwith locked(Path({str(line / 'run')!r})): print('in', flush=True); input()"
+    lock = f"with locked(Path({str(line / 'run')!r})): print('in', flush=True); input()"
+    code = f"from pathlib import Path; from groundup.core.files import locked\n{lock}"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()

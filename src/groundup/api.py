@@ -18,6 +18,8 @@ from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import write_bytes
 from groundup.curate.config import CurateConfig
+from groundup.curate.explain import Explanation
+from groundup.curate.explain import explain as explain_document
 from groundup.evaluate.config import EvaluateConfig
 from groundup.lineage import Lineage, lineage
 from groundup.recipe import SHIPPED, Recipe, load_recipe
@@ -185,9 +187,9 @@ def export(checkpoint: Path, out: Path, verify: bool = True, force: bool = False
     return Export.open(out)
 
 
-def explain(documents: Path, document_id: str) -> Any:
+def explain(documents: Path, document_id: str) -> Explanation:
     """Say why a document was kept or dropped, rule by rule."""
-    return importlib.import_module("groundup.curate.explain").explain(documents, document_id)
+    return explain_document(documents, document_id)
 
 
 def report(run_folder: Path, out: Path | None = None) -> Path:

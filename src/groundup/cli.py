@@ -1,26 +1,36 @@
 """The command line: one verb a stage, and what walks, shows and uses what they make. No logic lives here."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from groundup import api, lineage, orders
-from groundup.artifacts.build import Order
-from groundup.artifacts.documents import SPLIT_FOLDERS, Documents
-from groundup.artifacts.plan import Plan
-from groundup.artifacts.reports import Export
-from groundup.artifacts.token_shards import TokenShards
-from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
+from groundup.core.lazy import lazy
 from groundup.core.log import console, set_quiet
 from groundup.core.units import format_bytes, format_count
-from groundup.recipe import SHIPPED, load_recipe, recipe_schema
+
+if TYPE_CHECKING:
+    from groundup import api, diagnosis, lineage, orders
+    from groundup import recipe as recipes
+    from groundup.artifacts import build, reports, token_shards
+    from groundup.artifacts import documents as documents_
+    from groundup.artifacts import plan as plans
+    from groundup.artifacts import tokenizer as tokenizers
+    from groundup.curate import explain as explanations
+else:
+    api, diagnosis, lineage, orders, recipes = (
+        lazy(f"groundup.{name}") for name in ("api", "diagnosis", "lineage", "orders", "recipe")
+    )
+    documents_, plans, reports = (lazy(f"groundup.artifacts.{name}") for name in ("documents", "plan", "reports"))
+    token_shards, tokenizers = lazy("groundup.artifacts.token_shards"), lazy("groundup.artifacts.tokenizer")
+    explanations = lazy("groundup.curate.explain")
 
 INTERRUPTED = 130  # what typer exits with on Ctrl-C
 app = typer.Typer(
@@ -66,7 +76,7 @@ def demo(
     dry_run: DryRun = False,
 ) -> None:
     """Train, evaluate and export a small model on the text that every installation holds: about 6 minutes on 2 cores."""
-    run(SHIPPED / "demo_cpu.yaml", out=out, overrides=overrides, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    run(recipes.SHIPPED / "demo_cpu.yaml", out=out, overrides=overrides, as_json=as_json, quiet=quiet, dry_run=dry_run)
 
 
 @app.command()
@@ -85,15 +95,17 @@ def new(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for completion and checks in your editor."""
-    sys.stdout.write(recipe_schema())
+    sys.stdout.write(recipes.recipe_schema())
 
 
 @app.command()
 def doctor(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Tell what this machine can do, what is missing, and how to mend it."""
     set_quiet(quiet)
-    diagnosis = api.doctor()
-    _print(diagnosis.as_json(), as_json, diagnosis.render())
+    found = api.doctor()
+    _print(found.model_dump(mode="json"), as_json, diagnosis.render(found))
+    if not found.healthy:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -111,7 +123,7 @@ def run(
 ) -> None:
     """Walk the whole line of a recipe; what is made already with the same inputs and settings is skipped."""
     set_quiet(quiet)
-    loaded = load_recipe(recipe, overrides or [])
+    loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
         steps = api.preview(loaded, out, until)
         _print(
@@ -176,7 +188,7 @@ def curate(
     config, seed = orders.curate_config(inputs or [], file_format, rules, validation, recipe, overrides or [], seed)
     if not _make(orders.order_curate(config, out, seed), force, dry_run, as_json):
         return
-    documents = Documents.open(out)
+    documents = documents_.Documents.open(out)
     total = documents.funnel["yield"]
     kept = f"{out}: {total['docs']:,} documents, {format_bytes(total['bytes'])}"
     text = f"{kept}; 'groundup explain {out} ID' says why one was kept or dropped"
@@ -193,7 +205,7 @@ def explain(
     """Say why a document was kept or dropped, rule by rule, with values and thresholds."""
     set_quiet(quiet)
     explanation = api.explain(documents, document_id)
-    _print(explanation.as_json(), as_json, explanation.render())
+    _print(dataclasses.asdict(explanation), as_json, explanations.render(explanation))
 
 
 @tokenizer_app.command("train")
@@ -212,7 +224,7 @@ def tokenizer_train(
     set_quiet(quiet)
     if not _make(orders.order_tokenizer(documents, algorithm, vocab_size, out, seed), force, dry_run, as_json):
         return
-    tokenizer = Tokenizer.open(out)
+    tokenizer = tokenizers.Tokenizer.open(out)
     text = f"{out}: {tokenizer.text.vocab_size:,} tokens, {tokenizer.facts['bytes_per_token']:.2f} bytes a token on held-out text"
     _print({"out": str(out), "content_hash": tokenizer.content_hash, **tokenizer.facts}, as_json, text)
 
@@ -231,8 +243,8 @@ def encode(
     set_quiet(quiet)
     if not _make(orders.order_encode(documents, tokenizer, out), force, dry_run, as_json):
         return
-    shards = TokenShards.open(out)
-    trained, held_out = (format_count(shards.total("tokens", split)) for split in SPLIT_FOLDERS)
+    shards = token_shards.TokenShards.open(out)
+    trained, held_out = (format_count(shards.total("tokens", split)) for split in documents_.SPLIT_FOLDERS)
     text = f"{out}: {trained} tokens to train on, {held_out} held out"
     _print({"out": str(out), "content_hash": shards.content_hash, **shards.info.model_dump(mode="json")}, as_json, text)
 
@@ -250,9 +262,9 @@ def plan_recipe(
 ) -> None:
     """Derive size, steps, precision, memory and time from a recipe's budget, and freeze them."""
     set_quiet(quiet)
-    if not _make(orders.order_plan(load_recipe(recipe, overrides or []), shards, out), force, dry_run, as_json):
+    if not _make(orders.order_plan(recipes.load_recipe(recipe, overrides or []), shards, out), force, dry_run, as_json):
         return
-    plan = Plan.open(out)
+    plan = plans.Plan.open(out)
     result = {"decisions": plan.decisions.model_dump(mode="json"), "forecast": plan.forecast.model_dump(mode="json")}
     _print(
         {"out": str(out), "content_hash": plan.content_hash, **result}, as_json, "\n".join(escape(why) for why in plan.forecast.why)
@@ -272,7 +284,7 @@ def pretrain(
 ) -> None:
     """Train a recipe's model; the stages before it are made in OUT.inputs. The same command goes on after an interruption."""
     set_quiet(quiet)
-    loaded = load_recipe(recipe, overrides or [])
+    loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
         steps = api.preview_pretrain(loaded, out)
         _print({"out": str(out), "stages": steps}, as_json, "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()))
@@ -343,13 +355,13 @@ def export(
     set_quiet(quiet)
     if not _make(orders.order_export(checkpoint, out, file_format, not no_verify), force, dry_run, as_json):
         return
-    exported = Export.open(out)
+    exported = reports.Export.open(out)
     difference = exported.result["max_logit_difference"]
     proof = "not verified" if difference is None else f"max |logit difference| {difference:.2e} to transformers"
     _print({"out": str(out), "content_hash": exported.content_hash, **exported.result}, as_json, f"{out}: {proof}")
 
 
-def _make(order: Order, force: bool, dry_run: bool, as_json: bool) -> bool:
+def _make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> bool:
     """Carry out the order; with `dry_run` only say what would be done, and return False."""
     if dry_run:
         preview = orders.preview(order)

@@ -8,6 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents, Split
 from groundup.core.errors import DataError
@@ -67,6 +71,20 @@ def explain(folder: Path, document_id: str) -> Explanation:
     if rows:
         return _dropped(rows[0], copies)
     raise DataError(f"{folder}: no document '{document_id}'; {_nearest(folder, document_id)}")
+
+
+def render(explanation: Explanation) -> Group:
+    """Return the explanation as a table for a terminal, one line a rule."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("", "stage", "rule", "value", "", "threshold", "twin"):
+        table.add_column(column, justify="right" if column in ("value", "threshold") else "left")
+    for check in explanation.checks:
+        mark = "[green]pass[/]" if check.passed else "[red]fail[/]"
+        bound = check.bound.replace("_", " ")
+        values = (f"{check.value:.4g}", bound, f"{check.threshold:.4g}")
+        table.add_row(mark, check.stage, check.rule, *values, escape(check.twin_id or ""))
+    head = f"[bold]{escape(explanation.id)}[/] ({escape(explanation.source)}): {explanation.fate}"
+    return Group(Text.from_markup(head), table, Text(explanation.note))
 
 
 def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
