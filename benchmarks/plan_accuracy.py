@@ -1,0 +1,133 @@
+"""Hold the plan's predictions of memory and step time against real training steps, each configuration in a fresh process.
+
+    python benchmarks/plan_accuracy.py [--seconds S]
+
+Memory is compared as growth over the process before the model is made, time as the median optimizer step.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+import psutil
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from groundup.estimate.memory import Workload
+from groundup.nn.transformer import Transformer
+from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
+from groundup.plan.derive import Situation, derive
+from groundup.plan.machine import measure_machine, threads
+from groundup.plan.probe import StepProbe, made_up_batch
+from groundup.train.config import TrainConfig
+from groundup.train.memory import PeakMemory
+from groundup.train.optim import build_optimizer
+from groundup.train.step import TrainStep
+
+CONFIGURATIONS: dict[str, dict[str, object]] = {
+    "1M fp32 8x256": {"dim": 128, "num_layers": 4, "precision": "fp32", "micro_batch": 8},
+    "2M bf16 8x256": {"dim": 192, "num_layers": 3, "precision": "bf16", "micro_batch": 8},
+    "4M bf16 4x256": {"dim": 256, "num_layers": 4, "precision": "bf16", "micro_batch": 4},
+    "4M fp32 16x256": {"dim": 256, "num_layers": 4, "precision": "fp32", "micro_batch": 16},
+    "7M bf16 16x256": {"dim": 320, "num_layers": 5, "precision": "bf16", "micro_batch": 16},
+    "12M bf16 8x256": {"dim": 384, "num_layers": 6, "precision": "bf16", "micro_batch": 8},
+    "15M fp32 4x256": {"dim": 384, "num_layers": 8, "precision": "fp32", "micro_batch": 4},
+}
+VOCAB_SIZE = 4096
+STEPS = 12
+
+
+def measure(name: str) -> dict[str, float]:
+    """Plan one configuration, then train it for a few steps; return prediction and measurement."""
+    setting = dict(CONFIGURATIONS[name])
+    size = SizeConfig(dim=setting.pop("dim"), num_layers=setting.pop("num_layers"))
+    train = TrainConfig.model_validate({"batch_tokens": 4096, **setting})
+    config = PlanConfig(budget=BudgetConfig(minutes=10), model=size, pretrain=train, device="cpu")
+    device = torch.device("cpu")
+    machine = measure_machine(device)
+    process_bytes = psutil.Process().memory_info().rss
+    situation = Situation(VOCAB_SIZE, 2_000_000, machine, "cpu", process_bytes)
+    start_s = time.perf_counter()
+    with threads(machine.num_threads):
+        decisions, forecast = derive(config, situation, StepProbe(train, device))
+        plan_s = time.perf_counter() - start_s
+        memory = PeakMemory(device)
+        times_s = _train(config, decisions.attention, decisions.precision, decisions.micro_batch)
+    return {
+        "params": forecast.params,
+        "process": process_bytes,
+        "start": memory.start_bytes,
+        "predicted_total": forecast.memory_bytes["total"],
+        "measured_total": memory.bytes(),
+        "predicted_step_s": forecast.step_s,
+        "measured_step_s": statistics.median(times_s[2:]),
+        "plan_s": plan_s,
+        "attention_is_matmul": float(decisions.attention == "matmul"),
+    }
+
+
+def _train(config: PlanConfig, attention: str, precision: str, micro_batch: int) -> list[float]:
+    from groundup.plan.shapes import family
+
+    train = config.pretrain
+    (model_config,) = family(config.model, VOCAB_SIZE, train.seq_len)
+    workload = Workload(model_config, precision, attention, micro_batch, train.batch_sequences, train.seq_len, True)  # type: ignore[arg-type]
+    model = Transformer(model_config, attention)  # type: ignore[arg-type]
+    model.init_weights(torch.Generator().manual_seed(0))
+    step = TrainStep(model, build_optimizer(model, train.optimizer), precision, train.clip_norm, torch.device("cpu"))  # type: ignore[arg-type]
+    times_s = []
+    for _ in range(STEPS):
+        start_s = time.perf_counter()
+        step([made_up_batch(workload) for _ in range(workload.num_micro_batches)], 1e-3)
+        times_s.append(time.perf_counter() - start_s)
+    return times_s
+
+
+def main() -> None:
+    """Run every configuration in a process of its own and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--one", choices=CONFIGURATIONS, help="measure this configuration here, and print JSON")
+    chosen = parser.parse_args().one
+    if chosen:
+        print(json.dumps(measure(chosen)))
+        return
+    table = Table(
+        "configuration",
+        "params",
+        "attention",
+        "memory growth",
+        "predicted",
+        "error",
+        "total error",
+        "step",
+        "predicted",
+        "error",
+        "plan took",
+    )
+    for name in CONFIGURATIONS:
+        row = json.loads(
+            subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=True).stdout
+        )
+        growth, predicted = row["measured_total"] - row["process"], row["predicted_total"] - row["process"]
+        table.add_row(
+            name,
+            f"{row['params'] / 1e6:.1f}M",
+            "matmul" if row["attention_is_matmul"] else "sdpa",
+            f"{growth / 1e6:.0f} MB",
+            f"{predicted / 1e6:.0f} MB",
+            f"{predicted / growth - 1:+.1%}",
+            f"{row['predicted_total'] / row['measured_total'] - 1:+.1%}",
+            f"{row['measured_step_s'] * 1e3:.0f} ms",
+            f"{row['predicted_step_s'] * 1e3:.0f} ms",
+            f"{row['predicted_step_s'] / row['measured_step_s'] - 1:+.1%}",
+            f"{row['plan_s']:.0f} s",
+        )
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Loss as a function of model size and training tokens."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Law:
+    """L(N, D) = E + A / N^alpha + B / D^beta, in nats per token (Hoffmann et al. 2022, equation 2)."""
+
+    E: float
+    A: float
+    B: float
+    alpha: float
+    beta: float
+    source: str
+
+    def loss(self, params: float, tokens: float) -> float:
+        return self.E + self.A / math.pow(params, self.alpha) + self.B / math.pow(tokens, self.beta)
+
+
+CHINCHILLA = Law(
+    E=1.8172,
+    A=482.01,
+    B=2085.43,
+    alpha=0.3478,
+    beta=0.3658,
+    source="Besiroglu et al. 2024, refit of Hoffmann et al. 2022; runs of 44 M to 16 B parameters, vocabulary of 32 k",
+)
+
+R_D_STAR = 15.387756
+"""Half-life of repeated tokens (Muennighoff et al. 2023, section 5 and released fit)."""
+
+
+def effective_tokens(tokens: float, unique_tokens: float) -> float:
+    """Return the fresh tokens worth as much as `tokens` drawn again and again from `unique_tokens`.
+
+    D' = U + U R* (1 - exp(-R / R*)) with R = D / U - 1 repetitions (Muennighoff et al. 2023, equation 5).
+    """
+    if tokens <= unique_tokens:
+        return tokens
+    repetitions = tokens / unique_tokens - 1
+    return unique_tokens * (1 + R_D_STAR * -math.expm1(-repetitions / R_D_STAR))
+
+
+LAW = CHINCHILLA
+"""The law that plans are made with."""

@@ -1,0 +1,135 @@
+"""The peak memory of one training process, by component, from settings alone.
+
+What autograd keeps for the backward pass is counted tensor by tensor, as the eager model saves it
+(tests/estimate/test_memory.py holds the sum against what autograd really saves).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from groundup.estimate.parameters import count_parameters, total_parameters
+from groundup.nn.config import ModelConfig
+
+AttentionName = Literal["sdpa", "matmul"]
+PrecisionName = Literal["fp32", "bf16"]
+
+FP32_BYTES = 4
+INT64_BYTES = 8
+ADAMW_BYTES = 8
+"""Two float32 moments a parameter."""
+COMPUTE_BYTES: dict[PrecisionName, int] = {"fp32": 4, "bf16": 2}
+LOSS_CHUNK_ROWS = 512
+"""Positions whose logits exist at once: the default of groundup.train.loss.linear_cross_entropy."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One training configuration, as far as memory and speed depend on it."""
+
+    model: ModelConfig
+    precision: PrecisionName
+    attention: AttentionName
+    micro_batch: int
+    batch_sequences: int
+    seq_len: int
+    document_mask: bool
+
+    @property
+    def num_micro_batches(self) -> int:
+        return self.batch_sequences // self.micro_batch
+
+    @property
+    def micro_batch_tokens(self) -> int:
+        return self.micro_batch * self.seq_len
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes of an element that matrix products read and write."""
+        return COMPUTE_BYTES[self.precision]
+
+
+def training_memory(workload: Workload, process_bytes: int) -> dict[str, int]:
+    """Return the peak resident memory by component [bytes]; 'total' is their sum.
+
+    `process_bytes` is what the process holds before the model is made. The peak is the larger of two moments: the loss of the last
+    micro-batch, when everything is kept for the backward pass, and the writing of a checkpoint.
+    """
+    params = total_parameters(workload.model)
+    parts = {
+        "process": process_bytes,
+        "weights": FP32_BYTES * params,
+        "gradients": FP32_BYTES * params,
+        "optimizer": ADAMW_BYTES * params,
+        "activations": activation_bytes(workload),
+        "weight_copies": weight_copy_bytes(workload),
+        "loss": loss_bytes(workload),
+        "data": data_bytes(workload),
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def activation_bytes(workload: Workload) -> int:
+    """Return what autograd keeps between forward and backward of one micro-batch, weights and their copies aside."""
+    per_token = workload.model.num_layers * (_attention_bytes(workload) + _feed_forward_bytes(workload))
+    per_token += _norm_bytes(workload, output=False) + INT64_BYTES  # the final norm's result is the loss's; the tokens
+    return workload.micro_batch_tokens * per_token + _position_bytes(workload)
+
+
+def _attention_bytes(workload: Workload) -> int:
+    """Per token and layer: the norm; queries, keys, values, mixed values; then the kernel's own."""
+    model, size = workload.model, workload.compute_bytes
+    kv_dim = model.num_kv_heads * model.head_dim
+    kept = _norm_bytes(workload) + size * (2 * model.dim + 2 * kv_dim)
+    if workload.attention == "matmul":
+        return kept + size * model.num_heads * workload.seq_len  # the softmax
+    mask = size * workload.seq_len if workload.document_mask else 0  # a float copy of the boolean mask, in each layer
+    return kept + mask + FP32_BYTES * model.num_heads  # the log-sum-exp
+
+
+def _feed_forward_bytes(workload: Workload) -> int:
+    """Per token and layer: the norm; gate, silu(gate), up and their product, or up and gelu(up)."""
+    tensors = {"swiglu": 4, "gelu": 2}[workload.model.feed_forward]
+    return _norm_bytes(workload) + workload.compute_bytes * tensors * workload.model.ffn_dim
+
+
+def _norm_bytes(workload: Workload, output: bool = True) -> int:
+    """Per token: the residual stream before it; RMS: 1/rms and the scaled stream, layer: mean and 1/std; the result."""
+    dim = workload.model.dim
+    statistics = {"rms": FP32_BYTES * (1 + dim), "layer": FP32_BYTES * 2}[workload.model.norm]
+    return FP32_BYTES * dim + statistics + (workload.compute_bytes * dim if output else 0)
+
+
+def _position_bytes(workload: Workload) -> int:
+    """Return the rotary tables cast to the compute dtype; in float32 they are the model's own."""
+    rotary = workload.model.position == "rope" and workload.precision != "fp32"
+    return workload.compute_bytes * workload.seq_len * workload.model.head_dim if rotary else 0
+
+
+def weight_copy_bytes(workload: Workload) -> int:
+    """Return autocast's copies of all block matrices, kept from the forward to the backward pass; none in float32."""
+    if workload.precision == "fp32":
+        return 0
+    counts = count_parameters(workload.model)
+    return workload.compute_bytes * (counts["attention"] + counts["feed_forward"])
+
+
+def loss_bytes(workload: Workload) -> int:
+    """Return what the chunked loss holds at its peak.
+
+    The trunk's result and its gradient; the head's gradient, and its copy and the product added to it in the compute dtype; logits,
+    log-probabilities and their gradient of one chunk, beside those of the chunk before.
+    """
+    size, vocab, dim = workload.compute_bytes, workload.model.vocab_size, workload.model.dim
+    rows = min(LOSS_CHUNK_ROWS, workload.micro_batch_tokens)
+    chunks = 1 if workload.micro_batch_tokens <= LOSS_CHUNK_ROWS else 2
+    chunk = rows * vocab * (FP32_BYTES + size) * chunks
+    head = vocab * dim * (FP32_BYTES + size + (size if workload.precision != "fp32" else 0))
+    return 2 * size * workload.micro_batch_tokens * dim + head + chunk
+
+
+def data_bytes(workload: Workload) -> int:
+    """Return the batch being trained on and the one read ahead (inputs, targets, documents), and the mask."""
+    batches = 2 * 3 * INT64_BYTES * workload.batch_sequences * workload.seq_len
+    rows = workload.micro_batch if workload.document_mask else 1
+    size = workload.compute_bytes + 1 if workload.attention == "matmul" else 1
+    return batches + size * rows * workload.seq_len**2

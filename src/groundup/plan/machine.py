@@ -1,0 +1,128 @@
+"""What this machine offers: cores, memory and the measured peak of matrix multiplication."""
+
+import contextlib
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from groundup.core.config import Config
+
+RunPrecision = Literal["fp32", "bf16"]
+"""What training multiplies matrices in, once 'auto' is settled."""
+DTYPES: dict[RunPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+BF16_WORTH_IT = 1.2
+"""Matmul speed of bf16 over fp32 above which the casts of autocast pay."""
+_SHAPES = ((2048, 384, 1536), (2048, 1536, 384), (2048, 1024, 1024))
+"""(rows, in, out) of the products timed: those of a small model's layers."""
+_SMALL_SHAPE = (512, 256, 512)
+_SLOW_FLOPS_PER_S = 5e9
+"""Below this on the small product, the larger ones would take seconds and tell nothing new."""
+_SECONDS_PER_SHAPE = 0.15
+_MIN_REPEATS = 3
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+class Machine(Config):
+    """The resources that a plan may count on."""
+
+    num_threads: int
+    memory_bytes: int
+    """Physical memory, or the container's limit where that is lower."""
+    available_bytes: int
+    matmul_peak_flops_per_s: dict[RunPrecision, float]
+
+
+def measure_machine(device: torch.device) -> Machine:
+    """Look at cores and memory, and measure the matmul peak of each precision; takes about a second."""
+    num_threads = usable_cores()
+    with threads(num_threads):
+        peaks = {name: matmul_peak(dtype, device) for name, dtype in DTYPES.items()}
+    total, available = device_memory(device)
+    return Machine(num_threads=num_threads, memory_bytes=total, available_bytes=available, matmul_peak_flops_per_s=peaks)
+
+
+def usable_cores() -> int:
+    """Return the physical cores this process may run on; OMP_NUM_THREADS and a container's quota lower it."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [allowed, psutil.cpu_count(logical=False) or allowed]
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    if wished.isdigit() and int(wished) > 0:
+        limits.append(int(wished))
+    quota = _read_cgroup("cpu.max")
+    if len(quota) == 2 and all(part.isdigit() for part in quota):
+        limits.append(max(1, int(quota[0]) // int(quota[1])))
+    return min(limits)
+
+
+def device_memory(device: torch.device) -> tuple[int, int]:
+    """Return (total, available) bytes of the memory that the device's tensors live in."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return total, free
+    memory = psutil.virtual_memory()
+    limit = _read_cgroup("memory.max")
+    if limit and limit[0].isdigit() and int(limit[0]) < memory.total:
+        used = int((_read_cgroup("memory.current") or ["0"])[0])
+        return int(limit[0]), min(memory.available, max(0, int(limit[0]) - used))
+    return memory.total, memory.available
+
+
+def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:
+    """Return the FLOP/s of the fastest of a few matrix products of a model's shapes; the median of each is taken."""
+    speeds = [_product_speed(_SMALL_SHAPE, dtype, device)]
+    if speeds[0] > _SLOW_FLOPS_PER_S:
+        speeds += [_product_speed(shape, dtype, device) for shape in _SHAPES]
+    return max(speeds)
+
+
+def _product_speed(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) -> float:
+    rows, inner, columns = shape
+    x = torch.full((rows, inner), 0.5, dtype=dtype, device=device)
+    weight = torch.full((columns, inner), 0.5, dtype=dtype, device=device)
+    _timed_product(x, weight)  # the first call chooses the kernel
+    times_s: list[float] = []
+    while len(times_s) < _MIN_REPEATS or sum(times_s) < _SECONDS_PER_SHAPE:
+        times_s.append(_timed_product(x, weight))
+    return 2 * rows * inner * columns / statistics.median(times_s)
+
+
+def _timed_product(x: Tensor, weight: Tensor) -> float:
+    start_s = time.perf_counter()
+    F.linear(x, weight)
+    synchronize(x.device)
+    return time.perf_counter() - start_s
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock read afterwards counts it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Run torch's kernels on `number` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _read_cgroup(name: str) -> list[str]:
+    """Return the words of a container limit, none where there is no such limit."""
+    try:
+        return (_CGROUP / name).read_text().split()
+    except OSError:
+        return []

@@ -1,0 +1,74 @@
+"""Time real training steps of models other than the one to be trained."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from groundup.core.seeds import derive_seed
+from groundup.estimate.memory import Workload
+from groundup.nn.transformer import Transformer
+from groundup.plan.machine import synchronize
+from groundup.train.batches import Batch
+from groundup.train.config import TrainConfig
+from groundup.train.optim import build_optimizer
+from groundup.train.step import TrainStep
+
+Probe = Callable[[Sequence[Workload], float], list[float]]
+"""(workloads, seconds to spend) -> seconds a micro-batch's share of an optimizer step takes, for each."""
+
+WARMUP_STEPS = 2
+MIN_ROUNDS = 3
+MAX_ROUNDS = 15
+_DOCUMENT_TOKENS = 150
+"""Length of the documents in a probe's batch, when attention is held within documents."""
+
+
+class StepProbe:
+    """Real optimizer steps on made-up tokens, the workloads in turn so that a busy moment hits all alike."""
+
+    def __init__(self, train: TrainConfig, device: torch.device) -> None:
+        self._train = train
+        self._device = device
+
+    def __call__(self, workloads: Sequence[Workload], seconds: float) -> list[float]:
+        """Return the median time of one optimizer step of one micro-batch for each workload."""
+        steps = [self._prepare(workload) for workload in workloads]
+        for step in steps:
+            for _ in range(WARMUP_STEPS):
+                step()
+        times_s: list[list[float]] = [[] for _ in steps]
+        start_s = time.perf_counter()
+        while len(times_s[0]) < MIN_ROUNDS or (time.perf_counter() - start_s < seconds and len(times_s[0]) < MAX_ROUNDS):
+            for step, times in zip(steps, times_s, strict=True):
+                times.append(self._timed(step))
+        return [statistics.median(times) for times in times_s]
+
+    def _timed(self, step: Callable[[], None]) -> float:
+        start_s = time.perf_counter()
+        step()
+        synchronize(self._device)
+        return time.perf_counter() - start_s
+
+    def _prepare(self, workload: Workload) -> Callable[[], None]:
+        model = Transformer(workload.model, attention=workload.attention)
+        model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe") % 2**63))
+        model.to(self._device)
+        optimizer = build_optimizer(model, self._train.optimizer)
+        train_step = TrainStep(model, optimizer, workload.precision, self._train.clip_norm, self._device)
+        batch = made_up_batch(workload)
+
+        def step() -> None:
+            train_step([batch] * workload.num_micro_batches, self._train.optimizer.learning_rate)
+
+        return step
+
+
+def made_up_batch(workload: Workload) -> Batch:
+    """Return a micro-batch of tokens drawn at random, in documents where the workload has a document mask."""
+    generator = torch.Generator().manual_seed(derive_seed(0, "probe-batch") % 2**63)
+    size = (workload.micro_batch, workload.seq_len + 1)
+    tokens = torch.randint(workload.model.vocab_size, size, generator=generator)
+    ids = torch.arange(workload.seq_len).expand(workload.micro_batch, -1) // _DOCUMENT_TOKENS if workload.document_mask else None
+    return Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), ids.contiguous() if ids is not None else None)

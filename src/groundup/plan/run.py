@@ -1,0 +1,63 @@
+"""The plan stage: decide what to train before the first step, and say what it will take."""
+
+import psutil
+from rich.table import Table
+
+from groundup.artifacts.build import Job, Outcome
+from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast
+from groundup.artifacts.token_shards import TokenShards
+from groundup.core.files import write_json
+from groundup.core.log import console, say
+from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.nn.device import resolve_device
+from groundup.plan.config import PlanConfig
+from groundup.plan.derive import Situation, derive
+from groundup.plan.machine import measure_machine, threads
+from groundup.plan.probe import StepProbe
+from groundup.train.order import streams_of
+
+
+def run(config: PlanConfig, job: Job) -> Outcome:
+    """Write plan.json (what to train) and forecast.json (what it takes) for the token shards of 'encode'.
+
+    Raises DataError if the text is shorter than one sequence, BudgetError if the model does not fit in memory or the budget is
+    too small, ConfigError if the parts of the model do not fit together.
+    """
+    shards = job.open("encode", TokenShards)
+    unique_tokens = sum(stream.windows * config.pretrain.seq_len for stream in streams_of(shards, config.pretrain.seq_len))
+    device = resolve_device(config.device)
+    process_bytes = psutil.Process().memory_info().rss
+    machine = measure_machine(device)
+    situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, process_bytes)
+    say("  timing training steps of smaller models to predict this one's")
+    with threads(machine.num_threads):
+        decisions, forecast = derive(config, situation, StepProbe(config.pretrain, device))
+    write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
+    write_json(job.out / FORECAST_FILE, forecast.model_dump(mode="json"))
+    console.print(render(decisions, forecast))
+    for reason in forecast.why:
+        say(f"  - {reason}")
+    counts: dict[str, int | float | str] = {"params": forecast.params, "tokens": forecast.tokens, "steps": decisions.steps}
+    return Outcome(counts=counts, volatile=frozenset({FORECAST_FILE}))
+
+
+def render(decisions: Decisions, forecast: Forecast) -> Table:
+    """Return the plan as a table for a terminal."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    batches = f"{decisions.batch_tokens:,} tokens in micro-batches of {decisions.micro_batch} x {decisions.seq_len}"
+    table.add_row("parameters", f"{forecast.params:,}")
+    table.add_row("training tokens", f"{forecast.tokens:,} = {decisions.steps:,} steps of {batches}")
+    table.add_row("epochs", f"{forecast.epochs:.2f} of {forecast.unique_tokens:,} unique tokens")
+    table.add_row("tokens / parameter", f"{forecast.tokens_per_param:.3g}")
+    table.add_row("FLOPs", f"{forecast.flops:.3g} ({format_count(forecast.flops_per_token)} a token)")
+    table.add_row(
+        "kernels", f"{decisions.precision}, attention {decisions.attention}, {decisions.num_threads} threads, {decisions.device}"
+    )
+    parts = ", ".join(
+        f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if name != "total"
+    )
+    table.add_row("peak memory", f"{format_bytes(forecast.memory_bytes['total'])}: {parts}")
+    table.add_row("time", f"{format_seconds(forecast.train_s)}, {format_seconds(forecast.step_s)} a step, MFU {forecast.mfu:.0%}")
+    if forecast.loss is not None:
+        table.add_row("loss", f"about {forecast.loss:.2f} nats per token")
+    return table

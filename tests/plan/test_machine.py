@@ -1,0 +1,37 @@
+import psutil
+import pytest
+import torch
+
+from groundup.plan import machine as machine_module
+from groundup.plan.machine import DTYPES, device_memory, matmul_peak, threads, usable_cores
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES.keys())
+def test_peak_is_a_speed(dtype):
+    assert 1e8 < matmul_peak(dtype, torch.device("cpu")) < 1e15
+
+
+def test_environment_limits_the_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert usable_cores() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "not a number")
+    assert 1 <= usable_cores() <= psutil.cpu_count()
+
+
+def test_container_quota_limits_cores_and_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine_module, "_CGROUP", tmp_path)
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000000\n")
+    (tmp_path / "memory.current").write_text("400000000\n")
+    assert usable_cores() == 1
+    assert device_memory(torch.device("cpu")) == (1_000_000_000, 600_000_000)
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert device_memory(torch.device("cpu"))[0] == psutil.virtual_memory().total
+
+
+def test_threads_are_put_back():
+    before = torch.get_num_threads()
+    with threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
