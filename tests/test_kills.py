@@ -64,15 +64,17 @@ def test_kills_at_random_moments(clean: tuple[Path, float], kills: int) -> None:
 
 
 def in_small_disk(folder: Path, mount: Path, megabytes: int) -> list[str] | None:
-    """Return a command that runs the line with its output on a disk of that size, then again with room; None if not allowed here."""
+    """Return a command that runs the line on a disk of that size, then again with room; None if mounting is not allowed here."""
     if shutil.which("unshare") is None:
         return None
-    inner = " ".join(command(folder, mount / "run"))
-    script = f"mount -t tmpfs -o size={megabytes}m tmpfs {mount} || exit 77; {inner}; echo first=$?; mount -o remount,size=500m {mount}; {inner}; echo second=$?"
-    script += f"; cp -r {mount}/run {folder}/from-small-disk"
-    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
-    probe = subprocess.run([*words[:-1], f"mount -t tmpfs -o size=1m tmpfs {mount}"], capture_output=True, check=False)
-    return words if probe.returncode == 0 else None
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mounting = f"mount -t tmpfs -o size={megabytes}m tmpfs {mount}"
+    if subprocess.run([*inside, mounting], capture_output=True, check=False).returncode:
+        return None
+    line = " ".join(command(folder, mount / "run"))
+    more_room = f"mount -o remount,size=500m {mount}"
+    steps = [mounting, line, "echo first=$?", more_room, line, "echo second=$?", f"cp -r {mount}/run {folder}/from-small-disk"]
+    return [*inside, "; ".join(steps)]
 
 
 @pytest.mark.parametrize("megabytes", [1, pytest.param(2, marks=pytest.mark.soak), pytest.param(3, marks=pytest.mark.soak)])

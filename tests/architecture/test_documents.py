@@ -45,7 +45,8 @@ def test_architecture_names_what_is_there() -> None:
         if not path.name.startswith("_") and path.name != "py.typed"
     }
     assert there <= named, f"not in ARCHITECTURE.md: {sorted(there - named)}"
-    gone = {name for name in named if not (list(PACKAGE.rglob(name.rstrip("/"))) or (ROOT / name).exists())}
+    places = (PACKAGE, ROOT, ROOT / "src", ROOT / "tests")
+    gone = {name for name in named if not any((place / name).exists() for place in places)}
     assert not gone, f"in ARCHITECTURE.md but not on disk: {sorted(gone)}"
 
 
@@ -64,3 +65,17 @@ def test_readme_names_the_test_command() -> None:
 def test_shipped_recipes_load_and_survive_a_round_trip(file: Path) -> None:
     recipe = load_recipe(file)
     assert Recipe.parse(yaml.safe_load(yaml.safe_dump(recipe.resolved())), "again") == recipe
+
+
+def test_commands_in_the_readme_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    typed = re.findall(r"(?:^|[`/ ])groundup ((?:[a-z]+)(?: (?:train|recipe))?)(?= |`|$)", readme, re.MULTILINE)
+    assert len(typed) >= 5
+    assert set(typed) <= commands(), sorted(set(typed) - commands())
+
+
+def test_make_targets_in_the_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        named = set(re.findall(r"^make ([a-z]+)|`make ([a-z]+)`", page.read_text(), re.MULTILINE))
+        assert {a or b for a, b in named} <= targets
