@@ -28,7 +28,9 @@ class Recipe(Config):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the run and of the exported model")
     seed: int = Field(default=0, ge=0, description="all randomness derives from it")
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="where plan, pretrain and evaluate compute; auto: cuda, else mps, else cpu"
+    )
     budget: BudgetConfig | None = Field(default=None, description="what may be spent; the plan derives the rest")
     model: SizeConfig = SizeConfig()
     curate: CurateConfig

@@ -16,7 +16,7 @@ class SourceConfig(Config):
     """A named place that text comes from."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="used in document ids, reports and mixing")
-    kind: SourceKind = "files"
+    kind: SourceKind = Field(default="files", description="files: your own text; the others find text in the Python installation")
     path: Path | None = Field(default=None, description="file or folder; only with kind 'files'")
     format: FileFormat = Field(default="auto", description="auto: by the ending of each file")
     text_field: str = Field(default="text", description="column of JSONL and Parquet that holds the text")

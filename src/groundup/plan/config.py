@@ -20,13 +20,17 @@ class SizeConfig(Config):
 
     dim: int | None = Field(default=None, gt=0, description="width of the residual stream")
     num_layers: int | None = Field(default=None, gt=0, description="blocks")
-    num_heads: int | None = Field(default=None, gt=0, description="query heads; null: dim / 64")
+    num_heads: int | None = Field(default=None, gt=0, description="query heads; null: dim / 64, below a width of 256 dim / 32")
     num_kv_heads: int | None = Field(default=None, gt=0, description="key/value heads; null: as many as query heads")
-    ffn_dim: int | None = Field(default=None, gt=0, description="inner width of the feed-forward layer; null: 8/3 dim, in 32s")
-    norm: NormName = "rms"
-    position: PositionName = "rope"
-    feed_forward: FeedForwardName = "swiglu"
-    tie_embeddings: bool = True
+    ffn_dim: int | None = Field(
+        default=None, gt=0, description="inner width of the feed-forward layer; null: 8/3 dim (gelu: 4 dim), in 32s"
+    )
+    norm: NormName = Field(default="rms", description="normalisation before attention, feed-forward and head")
+    position: PositionName = Field(
+        default="rope", description="how attention knows where a token stands; none: from the causal mask alone"
+    )
+    feed_forward: FeedForwardName = Field(default="swiglu", description="what each token does by itself in a block")
+    tie_embeddings: bool = Field(default=True, description="use the input embedding as output head")
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:

@@ -13,18 +13,18 @@ Precision = Literal["auto", "fp32", "bf16"]
 class OptimizerConfig(Config):
     """AdamW (Loshchilov & Hutter 2019); decay acts on matrices only."""
 
-    name: Literal["adamw"] = "adamw"
+    name: Literal["adamw"] = Field(default="adamw", description="Loshchilov & Hutter 2019, algorithm 2")
     learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate")
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.95, ge=0, lt=1)
-    eps: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.1, ge=0)
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients, per step")
+    beta2: float = Field(default=0.95, ge=0, lt=1, description="decay of the mean of squared gradients, per step")
+    eps: float = Field(default=1e-8, gt=0, description="added to the root of the mean square")
+    weight_decay: float = Field(default=0.1, ge=0, description="share of a matrix taken off per step and unit of learning rate")
 
 
 class ScheduleConfig(Config):
     """Linear warm-up, then the named decay to `floor` times the peak at the last step."""
 
-    name: Literal["cosine", "linear", "constant"] = "cosine"
+    name: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="shape of the decay after the warm-up")
     warmup_fraction: float = Field(default=0.05, ge=0, le=1, description="share of all steps spent warming up")
     floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak")
 
