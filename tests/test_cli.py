@@ -136,13 +136,14 @@ def test_new_recipe_runs(tmp_path: Path) -> None:
 def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
     words = [sys.executable, "-m", "groundup", "run", str(line / "recipe.yaml"), "--out", str(line / "stopped")]
     words += ["--set", "pretrain.steps=400", "--until", "pretrain", "--quiet"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV)
-    while process.poll() is None and not (line / "stopped" / "pretrain" / "checkpoints").is_dir():
-        time.sleep(0.05)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(120) == 3
-    assert "same command" in str(process.stderr and process.stderr.read())
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV) as process:
+        while process.poll() is None and not (line / "stopped" / "pretrain" / "checkpoints").is_dir():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert "same command" in said
     assert subprocess.run(words, env=ENV, check=False).returncode == 0
     whole = [word if word != str(line / "stopped") else str(line / "whole") for word in words]
     assert subprocess.run(whole, env=ENV, check=False).returncode == 0

@@ -109,3 +109,17 @@ def test_two_runs_in_one_folder_at_once_are_refused(line: Path) -> None:
         with pytest.raises(Exception, match="another groundup process"):
             api.run(line / "recipe.yaml", line / "run")
         holder.kill()
+
+
+def test_a_model_that_cannot_be_exported_is_refused_before_the_work(line: Path) -> None:
+    recipe = load_recipe(line / "recipe.yaml", ["model.norm=layer"])
+    with pytest.raises(ConfigError, match="until evaluate"):
+        api.run(recipe, line / "unborn")
+    assert not (line / "unborn" / "curate").exists()
+
+
+def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:
+    recipe = load_recipe(line / "recipe.yaml", ["pretrain.optimizer.learning_rate=1e-3", "pretrain.keep_checkpoints=1"])
+    steps = api.preview(recipe, line / "run", until="pretrain")
+    assert steps["plan"] == "skip"
+    assert steps["pretrain"] == "make"

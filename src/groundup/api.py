@@ -60,7 +60,8 @@ class LineRun:
         lines.append(f"report      {self.report}")
         if "export" in self.made:
             lines.append(f"model       {self.path / 'export'}  (Hugging Face folder)")
-            lines.append(f'try it      groundup generate {self.path} --prompt "Return the"')
+            prompt = next((sample["prompt"] for sample in self.evaluation.result["samples"]), "The")
+            lines.append(f'try it      groundup generate {self.path} --prompt "{prompt}"')
         return "\n".join(lines)
 
 
@@ -166,7 +167,7 @@ def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None,
 def generate(
     checkpoint: Path,
     prompt: str,
-    temperature: float = 0.8,
+    temperature: float = 0.7,
     top_k: int | None = None,
     top_p: float = 0.95,
     seed: int = 0,

@@ -189,8 +189,8 @@ def curate(
     if not _make(orders.order_curate(config, out, seed), force, dry_run, as_json):
         return
     documents = documents_.Documents.open(out)
-    total = documents.funnel["yield"]
-    kept = f"{out}: {total['docs']:,} documents, {format_bytes(total['bytes'])}"
+    counts = documents.manifest.counts
+    kept = f"{out}: {counts['documents']:,} documents, {format_bytes(float(counts['bytes']))}"
     text = f"{kept}; 'groundup explain {out} ID' says why one was kept or dropped"
     _print({"out": str(out), "content_hash": documents.content_hash, **documents.funnel}, as_json, text)
 
@@ -315,7 +315,7 @@ def generate(
     checkpoint: CheckpointPath,
     prompt: Annotated[str, typer.Option("--prompt", help="The start of the text.")],
     greedy: Annotated[bool, typer.Option("--greedy", help="Always the most probable token.")] = False,
-    temperature: Annotated[float, typer.Option(help="Above 1 more varied, below 1 more sure.")] = 0.8,
+    temperature: Annotated[float, typer.Option(help="Above 1 more varied, below 1 more sure.")] = 0.7,
     top_k: Annotated[int | None, typer.Option(help="Sample among the k most probable tokens.")] = None,
     top_p: Annotated[float, typer.Option(help="Sample among the most probable tokens that hold this share.")] = 0.95,
     seed: int = 0,

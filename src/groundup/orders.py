@@ -1,5 +1,6 @@
 """Orders of single stages, from what a user says on the command line or in Python."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from groundup.artifacts.build import Order, is_made, make
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.plan import Plan
+from groundup.artifacts.reports import Evaluation
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.config import Config
-from groundup.core.errors import ConfigError
+from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.log import say
 from groundup.curate.config import CurateConfig
 from groundup.encode.config import EncodeConfig
@@ -82,11 +84,16 @@ def order_export(checkpoint: Path, out: Path, file_format: str, verify: bool) ->
 
 
 def lineage_of(run: Path) -> dict[str, Artifact]:
-    """Return the artifacts that a training run was made from, and the evaluation beside it, as far as they are there."""
-    training = TrainingRun.open(run)
-    found: dict[str, Artifact] = {"plan": Plan.open(run / training.manifest.inputs["plan"].path)}
-    shards = TokenShards.open(run / training.manifest.inputs["encode"].path)
-    found["curate"] = Documents.open(shards.path / shards.manifest.inputs["curate"].path)
+    """Return a training run's plan and documents, and the evaluation beside it, as far as they are there."""
+    found: dict[str, Artifact] = {}
+    with contextlib.suppress(ArtifactError, KeyError):
+        training = TrainingRun.open(run)
+        found["plan"] = Plan.open(run / training.manifest.inputs["plan"].path)
+        shards = TokenShards.open(run / training.manifest.inputs["encode"].path)
+        found["curate"] = Documents.open(shards.path / shards.manifest.inputs["curate"].path)
+        evaluation = Evaluation.open(run.parent / "evaluate")
+        if evaluation.manifest.inputs["pretrain"].content_hash == training.content_hash:
+            found["evaluate"] = evaluation
     return found
 
 

@@ -12,6 +12,7 @@ from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 from groundup.core.files import locked
 from groundup.core.log import say
+from groundup.nn.config import check_llama_layout
 from groundup.recipe import Recipe
 
 StageRun = Callable[[Any, Job], Outcome]
@@ -163,6 +164,8 @@ def walk(
 def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: str | None = None) -> dict[str, bool]:
     """Walk the line in `out`, one folder a stage, and return which stages had to be made."""
     stages = stages_until(until)
+    if "export" in {stage.verb for stage in stages}:  # known before hours of training, not after
+        check_llama_layout(recipe.model.norm, recipe.model.position, recipe.model.feed_forward)
     if remake_from is not None and find_stage(remake_from) not in stages:
         raise ConfigError(f"--from {remake_from} comes after --until {until}")
     with locked(out):

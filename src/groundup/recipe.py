@@ -48,7 +48,7 @@ class Recipe(Config):
     def plan_config(self) -> PlanConfig:
         """Return the part of the recipe that decides what will be trained."""
         try:
-            return PlanConfig(budget=self.budget, model=self.model, pretrain=self.pretrain, device=self.device)
+            return PlanConfig(budget=self.budget, model=self.model, pretrain=self.pretrain.sized(), device=self.device)
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 

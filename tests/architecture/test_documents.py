@@ -45,7 +45,7 @@ def test_architecture_names_what_is_there() -> None:
         if not path.name.startswith("_") and path.name != "py.typed"
     }
     assert there <= named, f"not in ARCHITECTURE.md: {sorted(there - named)}"
-    places = (PACKAGE, ROOT, ROOT / "src", ROOT / "tests")
+    places = (PACKAGE, PACKAGE / STAGES[0].verb, ROOT, ROOT / "src", ROOT / "tests")
     gone = {name for name in named if not any((place / name).exists() for place in places)}
     assert not gone, f"in ARCHITECTURE.md but not on disk: {sorted(gone)}"
 

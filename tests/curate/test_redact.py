@@ -44,7 +44,7 @@ def test_other_things_stay(text):
     assert redact(text) == (text, [])
 
 
-@given(st.lists(st.sampled_from(["a@b.org", " ", "8.8.8.8", "ip ", "x", "2606:2800:220::1", "\n", ".", ":"])))
+@given(st.lists(st.sampled_from(["a@b.org", " ", "93.184.216.34", "ip ", "x", "2606:2800:220::1", "\n", ".", ":"])))
 def test_redaction_leaves_placeholders_in_place_only(parts):
     clean, redactions = redact("".join(parts))
     assert [clean[found.start : found.end] for found in redactions] == [PLACEHOLDERS[found.kind] for found in redactions]

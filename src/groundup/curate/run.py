@@ -20,6 +20,8 @@ from groundup.curate.select import Selection
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
 
+LINEAGE = "sources.jsonl"
+"""Every file that was read. Not in the content hash: a changed file whose kept text is the same changes nothing downstream."""
 _SCRATCH = "scratch"
 _LOW_YIELD = 0.5
 
@@ -56,8 +58,8 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     by_source = [_source_facts(source, selection, drops) for source in sources]
     write_json(job.out / "funnel.json", {**funnel.to_json(), "by_source": by_source})
     write_json(job.out / "sources.json", by_source)
-    _write_lineage(job.out / "sources.jsonl", sources)
-    return Outcome(counts)
+    _write_lineage(job.out / LINEAGE, sources)
+    return Outcome(counts, volatile=frozenset({LINEAGE}))
 
 
 def _open_sources(config: CurateConfig) -> list[Source]:

@@ -39,8 +39,8 @@ class HeldOut:
 def choose_held_out(documents: Documents, shards: TokenShards, max_bytes: int) -> HeldOut:
     """Return whole documents of the validation split, at most `max_bytes` of text, one at least.
 
-    They are taken in the order of a hash of their id until the next does not fit, so that every source is there by its share
-    and the choice is the same for every seed. Raises DataError if nothing is held out.
+    They are taken in the order of a hash of their id, passing over those that do not fit any more, so that every source is there
+    by its share and the choice is the same for every seed. Raises DataError if nothing is held out.
     """
     places = {}
     for source in shards.info.sources:
@@ -49,10 +49,9 @@ def choose_held_out(documents: Documents, shards: TokenShards, max_bytes: int) -
     chosen: set[tuple[str, str]] = set()
     left_bytes = max_bytes
     for place in sorted(places, key=lambda place: (derive_seed(0, "held-out", *place), place)):
-        left_bytes -= places[place]["bytes"]
-        if left_bytes < 0 and chosen:
-            break
-        chosen.add(place)
+        if places[place]["bytes"] <= left_bytes or not chosen:
+            left_bytes -= places[place]["bytes"]
+            chosen.add(place)
     found = []
     for document in documents.read("validation"):
         place = (document.source, document.id)

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
+from groundup.core.errors import ConfigError
 
 NormName = Literal["rms", "layer"]
 PositionName = Literal["rope", "none"]
@@ -48,3 +49,13 @@ class ModelConfig(Config):
                 f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads, or position='none'"
             )
         return self
+
+
+def check_llama_layout(norm: NormName, position: PositionName, feed_forward: FeedForwardName) -> None:
+    """Raise ConfigError if the Llama layout, which exports are written in, cannot hold a model with these choices."""
+    for key, chosen, needed in (("norm", norm, "rms"), ("position", position, "rope"), ("feed_forward", feed_forward, "swiglu")):
+        if chosen != needed:
+            raise ConfigError(
+                f"model.{key}='{chosen}' has no place in the Llama layout, which is {key}='{needed}'; "
+                f"set model.{key}={needed}, or stop before the export: --until evaluate"
+            )

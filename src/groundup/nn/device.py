@@ -18,7 +18,7 @@ def resolve_device(name: str) -> torch.device:
     if name not in DEVICES:
         raise ConfigError(f"device '{name}' is unknown; known: {', '.join(DEVICES)}")
     if name not in there:
-        raise ConfigError(f"device '{name}' is not on this machine, which has: {', '.join(there)}; take --device auto")
+        raise ConfigError(f"device '{name}' is not on this machine, which has: {', '.join(there)}; take device auto")
     return torch.device(name)
 
 

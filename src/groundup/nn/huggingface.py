@@ -6,8 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from groundup.core.errors import ConfigError
-from groundup.nn.config import ModelConfig
+from groundup.nn.config import ModelConfig, check_llama_layout
 
 LLAMA_NAMES = {
     "embedding.weight": "model.embed_tokens.weight",
@@ -25,8 +24,6 @@ LLAMA_NAMES = {
 }
 """Our tensor name -> theirs; N is the number of the block. Every tensor has the same shape in both."""
 
-_LLAMA_CHOICES = {"norm": "rms", "position": "rope", "feed_forward": "swiglu"}
-
 
 def rename(weights: Mapping[str, Tensor], names: Mapping[str, str] = LLAMA_NAMES) -> dict[str, Tensor]:
     """Return the tensors under the names that `names` gives them; KeyError if one has none."""
@@ -40,12 +37,7 @@ def rename(weights: Mapping[str, Tensor], names: Mapping[str, str] = LLAMA_NAMES
 
 def hf_config(config: ModelConfig, eos_id: int | None = None) -> dict[str, Any]:
     """Return the config.json of the model in the Llama layout; raise ConfigError if that layout cannot hold it."""
-    for key, needed in _LLAMA_CHOICES.items():
-        if getattr(config, key) != needed:
-            raise ConfigError(
-                f"model.{key}='{getattr(config, key)}' has no place in the Llama layout, which is {key}='{needed}'; "
-                f"train with model.{key}={needed} to export"
-            )
+    check_llama_layout(config.norm, config.position, config.feed_forward)
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",

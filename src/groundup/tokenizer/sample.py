@@ -11,8 +11,8 @@ from groundup.core.seeds import derive_seed
 def choose_documents(documents: Documents, max_bytes: int, seed: int) -> frozenset[str] | None:
     """Return the ids of training documents that together hold at most `max_bytes`; None if all of them do.
 
-    Documents are taken in the order of a hash of (seed, id), which knows nothing of sources or position, until the next one
-    does not fit; one is always taken.
+    Documents are taken in the order of a hash of (seed, id), which knows nothing of sources or position, passing over those that
+    do not fit any more; one is always taken.
     """
     sizes: dict[str, int] = {}
     for file in documents.files("train"):
@@ -23,10 +23,9 @@ def choose_documents(documents: Documents, max_bytes: int, seed: int) -> frozens
     chosen: set[str] = set()
     left_bytes = max_bytes
     for name in sorted(sizes, key=lambda name: (derive_seed(seed, "tokenizer", name), name)):
-        left_bytes -= sizes[name]
-        if left_bytes < 0 and chosen:
-            break
-        chosen.add(name)
+        if sizes[name] <= left_bytes or not chosen:
+            left_bytes -= sizes[name]
+            chosen.add(name)
     return frozenset(chosen)
 
 

@@ -48,14 +48,22 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
         if self.batch_tokens % self.seq_len:
-            below = max(self.batch_tokens // self.seq_len, 1) * self.seq_len
+            nearest = max(round(self.batch_tokens / self.seq_len), 1) * self.seq_len
             raise ValueError(
-                f"batch_tokens={self.batch_tokens:,} is not a multiple of seq_len={self.seq_len:,}; nearest that is: {below:,}"
+                f"batch_tokens={self.batch_tokens:,} is not a multiple of seq_len={self.seq_len:,}; nearest that is: {nearest:,}"
             )
         sequences = self.batch_tokens // self.seq_len
         if self.micro_batch is not None and sequences % self.micro_batch:
             raise ValueError(f"micro_batch={self.micro_batch} does not divide batch_tokens / seq_len = {sequences} sequences")
         return self
+
+    def sized(self) -> "TrainConfig":
+        """Return the settings with those at their defaults that change neither time nor memory: a plan does not depend on them."""
+        free = {
+            name: TrainConfig.model_fields[name].get_default()
+            for name in ("optimizer", "schedule", "clip_norm", "keep_checkpoints")
+        }
+        return self.model_copy(update=free)
 
     @property
     def batch_sequences(self) -> int:
