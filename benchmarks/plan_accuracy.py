@@ -12,16 +12,16 @@ import subprocess
 import sys
 import time
 
-import psutil
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from groundup.estimate.memory import Workload
 from groundup.nn.transformer import Transformer
+from groundup.plan.choose import Situation
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
-from groundup.plan.derive import Situation, derive
-from groundup.plan.machine import measure_machine, threads
+from groundup.plan.derive import derive
+from groundup.plan.machine import measure_machine, settled_bytes, threads
 from groundup.plan.probe import StepProbe, made_up_batch
 from groundup.train.config import TrainConfig
 from groundup.train.memory import PeakMemory
@@ -49,11 +49,13 @@ def measure(name: str) -> dict[str, float]:
     config = PlanConfig(budget=BudgetConfig(minutes=10), model=size, pretrain=train, device="cpu")
     device = torch.device("cpu")
     machine = measure_machine(device)
-    process_bytes = psutil.Process().memory_info().rss
+    probe = StepProbe(train, device)
+    probe.load_libraries()
+    process_bytes = settled_bytes(device)
     situation = Situation(VOCAB_SIZE, 2_000_000, machine, "cpu", process_bytes)
     start_s = time.perf_counter()
     with threads(machine.num_threads):
-        decisions, forecast = derive(config, situation, StepProbe(train, device))
+        decisions, forecast = derive(config, situation, probe)
         plan_s = time.perf_counter() - start_s
         memory = PeakMemory(device)
         times_s = _train(config, decisions.attention, decisions.precision, decisions.micro_batch)

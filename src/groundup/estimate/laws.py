@@ -28,6 +28,16 @@ CHINCHILLA = Law(
     source="Besiroglu et al. 2024, refit of Hoffmann et al. 2022; runs of 44 M to 16 B parameters, vocabulary of 32 k",
 )
 
+SMALL_RUNS = Law(
+    E=0.0,
+    A=277.0,
+    B=511.0,
+    alpha=CHINCHILLA.alpha,
+    beta=CHINCHILLA.beta,
+    source="exponents of Besiroglu et al. 2024, factors from runs of 1 to 4 M parameters on documentation (docs/log.md)",
+)
+"""For millions of parameters and tokens on narrow text, where CHINCHILLA, fitted a thousand times above, says nonsense."""
+
 R_D_STAR = 15.387756
 """Half-life of repeated tokens (Muennighoff et al. 2023, section 5 and released fit)."""
 
@@ -41,7 +51,3 @@ def effective_tokens(tokens: float, unique_tokens: float) -> float:
         return tokens
     repetitions = tokens / unique_tokens - 1
     return unique_tokens * (1 + R_D_STAR * -math.expm1(-repetitions / R_D_STAR))
-
-
-LAW = CHINCHILLA
-"""The law that plans are made with."""

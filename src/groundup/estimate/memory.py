@@ -18,6 +18,8 @@ INT64_BYTES = 8
 ADAMW_BYTES = 8
 """Two float32 moments a parameter."""
 COMPUTE_BYTES: dict[PrecisionName, int] = {"fp32": 4, "bf16": 2}
+ALLOCATOR_SHARE = 0.65
+"""Prior of `training_memory`'s allocator share: medians of 0.4 to 0.9 were measured with glibc 2.36 (docs/log.md)."""
 LOSS_CHUNK_ROWS = 512
 """Positions whose logits exist at once: the default of groundup.train.loss.linear_cross_entropy."""
 
@@ -48,24 +50,35 @@ class Workload:
         return COMPUTE_BYTES[self.precision]
 
 
-def training_memory(workload: Workload, process_bytes: int) -> dict[str, int]:
+def training_memory(workload: Workload, process_bytes: int, allocator_share: float = ALLOCATOR_SHARE) -> dict[str, int]:
     """Return the peak resident memory by component [bytes]; 'total' is their sum.
 
-    `process_bytes` is what the process holds before the model is made. The peak is the larger of two moments: the loss of the last
-    micro-batch, when everything is kept for the backward pass, and the writing of a checkpoint.
+    The peak is the loss of the last micro-batch, when everything is kept for the backward pass. `process_bytes` is what the process
+    holds before the model is made. `allocator_share` is the room that the allocator leaves between live blocks, over the bytes that
+    come and go in each step; it depends on the C library and is measured by the plan.
     """
     params = total_parameters(workload.model)
-    parts = {
-        "process": process_bytes,
-        "weights": FP32_BYTES * params,
-        "gradients": FP32_BYTES * params,
-        "optimizer": ADAMW_BYTES * params,
+    states = {"weights": FP32_BYTES * params, "gradients": FP32_BYTES * params, "optimizer": ADAMW_BYTES * params}
+    passing = passing_bytes(workload)
+    allocator = {"allocator": round(allocator_share * sum(passing.values()))}
+    parts = {"process": process_bytes, **states, **passing, "data": data_bytes(workload), **allocator}
+    return {**parts, "total": sum(parts.values())}
+
+
+def passing_bytes(workload: Workload) -> dict[str, int]:
+    """Return what is made and freed again within one micro-batch."""
+    return {
         "activations": activation_bytes(workload),
         "weight_copies": weight_copy_bytes(workload),
         "loss": loss_bytes(workload),
-        "data": data_bytes(workload),
     }
-    return {**parts, "total": sum(parts.values())}
+
+
+def allocator_share_of(workload: Workload, growth_bytes: int) -> float:
+    """Return the share for which `training_memory` gives the measured growth of a process; 0 to 1.5."""
+    live = training_memory(workload, process_bytes=0, allocator_share=0.0)["total"]
+    share = (growth_bytes - live) / sum(passing_bytes(workload).values())
+    return min(1.5, max(0.0, share))
 
 
 def activation_bytes(workload: Workload) -> int:
@@ -114,17 +127,19 @@ def weight_copy_bytes(workload: Workload) -> int:
 
 
 def loss_bytes(workload: Workload) -> int:
-    """Return what the chunked loss holds at its peak.
+    """Return what the chunked loss holds at its peak, the log-softmax of the last chunk.
 
-    The trunk's result and its gradient; the head's gradient, and its copy and the product added to it in the compute dtype; logits,
-    log-probabilities and their gradient of one chunk, beside those of the chunk before.
+    The trunk's result and its gradient; the head's gradient and copy in the compute dtype; of this chunk logits, their float32 copy
+    and log-probabilities, of the one before log-probabilities and their gradient (in float32 neither has a copy of its own).
     """
     size, vocab, dim = workload.compute_bytes, workload.model.vocab_size, workload.model.dim
+    copies = workload.precision != "fp32"
+    this_chunk = size + FP32_BYTES * (2 if copies else 1)
+    chunk_before = FP32_BYTES + (size if copies else 0)
     rows = min(LOSS_CHUNK_ROWS, workload.micro_batch_tokens)
-    chunks = 1 if workload.micro_batch_tokens <= LOSS_CHUNK_ROWS else 2
-    chunk = rows * vocab * (FP32_BYTES + size) * chunks
-    head = vocab * dim * (FP32_BYTES + size + (size if workload.precision != "fp32" else 0))
-    return 2 * size * workload.micro_batch_tokens * dim + head + chunk
+    chunks = this_chunk if workload.micro_batch_tokens <= LOSS_CHUNK_ROWS else this_chunk + chunk_before
+    head = vocab * dim * (FP32_BYTES + (size if copies else 0))
+    return 2 * size * workload.micro_batch_tokens * dim + head + rows * vocab * chunks
 
 
 def data_bytes(workload: Workload) -> int:

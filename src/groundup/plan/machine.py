@@ -1,7 +1,10 @@
 """What this machine offers: cores, memory and the measured peak of matrix multiplication."""
 
 import contextlib
+import ctypes
+import gc
 import os
+import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -73,6 +77,18 @@ def device_memory(device: torch.device) -> tuple[int, int]:
         used = int((_read_cgroup("memory.current") or ["0"])[0])
         return int(limit[0]), min(memory.available, max(0, int(limit[0]) - used))
     return memory.total, memory.available
+
+
+def settled_bytes(device: torch.device) -> int:
+    """Return the memory in use once all that is free has been given back to the system, as far as the C library can."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        return torch.cuda.memory_allocated(device)
+    pa.default_memory_pool().release_unused()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    return int(psutil.Process().memory_info().rss)
 
 
 def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:

@@ -2,38 +2,54 @@
 
 import statistics
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import torch
 
 from groundup.core.seeds import derive_seed
-from groundup.estimate.memory import Workload
+from groundup.estimate.memory import PrecisionName, Workload
+from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer
-from groundup.plan.machine import synchronize
+from groundup.plan.machine import settled_bytes, synchronize
 from groundup.train.batches import Batch
 from groundup.train.config import TrainConfig
+from groundup.train.memory import PeakMemory
 from groundup.train.optim import build_optimizer
 from groundup.train.step import TrainStep
 
-Probe = Callable[[Sequence[Workload], float], list[float]]
-"""(workloads, seconds to spend) -> seconds a micro-batch's share of an optimizer step takes, for each."""
+
+class Probe(ABC):
+    """Measures training configurations other than the one that is planned."""
+
+    @abstractmethod
+    def step_seconds(self, workloads: Sequence[Workload], seconds: float) -> list[float]:
+        """Return the time of one optimizer step of each workload, spending about `seconds`."""
+
+    @abstractmethod
+    def memory_growth(self, workload: Workload) -> int:
+        """Return by how many bytes training the workload raises the peak memory of the process."""
+
 
 WARMUP_STEPS = 2
+MEMORY_STEPS = 3
+"""The second step is the first with optimizer states; the heap has settled by the third."""
 MIN_ROUNDS = 3
 MAX_ROUNDS = 15
 _DOCUMENT_TOKENS = 150
 """Length of the documents in a probe's batch, when attention is held within documents."""
 
 
-class StepProbe:
+class StepProbe(Probe):
     """Real optimizer steps on made-up tokens, the workloads in turn so that a busy moment hits all alike."""
 
     def __init__(self, train: TrainConfig, device: torch.device) -> None:
         self._train = train
         self._device = device
 
-    def __call__(self, workloads: Sequence[Workload], seconds: float) -> list[float]:
-        """Return the median time of one optimizer step of one micro-batch for each workload."""
+    def step_seconds(self, workloads: Sequence[Workload], seconds: float) -> list[float]:
+        """Return the median time of one optimizer step of each workload, after warm-up."""
         steps = [self._prepare(workload) for workload in workloads]
         for step in steps:
             for _ in range(WARMUP_STEPS):
@@ -45,6 +61,21 @@ class StepProbe:
                 times.append(self._timed(step))
         return [statistics.median(times) for times in times_s]
 
+    def memory_growth(self, workload: Workload) -> int:
+        """Return by how many bytes a few steps of the workload raise the peak memory of the process, over a settled one."""
+        start_bytes = settled_bytes(self._device)
+        peak = PeakMemory(self._device)
+        step = self._prepare(workload)
+        for _ in range(MEMORY_STEPS):
+            step()
+        return peak.bytes() - start_bytes
+
+    def load_libraries(self) -> None:
+        """Take one step of a toy model, so that all that training loads late is in memory."""
+        model = ModelConfig(vocab_size=64, dim=32, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=32, max_seq_len=32)
+        for precision in get_args(PrecisionName):
+            self._prepare(Workload(model, precision, "sdpa", 1, 1, 32, document_mask=False))()
+
     def _timed(self, step: Callable[[], None]) -> float:
         start_s = time.perf_counter()
         step()
@@ -53,7 +84,7 @@ class StepProbe:
 
     def _prepare(self, workload: Workload) -> Callable[[], None]:
         model = Transformer(workload.model, attention=workload.attention)
-        model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe") % 2**63))
+        model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe")))
         model.to(self._device)
         optimizer = build_optimizer(model, self._train.optimizer)
         train_step = TrainStep(model, optimizer, workload.precision, self._train.clip_norm, self._device)
@@ -67,7 +98,7 @@ class StepProbe:
 
 def made_up_batch(workload: Workload) -> Batch:
     """Return a micro-batch of tokens drawn at random, in documents where the workload has a document mask."""
-    generator = torch.Generator().manual_seed(derive_seed(0, "probe-batch") % 2**63)
+    generator = torch.Generator().manual_seed(derive_seed(0, "probe-batch"))
     size = (workload.micro_batch, workload.seq_len + 1)
     tokens = torch.randint(workload.model.vocab_size, size, generator=generator)
     ids = torch.arange(workload.seq_len).expand(workload.micro_batch, -1) // _DOCUMENT_TOKENS if workload.document_mask else None

@@ -1,6 +1,5 @@
 """The plan stage: decide what to train before the first step, and say what it will take."""
 
-import psutil
 from rich.table import Table
 
 from groundup.artifacts.build import Job, Outcome
@@ -10,9 +9,10 @@ from groundup.core.files import write_json
 from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.nn.device import resolve_device
+from groundup.plan.choose import Situation
 from groundup.plan.config import PlanConfig
-from groundup.plan.derive import Situation, derive
-from groundup.plan.machine import measure_machine, threads
+from groundup.plan.derive import derive
+from groundup.plan.machine import measure_machine, settled_bytes, threads
 from groundup.plan.probe import StepProbe
 from groundup.train.order import streams_of
 
@@ -26,12 +26,14 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     shards = job.open("encode", TokenShards)
     unique_tokens = sum(stream.windows * config.pretrain.seq_len for stream in streams_of(shards, config.pretrain.seq_len))
     device = resolve_device(config.device)
-    process_bytes = psutil.Process().memory_info().rss
     machine = measure_machine(device)
+    probe = StepProbe(config.pretrain, device)
+    probe.load_libraries()
+    process_bytes = settled_bytes(device)
     situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, process_bytes)
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads):
-        decisions, forecast = derive(config, situation, StepProbe(config.pretrain, device))
+        decisions, forecast = derive(config, situation, probe)
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
     write_json(job.out / FORECAST_FILE, forecast.model_dump(mode="json"))
     console.print(render(decisions, forecast))

@@ -1,0 +1,150 @@
+"""Choose what to train before anything is timed: precision, batch split and the shape with the lowest predicted loss."""
+
+from dataclasses import dataclass, replace
+
+from groundup.core.errors import BudgetError
+from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.estimate.flops import flops_per_token
+from groundup.estimate.laws import SMALL_RUNS, effective_tokens
+from groundup.estimate.memory import AttentionName, Workload, training_memory
+from groundup.estimate.parameters import total_parameters
+from groundup.nn.config import ModelConfig
+from groundup.plan.config import PlanConfig
+from groundup.plan.machine import BF16_WORTH_IT, Machine, RunPrecision
+from groundup.plan.shapes import family
+from groundup.train.config import TrainConfig
+
+MATMUL_MAX_SEQ_LEN = 512
+"""Longest sequence at which materialised scores beat the fused CPU kernel in bf16."""
+MICRO_BATCH_TOKENS = 2048
+"""Fewer tokens in a backward pass lose speed on a CPU, more only cost memory."""
+MEMORY_SHARE = 0.85
+"""Of the memory available, what a plan may fill."""
+LAW = SMALL_RUNS
+"""Predicts the losses that candidates are ranked by."""
+MFU_LIMIT = {"fp32": 0.9, "bf16": 0.8}
+MFU_HALF_WIDTH = {"fp32": 60.0, "bf16": 240.0}
+"""Prior of the MFU of an eager step before anything is timed: limit x dim / (dim + half width)."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is given: the text, the machine and the process."""
+
+    vocab_size: int
+    unique_tokens: int
+    machine: Machine
+    device: str
+    process_bytes: int
+    """Resident memory of this process with its libraries loaded and nothing of the model."""
+
+
+def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -> RunPrecision:
+    """Return what matrices are multiplied in: bf16 where that is clearly faster."""
+    if train.precision != "auto":
+        why.append(f"precision {train.precision}: as the recipe says.")
+        return train.precision
+    peaks = situation.machine.matmul_peak_flops_per_s
+    ratio = peaks["bf16"] / peaks["fp32"]
+    precision: RunPrecision = "bf16" if ratio > BF16_WORTH_IT else "fp32"
+    why.append(
+        f"precision {precision}: bf16 multiplies matrices {ratio:.2g} times as fast as fp32 here "
+        f"({_speeds(situation.machine)}); bf16 is taken above {BF16_WORTH_IT}."
+    )
+    return precision
+
+
+def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation, precision: RunPrecision) -> Workload:
+    """Return the candidate with the attention kernel of the rule, and the largest wanted split of the batch that fits in memory."""
+    fused = precision == "fp32" or train.seq_len > MATMUL_MAX_SEQ_LEN or situation.device != "cpu"
+    attention: AttentionName = train.attention if train.attention != "auto" else "sdpa" if fused else "matmul"
+    splits = [train.micro_batch] if train.micro_batch else _micro_batches(train, situation)
+    workloads = [
+        Workload(model, precision, attention, micro_batch, train.batch_sequences, train.seq_len, train.document_mask)
+        for micro_batch in splits
+    ]
+    return next((workload for workload in workloads if _fits(workload, situation)), workloads[-1])
+
+
+def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:
+    """Return the even splits of the batch, the best first: on a CPU the smallest of MICRO_BATCH_TOKENS, elsewhere the largest."""
+    splits = [number for number in range(1, train.batch_sequences + 1) if train.batch_sequences % number == 0]
+    enough = [number for number in splits if number * train.seq_len >= MICRO_BATCH_TOKENS] or splits[-1:]
+    first = enough[0] if situation.device == "cpu" else splits[-1]
+    return [number for number in reversed(splits) if number <= first]
+
+
+def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Workload], why: list[str]) -> Workload:
+    """Return the candidate of the lowest predicted loss among those that fit in memory; raise BudgetError if none does."""
+    fitting = [candidate for candidate in candidates if _fits(candidate, situation)]
+    if not fitting:
+        raise BudgetError(_too_large(candidates[0], situation, config))
+    if config.budget is None or config.model.dim is not None:
+        why.append(f"model: {describe(fitting[0].model)}, as the recipe says.")
+        return fitting[0]
+    seconds = config.budget.minutes * 60
+    losses = [predicted_loss(candidate, situation, seconds) for candidate in fitting]
+    best = losses.index(min(losses))
+    tokens = seconds * _prior_speed(fitting[best], situation)
+    table = ", ".join(
+        f"{format_count(total_parameters(candidate.model))}: {loss:.2f}" for candidate, loss in zip(fitting, losses, strict=True)
+    )
+    why.append(
+        f"model: {describe(fitting[best].model)}, the lowest predicted loss of the family in {format_seconds(seconds)} "
+        f"({table} nats). The prediction: about {format_count(tokens)} tokens at the speed expected of this width, worth "
+        f"{format_count(effective_tokens(tokens, situation.unique_tokens))} fresh ones as there are "
+        f"{format_count(situation.unique_tokens)} of text; {LAW.source}."
+    )
+    return fitting[best]
+
+
+def _fits(workload: Workload, situation: Situation) -> bool:
+    need = training_memory(workload, situation.process_bytes)["total"] - situation.process_bytes
+    return need <= MEMORY_SHARE * situation.machine.available_bytes
+
+
+def _too_large(workload: Workload, situation: Situation, config: PlanConfig) -> str:
+    need = training_memory(workload, situation.process_bytes)["total"] - situation.process_bytes
+    limit = int(MEMORY_SHARE * situation.machine.available_bytes)
+    free_size = config.model.model_copy(update={"dim": None, "num_layers": None, "num_heads": None, "ffn_dim": None})
+    smaller = [
+        replace(workload, model=model, micro_batch=micro_batch)
+        for micro_batch in sorted({workload.micro_batch, 1}, reverse=True)
+        for model in reversed(family(free_size, situation.vocab_size, workload.seq_len))
+    ]
+    fitting = next((candidate for candidate in smaller if _fits(candidate, situation)), None)
+    way_out = (
+        f"the largest of the family that fits: model.dim={fitting.model.dim}, model.num_layers={fitting.model.num_layers}, "
+        f"pretrain.micro_batch={fitting.micro_batch}"
+        if fitting
+        else "free some memory, or lower pretrain.seq_len and tokenizer.vocab_size"
+    )
+    return (
+        f"model: {describe(workload.model)} with pretrain.micro_batch={workload.micro_batch} x {workload.seq_len} tokens needs "
+        f"{format_bytes(need)} of memory; {format_bytes(limit)} may be used ({MEMORY_SHARE:.0%} of what is available); {way_out}"
+    )
+
+
+def predicted_loss(workload: Workload, situation: Situation, seconds: float) -> float:
+    """Return the loss that the law gives the candidate after so many seconds at the speed expected of it [nats per token]."""
+    tokens = effective_tokens(seconds * _prior_speed(workload, situation), situation.unique_tokens)
+    return LAW.loss(total_parameters(workload.model), tokens)
+
+
+def _prior_speed(workload: Workload, situation: Situation) -> float:
+    """Return the tokens per second expected before anything is timed."""
+    dim = workload.model.dim
+    mfu = MFU_LIMIT[workload.precision] * dim / (dim + MFU_HALF_WIDTH[workload.precision])
+    peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
+    return mfu * peak / flops_per_token(workload.model, workload.seq_len)
+
+
+def describe(model: ModelConfig) -> str:
+    """Return the model's size and shape in words."""
+    return (
+        f"{format_count(total_parameters(model))} parameters (dim {model.dim}, {model.num_layers} layers, {model.num_heads} heads)"
+    )
+
+
+def _speeds(machine: Machine) -> str:
+    return ", ".join(f"{name} {format_count(speed, 'FLOP/s')}" for name, speed in machine.matmul_peak_flops_per_s.items())

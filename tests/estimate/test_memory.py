@@ -1,0 +1,119 @@
+"""The formulas against what autograd really keeps, and against the bytes that torch really has in use."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from groundup.estimate.memory import (
+    Workload,
+    activation_bytes,
+    allocator_share_of,
+    passing_bytes,
+    training_memory,
+    weight_copy_bytes,
+)
+from groundup.estimate.parameters import total_parameters
+from groundup.nn.config import ModelConfig
+from groundup.nn.transformer import Transformer
+from groundup.plan.probe import made_up_batch
+from groundup.train.config import OptimizerConfig
+from groundup.train.optim import build_optimizer
+from groundup.train.step import TrainStep
+
+ACTIVATION_TOLERANCE = 0.01  # scalars and rounding of a few bytes
+LIVE_TOLERANCE = 0.05  # the optimizer's and the kernels' own scratch is not counted
+
+GRID = [
+    (precision, kernel, {"num_layers": layers, "num_kv_heads": kv_heads, "feed_forward": feed_forward, "norm": norm}, masked)
+    for precision, kernel, (layers, kv_heads, feed_forward, norm), masked in product(
+        ["fp32", "bf16"],
+        ["sdpa", "matmul"],
+        [(1, 4, "swiglu", "rms"), (3, 2, "swiglu", "rms"), (2, 1, "gelu", "layer")],
+        [True, False],
+    )
+]
+
+
+def workload(precision, kernel, masked=True, seq_len=64, micro_batch=3, batch_sequences=6, **model) -> Workload:
+    defaults = {
+        "vocab_size": 500,
+        "dim": 64,
+        "num_layers": 2,
+        "num_heads": 4,
+        "num_kv_heads": 4,
+        "ffn_dim": 160,
+        "max_seq_len": seq_len,
+    }
+    config = ModelConfig.model_validate({**defaults, **model})
+    return Workload(config, precision, kernel, micro_batch, batch_sequences, seq_len, masked)
+
+
+def build_model(case: Workload) -> Transformer:
+    model = Transformer(case.model, case.attention)
+    model.init_weights(torch.Generator().manual_seed(0))
+    return model
+
+
+@pytest.mark.parametrize(("precision", "kernel", "model", "masked"), GRID)
+def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
+    case = workload(precision, kernel, masked, **model)
+    transformer, batch = build_model(case), made_up_batch(case)
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*transformer.parameters(), *transformer.buffers())}
+    saved: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        pointer = tensor.untyped_storage().data_ptr()
+        if pointer not in own:
+            saved[pointer] = tensor  # held, so that no two storages share an address
+        return tensor
+
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), autocast:
+        transformer.trunk(batch.inputs, batch.document_ids)
+    measured = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
+    assert activation_bytes(case) + weight_copy_bytes(case) == pytest.approx(measured, rel=ACTIVATION_TOLERANCE)
+
+
+@pytest.mark.parametrize(("precision", "kernel"), [("fp32", "sdpa"), ("bf16", "matmul")])
+def test_peak_is_that_of_a_real_step(precision, kernel):
+    case = workload(precision, kernel, seq_len=128, micro_batch=8, batch_sequences=16, vocab_size=2000, dim=128, ffn_dim=352)
+    model = build_model(case)
+    step = TrainStep(model, build_optimizer(model, OptimizerConfig()), precision, 1.0, torch.device("cpu"))
+    batches = [made_up_batch(case)] * case.num_micro_batches
+    step(batches, 1e-3)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step(batches, 1e-3)
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    in_use = peak = 12 * total_parameters(case.model)  # weights and moments were there before
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        in_use += event.nbytes()
+        peak = max(peak, in_use)
+    assert training_memory(case, 0, allocator_share=0.0)["total"] == pytest.approx(peak, rel=LIVE_TOLERANCE)
+
+
+def test_states_are_sixteen_bytes_a_parameter():
+    case = workload("bf16", "matmul")
+    memory = training_memory(case, 0)
+    assert memory["weights"] + memory["gradients"] + memory["optimizer"] == 16 * total_parameters(case.model)
+
+
+def test_total_is_the_sum_of_its_parts():
+    memory = training_memory(workload("bf16", "matmul"), 123_456_789, 0.5)
+    assert memory["total"] == sum(size for name, size in memory.items() if name != "total")
+    assert memory["process"] == 123_456_789
+
+
+def test_activations_grow_with_the_micro_batch_and_the_states_do_not():
+    small, large = (training_memory(workload("fp32", "sdpa", micro_batch=size), 0) for size in (1, 3))
+    assert large["activations"] == pytest.approx(3 * small["activations"], rel=1e-6)
+    assert large["optimizer"] == small["optimizer"]
+
+
+def test_allocator_share_is_read_back_from_its_own_prediction():
+    case = workload("bf16", "sdpa")
+    growth = training_memory(case, 0, allocator_share=0.4)["total"]
+    assert allocator_share_of(case, growth) == pytest.approx(0.4, abs=1e-3)
+    assert allocator_share_of(case, 0) == 0.0
+    assert allocator_share_of(case, growth + 100 * sum(passing_bytes(case).values())) == 1.5

@@ -1,0 +1,190 @@
+"""Decisions on a machine whose speeds are given by formula, so that they can be checked exactly."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundup.core.errors import BudgetError, ConfigError
+from groundup.estimate.flops import flops_per_token
+from groundup.estimate.memory import training_memory
+from groundup.nn.config import ModelConfig
+from groundup.plan.choose import Situation
+from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
+from groundup.plan.derive import derive
+from groundup.plan.machine import Machine
+from groundup.plan.probe import Probe
+from groundup.train.config import TrainConfig
+
+SPEED = 3e11
+OVERHEAD_S = 0.02
+SHARE = 0.5
+
+
+class FormulaProbe(Probe):
+    """Steps take an overhead and their FLOPs at a fixed speed; attention `slow` takes longer by `slowdown`."""
+
+    def __init__(self, slow="sdpa", slowdown=1.0):
+        self.slow, self.slowdown = slow, slowdown
+        self.seen = []
+
+    def step_seconds(self, workloads, seconds):
+        self.seen += workloads
+        return [self.step_s(workload) for workload in workloads]
+
+    def step_s(self, workload):
+        tokens = workload.batch_sequences * workload.seq_len
+        time_s = OVERHEAD_S + tokens * flops_per_token(workload.model, workload.seq_len) / SPEED
+        return time_s * (self.slowdown if workload.attention == self.slow else 1.0)
+
+    def memory_growth(self, workload):
+        self.seen.append(workload)
+        return training_memory(workload, 0, SHARE)["total"]
+
+
+def situation(memory_bytes=16 * 10**9, unique_tokens=2_000_000, bf16=8e11, device="cpu"):
+    machine = Machine(
+        num_threads=2,
+        memory_bytes=memory_bytes,
+        available_bytes=memory_bytes,
+        matmul_peak_flops_per_s={"fp32": 2e11, "bf16": bf16},
+    )
+    return Situation(4096, unique_tokens, machine, device, process_bytes=300_000_000)
+
+
+def plan_config(minutes=4.0, size=None, **train):
+    budget = BudgetConfig(minutes=minutes) if minutes else None
+    return PlanConfig(budget=budget, model=size or SizeConfig(), pretrain=TrainConfig(**train), device="cpu")
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 7])
+def test_the_planned_model_is_never_stepped(layers):
+    probe = FormulaProbe()
+    decisions, _ = derive(plan_config(size=SizeConfig(dim=128, num_layers=layers)), situation(), probe)
+    target = ModelConfig.model_validate(decisions.model)
+    assert probe.seen
+    assert all(workload.model != target for workload in probe.seen)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 7])
+def test_step_time_lies_on_the_line_through_the_probes(layers):
+    config = plan_config(size=SizeConfig(dim=128, num_layers=layers))
+    _, forecast = derive(config, situation(), FormulaProbe())
+    tokens_s = 4096 * forecast.flops_per_token / SPEED
+    assert forecast.step_s == pytest.approx(OVERHEAD_S + tokens_s)
+    assert forecast.mfu == pytest.approx(4096 * forecast.flops_per_token / forecast.step_s / 8e11)
+
+
+def test_memory_has_the_measured_share_of_the_allocator():
+    _, forecast = derive(plan_config(), situation(), FormulaProbe())
+    memory = forecast.memory_bytes
+    passing = memory["activations"] + memory["weight_copies"] + memory["loss"]
+    assert memory["allocator"] == pytest.approx(SHARE * passing, rel=1e-3)
+    assert memory["process"] == 300_000_000
+
+
+def test_the_same_situation_gives_the_same_plan():
+    assert derive(plan_config(), situation(), FormulaProbe()) == derive(plan_config(), situation(), FormulaProbe())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.5, 600), st.floats(1.0, 20.0))
+def test_more_time_never_buys_less_compute(minutes, factor):
+    _, less = derive(plan_config(minutes), situation(), FormulaProbe())
+    _, more = derive(plan_config(minutes * factor), situation(), FormulaProbe())
+    assert more.params >= less.params
+    assert more.flops >= less.flops * 0.98  # a larger model may lose a last, partial step
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.5, 600))
+def test_the_plan_keeps_to_the_budget(minutes):
+    _, forecast = derive(plan_config(minutes), situation(), FormulaProbe())
+    assert 0.9 * minutes * 60 - 5 <= forecast.train_s <= minutes * 60 + 1
+
+
+def test_every_choice_is_explained():
+    _, forecast = derive(plan_config(), situation(), FormulaProbe())
+    for word in ("precision", "model", "micro-batch", "attention", "step time", "memory", "steps"):
+        assert any(reason.startswith(word) for reason in forecast.why), word
+
+
+def test_fixed_size_and_steps_are_kept_and_predicted():
+    size = SizeConfig(dim=96, num_layers=5, num_heads=3)
+    config = plan_config(None, size, steps=123, precision="fp32", attention="matmul", micro_batch=4, checkpoint_steps=50)
+    decisions, forecast = derive(config, situation(), FormulaProbe())
+    assert (decisions.model["dim"], decisions.model["num_layers"], decisions.steps) == (96, 5, 123)
+    assert (decisions.precision, decisions.attention, decisions.micro_batch, decisions.checkpoint_steps) == (
+        "fp32",
+        "matmul",
+        4,
+        50,
+    )
+    assert forecast.train_s > 123 * forecast.step_s
+    assert forecast.tokens == 123 * 4096
+
+
+def test_what_the_recipe_fixes_does_not_depend_on_the_machine():
+    size = SizeConfig(dim=96, num_layers=5, num_heads=3)
+    config = plan_config(None, size, steps=123, precision="fp32", attention="sdpa", micro_batch=4, checkpoint_steps=50)
+    one, _ = derive(config, situation(), FormulaProbe())
+    other, _ = derive(config, situation(bf16=1e9), FormulaProbe(slowdown=3))
+    assert one == other
+
+
+@pytest.mark.parametrize(("bf16", "precision"), [(8e11, "bf16"), (2.1e11, "fp32"), (1e9, "fp32")])
+def test_precision_follows_the_measured_peak(bf16, precision):
+    decisions, _ = derive(plan_config(), situation(bf16=bf16), FormulaProbe())
+    assert decisions.precision == precision
+
+
+@pytest.mark.parametrize(("slowdown", "attention"), [(1.0, "matmul"), (1.1, "matmul"), (1.3, "sdpa")])
+def test_only_a_clear_gain_overturns_the_attention_rule(slowdown, attention):
+    decisions, _ = derive(plan_config(precision="bf16"), situation(), FormulaProbe("matmul", slowdown))
+    assert decisions.attention == attention
+
+
+def test_long_sequences_take_the_fused_kernel():
+    decisions, _ = derive(plan_config(seq_len=1024, batch_tokens=4096, precision="bf16"), situation(), FormulaProbe())
+    assert decisions.attention == "sdpa"
+
+
+def test_micro_batch_shrinks_until_it_fits():
+    size = SizeConfig(dim=256, num_layers=4)
+    roomy, _ = derive(plan_config(size=size), situation(), FormulaProbe())
+    tight, _ = derive(plan_config(size=size), situation(memory_bytes=300_000_000), FormulaProbe())
+    assert tight.micro_batch < roomy.micro_batch == 8
+    assert 16 % tight.micro_batch == 0
+
+
+def test_a_gpu_takes_the_whole_batch_at_once():
+    decisions, _ = derive(plan_config(), situation(device="cuda"), FormulaProbe())
+    assert decisions.micro_batch == 16
+
+
+def test_a_model_that_does_not_fit_names_both_sizes_and_one_that_does():
+    config = plan_config(size=SizeConfig(dim=1024, num_layers=24))
+    with pytest.raises(
+        BudgetError, match=r"needs \d.* GB of memory; 850 MB may be used.*fits: model.dim=\d+, model.num_layers=\d+"
+    ):
+        derive(config, situation(memory_bytes=10**9), FormulaProbe())
+
+
+def test_no_memory_at_all_is_said():
+    with pytest.raises(BudgetError, match="free some memory"):
+        derive(plan_config(), situation(memory_bytes=10**6), FormulaProbe())
+
+
+def test_a_budget_for_no_steps_names_the_least_that_is_needed():
+    config = plan_config(minutes=0.001, size=SizeConfig(dim=256, num_layers=4))
+    with pytest.raises(
+        BudgetError, match=r"budget.minutes=0.001 buys \d optimizer steps.*set budget.minutes to 0\.0\d+ or more"
+    ) as caught:
+        derive(config, situation(), FormulaProbe())
+    needed = float(str(caught.value).split("set budget.minutes to ")[1].split(" ")[0])
+    decisions, _ = derive(plan_config(minutes=needed, size=SizeConfig(dim=256, num_layers=4)), situation(), FormulaProbe())
+    assert decisions.steps >= 10
+
+
+def test_heads_that_do_not_divide_the_width_are_an_error():
+    with pytest.raises(ConfigError, match=r"dim=100.*num_heads=3"):
+        derive(plan_config(size=SizeConfig(dim=100, num_layers=2, num_heads=3)), situation(), FormulaProbe())
