@@ -88,3 +88,9 @@ def test_state_survives_a_round_trip_bit_for_bit(name: str) -> None:
     for parameter, other in zip(module.parameters(), twin.parameters(), strict=True):
         assert torch.equal(parameter, other)
     assert all(torch.equal(value, state_tensors(restored)[key]) for key, value in state_tensors(optimizer).items())
+
+
+def test_learning_rate_left_open_falls_with_the_width():
+    assert OptimizerConfig().peak(192) == pytest.approx(0.5 / 192)
+    assert OptimizerConfig().peak(768) == pytest.approx(6.5e-4, rel=0.01)
+    assert OptimizerConfig(learning_rate=1e-3).peak(768) == 1e-3

@@ -91,7 +91,7 @@ class StepProbe(Probe):
         batch = made_up_batch(workload)
 
         def step() -> None:
-            train_step([batch] * workload.num_micro_batches, self._train.optimizer.learning_rate)
+            train_step([batch] * workload.num_micro_batches, self._train.optimizer.peak(workload.model.dim))
 
         return step
 

@@ -61,7 +61,7 @@ def run(config: TrainConfig, job: Job) -> Outcome:
         train_step=TrainStep(model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device),
         batches=batches,
         learning_rate=functools.partial(
-            learning_rate, steps=decisions.steps, peak=config.optimizer.learning_rate, config=config.schedule
+            learning_rate, steps=decisions.steps, peak=config.optimizer.peak(model.config.dim), config=config.schedule
         ),
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
@@ -96,7 +96,7 @@ def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:
     used = {stream.name for stream in batches.order.streams}
     for source in shards.info.sources:
         if source.name not in used:
-            say(f"[yellow]source '{source.name}' is left out: its {source.tokens['train']:,} tokens do not fill one sequence[/]")
+            say(f"source '{source.name}' is left out: its {source.tokens['train']:,} tokens do not fill one sequence", style="yellow")
 
 
 def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Transformer:

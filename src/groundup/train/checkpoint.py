@@ -70,11 +70,11 @@ class CheckpointStore:
                 checkpoint = Checkpoint.open(folder)
                 damaged = checkpoint.damaged_files()
             except ArtifactError as error:
-                say(f"[yellow]{error}; going back to the checkpoint before[/]")
+                say(f"{error}; going back to the checkpoint before", style="yellow")
                 _remove(folder)
                 continue
             if damaged:
-                say(f"[yellow]{folder}: {', '.join(damaged)} damaged (hash differs); going back to the checkpoint before[/]")
+                say(f"{folder}: {', '.join(damaged)} damaged (hash differs); going back to the checkpoint before", style="yellow")
                 _remove(folder)
                 continue
             _load(checkpoint, model, optimizer)

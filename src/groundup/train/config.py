@@ -8,17 +8,26 @@ from groundup.core.config import Config
 from groundup.nn.config import AttentionKernel
 
 Precision = Literal["auto", "fp32", "bf16"]
+LEARNING_RATE_WIDTH = 0.5
+"""Peak learning rate times width, where the recipe leaves the rate open (docs/log.md)."""
 
 
 class OptimizerConfig(Config):
     """AdamW (Loshchilov & Hutter 2019); decay acts on matrices only."""
 
     name: Literal["adamw"] = Field(default="adamw", description="Loshchilov & Hutter 2019, algorithm 2")
-    learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate")
+    learning_rate: float | None = Field(default=None, gt=0, description="peak learning rate; null: 0.5 / width of the model")
     beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients, per step")
     beta2: float = Field(default=0.95, ge=0, lt=1, description="decay of the mean of squared gradients, per step")
     eps: float = Field(default=1e-8, gt=0, description="added to the root of the mean square")
     weight_decay: float = Field(default=0.1, ge=0, description="share of a matrix taken off per step and unit of learning rate")
+
+    def peak(self, dim: int) -> float:
+        """Return the peak learning rate of a model of width `dim`.
+
+        Left open it falls as 1/width: 2.6e-3 at 192, 6.5e-4 at 768, where GPT-3 small has 6e-4 (Brown et al. 2020, table 2.1).
+        """
+        return self.learning_rate if self.learning_rate is not None else LEARNING_RATE_WIDTH / dim
 
 
 class ScheduleConfig(Config):

@@ -22,7 +22,7 @@ def adamw(parameters: Iterable[nn.Parameter], config: OptimizerConfig) -> Optimi
     ]
     return AdamW(
         [group for group in groups if group["params"]],
-        lr=config.learning_rate,
+        lr=config.learning_rate or 0.0,  # every update sets its own
         betas=(config.beta1, config.beta2),
         eps=config.eps,
         fused=True,
