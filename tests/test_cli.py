@@ -148,3 +148,16 @@ def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
     whole = [word if word != str(line / "stopped") else str(line / "whole") for word in words]
     assert subprocess.run(whole, env=ENV, check=False).returncode == 0
     assert content_hashes(line / "stopped") == content_hashes(line / "whole")
+
+
+def test_names_are_no_markup_and_line_numbers_no_emoji(line: Path) -> None:
+    odd = line / "a[/red] [bold]b:smile:"
+    for _ in range(2):
+        done = groundup("curate", "--input", line / "texts", "--rules", "none", "--validation", "0.2", "--out", odd)
+        assert done.returncode == 0, done.stderr
+        assert str(odd) in done.stdout
+    assert str(odd) in done.stderr
+    (line / "list.jsonl").write_text("\n" * 99 + "[1]\n")
+    done = groundup("curate", "--input", line / "list.jsonl", "--out", line / "nothing")
+    assert done.returncode == 2
+    assert "list.jsonl:100: " in done.stderr

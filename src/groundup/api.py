@@ -56,7 +56,7 @@ class LineRun:
         if "evaluate" in self.made:
             result = self.evaluation.result
             baselines = ", ".join(f"{name} {value:.3f}" for name, value in result["baselines"].items())
-            lines.append(f"[bold]{result['bits_per_byte']:.3f} bits per byte[/] on held-out text ({baselines})")
+            lines.append(f"{result['bits_per_byte']:.3f} bits per byte on held-out text ({baselines})")
         lines.append(f"report      {self.report}")
         if "export" in self.made:
             lines.append(f"model       {self.path / 'export'}  (Hugging Face folder)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from groundup.core.errors import GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
@@ -64,7 +64,7 @@ def _print(result: dict[str, Any], as_json: bool, text: Any) -> None:
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
     else:
-        Console(highlight=False, soft_wrap=isinstance(text, str)).print(text)
+        Console(highlight=False, emoji=False, markup=False, soft_wrap=isinstance(text, str)).print(text)
 
 
 @app.command()
@@ -266,9 +266,7 @@ def plan_recipe(
         return
     plan = plans.Plan.open(out)
     result = {"decisions": plan.decisions.model_dump(mode="json"), "forecast": plan.forecast.model_dump(mode="json")}
-    _print(
-        {"out": str(out), "content_hash": plan.content_hash, **result}, as_json, "\n".join(escape(why) for why in plan.forecast.why)
-    )
+    _print({"out": str(out), "content_hash": plan.content_hash, **result}, as_json, "\n".join(plan.forecast.why))
 
 
 @app.command()
@@ -390,5 +388,5 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> int:
     console.quiet = False
-    console.print(f"[bold red]{'stopped' if code == 3 else 'error'}[/] {escape(message)}")
+    console.print(Text.assemble(("stopped" if code == Stopped.exit_code else "error", "bold red"), " ", message))
     return code

@@ -117,7 +117,7 @@ def diagnose(folder: Path | None = None) -> Diagnosis:
 
 def render(diagnosis: Diagnosis) -> RenderableType:
     """Return the diagnosis as a table for a terminal."""
-    marks = {"ok": "[green]ok[/]", "warn": "[yellow]note[/]", "missing": "[red]missing[/]"}
+    marks = {"ok": Text("ok", "green"), "warn": Text("note", "yellow"), "missing": Text("missing", "red")}
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for finding in diagnosis.findings:
         found = Text(finding.found)

@@ -100,7 +100,7 @@ def lineage_of(run: Path) -> dict[str, Artifact]:
 def carry_out(order: Order, force: bool) -> None:
     """Make the order's artifact, or say that it is there already."""
     if not make(order, find_stage(order.stage).run, replace=force):
-        say(f"[dim]{order.out}: already made with the same inputs and settings[/]")
+        say(f"{order.out}: already made with the same inputs and settings", style="dim")
 
 
 def preview(order: Order) -> dict[str, Any]:

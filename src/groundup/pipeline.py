@@ -153,10 +153,10 @@ def walk(
         remake = remake or stage.verb == remake_from
         order = order_stage(stage, recipe, folders)
         if is_made(order) and not remake:
-            say(f"[dim]{stage.verb:<10} already made with the same inputs and settings, skipped  {folders[stage.verb]}[/]")
+            say(f"{stage.verb:<10} already made with the same inputs and settings, skipped  {folders[stage.verb]}", style="dim")
             yield stage, False
             continue
-        say(f"[bold]{stage.verb:<10}[/] {stage.what} -> {stage.makes}")
+        say(f"{stage.verb:<10} {stage.what} -> {stage.makes}", style="bold")
         make(order, stage.run, replace=True, remake=remake)
         yield stage, True
 

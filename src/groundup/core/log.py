@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+# Nothing in a text is markup: names of files hold brackets, and ':100:' after one is a line number, not an emoji.
+console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def set_quiet(quiet: bool) -> None:
@@ -10,6 +11,6 @@ def set_quiet(quiet: bool) -> None:
     console.quiet = quiet
 
 
-def say(message: str) -> None:
-    """Print one line of news; `[bold]markup[/]` is understood."""
-    console.print(message)
+def say(message: str, style: str | None = None) -> None:
+    """Print one line of news, all of it in `style` ('bold', 'dim', a colour)."""
+    console.print(message, style=style)

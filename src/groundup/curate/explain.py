@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -79,12 +78,12 @@ def render(explanation: Explanation) -> Group:
     for column in ("", "stage", "rule", "value", "", "threshold", "twin"):
         table.add_column(column, justify="right" if column in ("value", "threshold") else "left")
     for check in explanation.checks:
-        mark = "[green]pass[/]" if check.passed else "[red]fail[/]"
+        mark = Text("pass", "green") if check.passed else Text("fail", "red")
         bound = check.bound.replace("_", " ")
         values = (f"{check.value:.4g}", bound, f"{check.threshold:.4g}")
-        table.add_row(mark, check.stage, check.rule, *values, escape(check.twin_id or ""))
-    head = f"[bold]{escape(explanation.id)}[/] ({escape(explanation.source)}): {explanation.fate}"
-    return Group(Text.from_markup(head), table, Text(explanation.note))
+        table.add_row(mark, check.stage, check.rule, *values, check.twin_id or "")
+    head = Text.assemble((explanation.id, "bold"), f" ({explanation.source}): {explanation.fate}")
+    return Group(head, table, Text(explanation.note))
 
 
 def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:

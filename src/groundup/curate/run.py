@@ -105,8 +105,9 @@ def _warn_of_loss(funnel: Funnel) -> None:
     if kept < _LOW_YIELD:
         rule, lost = funnel.costliest_rule()
         say(
-            f"[yellow]curate kept only {kept:.0%} of the bytes; rule '{rule}' dropped most ({format_bytes(lost)}). "
-            f"curate.rules chooses the rule sets; funnel.json has all figures[/]"
+            f"curate kept only {kept:.0%} of the bytes; rule '{rule}' dropped most ({format_bytes(lost)}). "
+            f"curate.rules chooses the rule sets; funnel.json has all figures",
+            style="yellow",
         )
 
 

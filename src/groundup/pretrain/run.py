@@ -96,7 +96,8 @@ def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:
     used = {stream.name for stream in batches.order.streams}
     for source in shards.info.sources:
         if source.name not in used:
-            say(f"source '{source.name}' is left out: its {source.tokens['train']:,} tokens do not fill one sequence", style="yellow")
+            tokens = f"{source.tokens['train']:,}"
+            say(f"source '{source.name}' is left out: its {tokens} tokens do not fill one sequence", style="yellow")
 
 
 def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Transformer:
