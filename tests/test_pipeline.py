@@ -1,6 +1,7 @@
 """The whole line, small: what is made once is skipped, what changed is remade with all that depends on it, and nothing else."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,40 @@ def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:
     steps = api.preview(recipe, line / "run", until="pretrain")
     assert steps["plan"] == "skip"
     assert steps["pretrain"] == "make"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "until", "remake_from", "problem"),
+    [
+        (["curate.validation=0"], None, None, "curate.validation=0"),
+        (["curate.sources.0.path=RUN/curate"], None, None, "overlap"),
+        (["curate.sources.0.path=RUN/.."], None, None, "overlap"),
+        ([], "encode", "pretrain", "--from pretrain"),
+    ],
+)
+def test_what_a_later_stage_would_refuse_is_refused_first(
+    line: Path, overrides: list[str], until: str | None, remake_from: str | None, problem: str
+) -> None:
+    before = content_hashes(line / "run")
+    overrides = [override.replace("RUN", str(line / "run")) for override in overrides]
+    recipe = load_recipe(line / "recipe.yaml", overrides)
+    for act in (api.preview, api.run):
+        with pytest.raises(ConfigError, match=problem):
+            act(recipe, line / "run", until, remake_from)
+    assert content_hashes(line / "run") == before
+
+
+def test_preview_knows_what_is_made_anew(line: Path) -> None:
+    steps = api.preview(load_recipe(line / "recipe.yaml"), line / "run", remake_from="evaluate")
+    assert [verb for verb, step in steps.items() if step != "skip"] == ["evaluate", "export"]
+
+
+def test_a_lost_old_checkpoint_does_not_cost_the_training(line: Path) -> None:
+    folder = line / "lost"
+    shutil.copytree(line / "run", folder)
+    before = checkpoint_hash(folder)
+    newest = (folder / "pretrain" / "metrics.jsonl").read_bytes()
+    shutil.rmtree(min((folder / "pretrain" / "checkpoints").iterdir(), key=lambda path: int(path.name.removeprefix("step-"))))
+    assert api.run(line / "recipe.yaml", folder).made["pretrain"]
+    assert checkpoint_hash(folder) == before
+    assert (folder / "pretrain" / "metrics.jsonl").read_bytes() == newest

@@ -11,11 +11,12 @@ import yaml
 from groundup import orders, pipeline
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
+from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
-from groundup.core.errors import ArtifactError, ConfigError
+from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.files import write_bytes
 from groundup.curate.config import CurateConfig
 from groundup.curate.explain import Explanation
@@ -69,13 +70,25 @@ def run(recipe: Recipe | Path, out: Path | None = None, until: str | None = None
     """Walk the line of `recipe` in `out` (default runs/NAME), skip what is made, and draw the report."""
     recipe = as_recipe(recipe)
     out = run_folder(recipe, out)
-    made = pipeline.run_line(recipe, out, until, remake_from)
-    done = LineRun(out, made)
-    if "evaluate" in made:
-        write_bytes(out / EVALUATION_FILE, (done.evaluation.path / EVALUATION_FILE).read_bytes())
-    if any(made.values()) or not done.report.is_file():
+    try:
+        made = pipeline.run_line(recipe, out, until, remake_from)
+    except VerificationError:
+        publish(out)  # everything but the proof is there, and worth a look
+        raise
+    publish(out)
+    return LineRun(out, made)
+
+
+def publish(out: Path) -> None:
+    """Bring evaluation.json and report.html of a run up to its artifacts."""
+    manifests = [folder / MANIFEST for folder in pipeline.line_folders(out).values() if (folder / MANIFEST).is_file()]
+    newest_s = max((manifest.stat().st_mtime for manifest in manifests), default=0.0)
+    page = out / "report.html"
+    if manifests and not (page.is_file() and page.stat().st_mtime >= newest_s):
+        evaluation = out / "evaluate" / EVALUATION_FILE
+        if (evaluation.parent / MANIFEST).is_file():
+            write_bytes(out / EVALUATION_FILE, evaluation.read_bytes())
         report(out)
-    return done
 
 
 def run_folder(recipe: Recipe, out: Path | None) -> Path:
@@ -83,9 +96,9 @@ def run_folder(recipe: Recipe, out: Path | None) -> Path:
     return out or Path("runs") / recipe.name
 
 
-def preview(recipe: Recipe, out: Path | None = None, until: str | None = None) -> dict[str, str]:
+def preview(recipe: Recipe, out: Path | None = None, until: str | None = None, remake_from: str | None = None) -> dict[str, str]:
     """Return what `run` would do with each stage."""
-    return pipeline.preview(recipe, pipeline.line_folders(run_folder(recipe, out)), pipeline.stages_until(until))
+    return pipeline.preview(recipe, pipeline.line_folders(run_folder(recipe, out)), pipeline.stages_until(until), remake_from)
 
 
 def demo(out: Path | None = None) -> LineRun:

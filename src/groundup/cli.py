@@ -125,7 +125,7 @@ def run(
     set_quiet(quiet)
     loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
-        steps = api.preview(loaded, out, until)
+        steps = api.preview(loaded, out, until, remake_from)
         _print(
             {"out": str(api.run_folder(loaded, out)), "stages": steps},
             as_json,

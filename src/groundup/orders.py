@@ -56,7 +56,8 @@ def _sources(inputs: Sequence[Path], file_format: str) -> list[dict[str, Any]]:
 
 
 def order_curate(config: CurateConfig, out: Path, seed: int) -> Order:
-    """Return the order to collect and curate text."""
+    """Return the order to collect and curate text; raise ConfigError if `out` and a source overlap."""
+    config.check_apart([out])
     return _order("curate", out, config, seed, {}, sources=find_stage("curate").door().source_hashes(config))
 
 

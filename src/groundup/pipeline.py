@@ -164,12 +164,21 @@ def walk(
 def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: str | None = None) -> dict[str, bool]:
     """Walk the line in `out`, one folder a stage, and return which stages had to be made."""
     stages = stages_until(until)
-    if "export" in {stage.verb for stage in stages}:  # known before hours of training, not after
-        check_llama_layout(recipe.model.norm, recipe.model.position, recipe.model.feed_forward)
-    if remake_from is not None and find_stage(remake_from) not in stages:
-        raise ConfigError(f"--from {remake_from} comes after --until {until}")
+    check_line(recipe, line_folders(out), stages, remake_from)
     with locked(out):
         return {stage.verb: made for stage, made in walk(recipe, line_folders(out), stages, remake_from)}
+
+
+def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...], remake_from: str | None) -> None:
+    """Raise ConfigError for what would stop a later stage: known before hours of training, not after."""
+    verbs = {stage.verb for stage in stages}
+    if remake_from is not None and find_stage(remake_from).verb not in verbs:
+        raise ConfigError(f"--from {remake_from} is not among the stages that --until leaves: {', '.join(s.verb for s in stages)}")
+    recipe.curate.check_apart(folders.values())
+    if "evaluate" in verbs and not recipe.curate.validation:
+        raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
+    if "export" in verbs:
+        check_llama_layout(recipe.model.norm, recipe.model.position, recipe.model.feed_forward)
 
 
 def line_folders(out: Path) -> dict[str, Path]:
@@ -177,13 +186,18 @@ def line_folders(out: Path) -> dict[str, Path]:
     return {verb: out / verb for verb in VERBS}
 
 
-def preview(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> dict[str, str]:
-    """Return what `walk` would do with each stage: 'skip', 'make', or 'make (after ...)' where an input is still to be made."""
+def preview(
+    recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...], remake_from: str | None = None
+) -> dict[str, str]:
+    """Return what `walk` would do with each stage: 'skip', 'make', or 'make, after ...' where an input is still to be made."""
+    check_line(recipe, folders, stages, remake_from)
     plan: dict[str, str] = {}
+    remake = False
     for stage in stages:
+        remake = remake or stage.verb == remake_from
         waiting = [verb for verb in stage.eats if plan.get(verb, "skip") != "skip"]
         if waiting:
             plan[stage.verb] = f"make, after {', '.join(waiting)}"
         else:
-            plan[stage.verb] = "skip" if is_made(order_stage(stage, recipe, folders)) else "make"
+            plan[stage.verb] = "skip" if is_made(order_stage(stage, recipe, folders)) and not remake else "make"
     return plan

@@ -96,8 +96,42 @@ def test_resumable_work_is_kept_for_the_same_key_only(tmp_path: Path, resumable:
         seen.append((job.out / "half.txt").exists())
         return run(config, job)
 
-    make(order(tmp_path / "a", text="x" if same_key else "y", resumable=resumable), look, replace=False)
+    make(order(tmp_path / "a", text="x" if same_key else "y", resumable=resumable), look, replace=not same_key)
     assert seen == [kept]
+
+
+def test_unfinished_resumable_work_of_other_settings_is_not_thrown_away(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        make(order(tmp_path / "a", resumable=True), failing, replace=False)
+    with pytest.raises(ArtifactError, match="unfinished 'documents' artifact made with other settings"):
+        make(order(tmp_path / "a", text="y", resumable=True), run, replace=False)
+    assert (tmp_path / "a" / "half.txt").exists()
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_damaged_artifact_is_mended_if_resumable_and_else_named(tmp_path: Path, resumable: bool) -> None:
+    make(order(tmp_path / "a", resumable=resumable), run, replace=False)
+    (tmp_path / "a" / "speed.json").unlink()
+    seen = []
+
+    def look(config: Setting, job: Job) -> Outcome:
+        seen.append((job.out / "data.txt").exists())
+        return run(config, job)
+
+    if not resumable:
+        with pytest.raises(ArtifactError, match=r"a damaged 'documents' artifact; .*--force"):
+            make(order(tmp_path / "a"), look, replace=False)
+    make(order(tmp_path / "a", resumable=resumable), look, replace=not resumable)
+    assert seen == [resumable]
+
+
+@pytest.mark.parametrize("place", ["in", "in/deeper", "."])
+def test_an_input_is_never_overwritten(tmp_path: Path, place: str) -> None:
+    make(order(tmp_path / "run" / "in"), run, replace=False)
+    given = Artifact.open(tmp_path / "run" / "in")
+    with pytest.raises(ArtifactError, match="overlaps its own input 'curate'"):
+        make(order(tmp_path / "run" / place, text="y", inputs={"curate": given}), run, replace=True)
+    assert given.damaged_files() == []
 
 
 def test_missing_and_truncated_files_are_named(tmp_path: Path) -> None:

@@ -91,10 +91,12 @@ def is_made(order: Order) -> bool:
 def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake: bool = False) -> bool:
     """Make the artifact of `order` by calling `run(config, job)`; return False if it was made already and `remake` is false.
 
-    Raises ArtifactError if `out` holds something else and `replace` is false, or is in use by another process.
+    Raises ArtifactError if `out` holds something else and `replace` is false, if `out` lies in an input or holds one, or if another
+    process works on it.
     """
     if is_made(order) and not remake:
         return False
+    _check_apart(order)
     with locked(order.out):
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
@@ -113,16 +115,30 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
     return True
 
 
+def _check_apart(order: Order) -> None:
+    """Raise ArtifactError if making `order.out` would remove an input, or write into one."""
+    out = order.out.resolve()
+    for name, artifact in order.inputs.items():
+        given = artifact.path.resolve()
+        if out.is_relative_to(given) or given.is_relative_to(out):
+            raise ArtifactError(f"{order.out}: overlaps its own input '{name}', {artifact.path}; choose another --out")
+
+
 def _prepare(order: Order, replace: bool, remake: bool) -> None:
-    """Leave `order.out` empty but for the marker, or as a resumable making left it."""
+    """Leave `order.out` empty but for the marker, or as an earlier making of the same that can be resumed left it.
+
+    Without `replace`, unfinished work of the same kind is only cleared if it is cheap: not where hours may lie in it.
+    """
     marker = order.out / INCOMPLETE
     left_over = [path for path in order.out.iterdir() if path.name != INCOMPLETE]
-    marked_key = _marked_key(marker)
-    if marked_key is None and left_over and not _is_artifact(order.out):
+    unfinished, finished = _marked_key(marker), _finished_key(order.out)
+    if unfinished is None and left_over and not _is_artifact(order.out):
         raise ArtifactError(f"{order.out}: holds files that are not groundup's ({left_over[0].name}, ...); choose an empty --out")
-    if left_over and not replace and not (marked_key is not None and marked_key[0] == order.kind):
-        raise ArtifactError(f"{order.out}: {_what_is_there(order)}; choose another --out, or --force to replace it")
-    keep = order.resumable and not remake and marked_key == (order.kind, order.key())
+    keep = order.resumable and not remake and (order.kind, order.key()) in (unfinished, finished)
+    cheap = unfinished is not None and unfinished[0] == order.kind and not order.resumable
+    if left_over and not (replace or keep or cheap):
+        there = _what_is_there(order, unfinished, finished)
+        raise ArtifactError(f"{order.out}: holds {there}; choose another --out, or --force to replace it")
     write_json(marker, {"kind": order.kind, "key": order.key()})
     if keep:
         (order.out / MANIFEST).unlink(missing_ok=True)
@@ -136,12 +152,21 @@ def _prepare(order: Order, replace: bool, remake: bool) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _what_is_there(order: Order) -> str:
+def _what_is_there(order: Order, unfinished: tuple[str, str] | None, finished: tuple[str, str] | None) -> str:
+    kind, key = unfinished or finished or ("?", "")
+    state = "an unfinished" if unfinished else "a damaged" if key == order.key() else "a"
+    return f"{state} '{kind}' artifact" + (
+        " made with other settings or inputs" if kind == order.kind and key != order.key() else ""
+    )
+
+
+def _finished_key(folder: Path) -> tuple[str, str] | None:
+    """Return (kind, key) of the finished artifact in the folder, though its files may be damaged."""
     try:
-        kind = read_manifest(order.out).kind
+        manifest = read_manifest(folder)
     except ArtifactError:
-        return "holds unfinished work of another kind"
-    return f"holds a '{kind}' artifact made with other settings or inputs" if kind == order.kind else f"holds a '{kind}' artifact"
+        return None
+    return manifest.kind, manifest.key
 
 
 def _is_artifact(folder: Path) -> bool:

@@ -1,11 +1,13 @@
 """The settings of collecting and curating text."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from groundup.core.config import Config
+from groundup.core.errors import ConfigError
 
 SourceKind = Literal["installed-docs", "installed-licences", "files"]
 FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet"]
@@ -66,3 +68,16 @@ class CurateConfig(Config):
         if twice:
             raise ValueError(f"two sources are called '{twice[0]}'; names must differ")
         return sources
+
+    def check_apart(self, results: Iterable[Path]) -> None:
+        """Raise ConfigError if a source would read a folder of `results`, or lies in one: no result may become its own input."""
+        for result in results:
+            for source in self.sources:
+                if source.path is None:
+                    continue
+                there, here = source.path.resolve(), result.resolve()
+                if here.is_relative_to(there) or there.is_relative_to(here):
+                    raise ConfigError(
+                        f"{result}: the result and source '{source.name}', {source.path}, overlap: text must not be read from "
+                        "where results are written; choose another --out"
+                    )
