@@ -29,14 +29,17 @@ CHINCHILLA = Law(
 )
 
 SMALL_RUNS = Law(
-    E=0.0,
-    A=277.0,
-    B=511.0,
-    alpha=CHINCHILLA.alpha,
+    E=1.305,
+    A=0.94e6,
+    B=498.0,
+    alpha=1.0,
     beta=CHINCHILLA.beta,
-    source="exponents of Besiroglu et al. 2024, factors from runs of 1 to 4 M parameters on documentation (docs/log.md)",
+    source="fitted to runs of 1 to 4 M parameters on documentation (docs/log.md), repeated tokens as in Muennighoff et al. 2023",
 )
 """For millions of parameters and tokens on narrow text, where CHINCHILLA, fitted a thousand times above, says nonsense."""
+
+CHINCHILLA_MIN_PARAMS = 44_000_000
+"""The smallest model that CHINCHILLA was fitted to."""
 
 R_D_STAR = 15.387756
 """Half-life of repeated tokens (Muennighoff et al. 2023, section 5 and released fit)."""
@@ -51,3 +54,8 @@ def effective_tokens(tokens: float, unique_tokens: float) -> float:
         return tokens
     repetitions = tokens / unique_tokens - 1
     return unique_tokens * (1 + R_D_STAR * -math.expm1(-repetitions / R_D_STAR))
+
+
+def law_for(params: float) -> Law:
+    """Return the law whose runs are nearest in size to a model of that many parameters."""
+    return CHINCHILLA if params >= CHINCHILLA_MIN_PARAMS else SMALL_RUNS

@@ -1,11 +1,12 @@
 """Choose what to train before anything is timed: precision, batch split and the shape with the lowest predicted loss."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.flops import flops_per_token
-from groundup.estimate.laws import SMALL_RUNS, effective_tokens
+from groundup.estimate.laws import CHINCHILLA, Law, effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, training_memory
 from groundup.estimate.parameters import total_parameters
 from groundup.nn.config import ModelConfig
@@ -20,8 +21,6 @@ MICRO_BATCH_TOKENS = 2048
 """Fewer tokens in a backward pass lose speed on a CPU, more only cost memory."""
 MEMORY_SHARE = 0.85
 """Of the memory available, what a plan may fill."""
-LAW = SMALL_RUNS
-"""Predicts the losses that candidates are ranked by."""
 MFU_LIMIT = {"fp32": 0.9, "bf16": 0.8}
 MFU_HALF_WIDTH = {"fp32": 60.0, "bf16": 240.0}
 """Prior of the MFU of an eager step before anything is timed: limit x dim / (dim + half width)."""
@@ -83,7 +82,7 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
         why.append(f"model: {describe(fitting[0].model)}, as the recipe says.")
         return fitting[0]
     seconds = config.budget.minutes * 60
-    losses = [predicted_loss(candidate, situation, seconds) for candidate in fitting]
+    law, losses = rank(fitting, situation, seconds)
     best = losses.index(min(losses))
     tokens = seconds * _prior_speed(fitting[best], situation)
     table = ", ".join(
@@ -93,7 +92,7 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
         f"model: {describe(fitting[best].model)}, the lowest predicted loss of the family in {format_seconds(seconds)} "
         f"({table} nats). The prediction: about {format_count(tokens)} tokens at the speed expected of this width, worth "
         f"{format_count(effective_tokens(tokens, situation.unique_tokens))} fresh ones as there are "
-        f"{format_count(situation.unique_tokens)} of text; {LAW.source}."
+        f"{format_count(situation.unique_tokens)} of text; {law.source}."
     )
     return fitting[best]
 
@@ -125,10 +124,17 @@ def _too_large(workload: Workload, situation: Situation, config: PlanConfig) -> 
     )
 
 
-def predicted_loss(workload: Workload, situation: Situation, seconds: float) -> float:
+def rank(candidates: Sequence[Workload], situation: Situation, seconds: float) -> tuple[Law, list[float]]:
+    """Return each candidate's predicted loss, all under the law that fits the size which the published one would choose."""
+    published = [predicted_loss(CHINCHILLA, candidate, situation, seconds) for candidate in candidates]
+    law = law_for(total_parameters(candidates[published.index(min(published))].model))
+    return law, [predicted_loss(law, candidate, situation, seconds) for candidate in candidates]
+
+
+def predicted_loss(law: Law, workload: Workload, situation: Situation, seconds: float) -> float:
     """Return the loss that the law gives the candidate after so many seconds at the speed expected of it [nats per token]."""
     tokens = effective_tokens(seconds * _prior_speed(workload, situation), situation.unique_tokens)
-    return LAW.loss(total_parameters(workload.model), tokens)
+    return law.loss(total_parameters(workload.model), tokens)
 
 
 def _prior_speed(workload: Workload, situation: Situation) -> float:

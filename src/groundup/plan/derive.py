@@ -7,10 +7,10 @@ from groundup.artifacts.plan import Decisions, Forecast
 from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_seconds
 from groundup.estimate.flops import flops_per_token
-from groundup.estimate.laws import effective_tokens
+from groundup.estimate.laws import effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, training_memory
 from groundup.estimate.parameters import total_parameters
-from groundup.plan.choose import LAW, Situation, build_workload, choose_precision, choose_shape, describe
+from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe
 from groundup.plan.config import PlanConfig
 from groundup.plan.probe import Probe
 from groundup.plan.shapes import family
@@ -193,6 +193,6 @@ def _forecast(
         train_s=train_s,
         matmul_peak_flops_per_s=dict(situation.machine.matmul_peak_flops_per_s),
         mfu=per_token * batch_tokens / step_s / peak,
-        loss=LAW.loss(params, effective_tokens(tokens, situation.unique_tokens)),
+        loss=law_for(params).loss(params, effective_tokens(tokens, situation.unique_tokens)),
         why=tuple(why),
     )
