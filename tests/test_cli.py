@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from groundup.recipe import SHIPPED
+from groundup.recipe import SHIPPED, load_recipe
 from lines import content_hashes, write_recipe
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
@@ -161,3 +161,46 @@ def test_names_are_no_markup_and_line_numbers_no_emoji(line: Path) -> None:
     done = groundup("curate", "--input", line / "list.jsonl", "--out", line / "nothing")
     assert done.returncode == 2
     assert "list.jsonl:100: " in done.stderr
+
+
+def test_names_of_every_script_and_twice_the_same_are_sources(line: Path) -> None:
+    folders = [line / "тексты", line / "a-2", line / "x" / "a", line / "y" / "a"]
+    for number, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        (folder / "eins.txt").write_text(f"a text of its own, number {number}")
+    inputs = [word for folder in folders for word in ("--input", folder)]
+    done = groundup("curate", *inputs, "--rules", "none", "--validation", "0", "--out", line / "named", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [source["name"] for source in json.loads(done.stdout)["by_source"]] == ["text", "a-2", "a", "a-3"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such names")
+def test_names_that_are_not_utf8_are_recorded_or_refused(line: Path) -> None:
+    odd = os.fsdecode(b"odd\xff")
+    folder = line / "oddly"
+    folder.mkdir()
+    (folder / f"{odd}.txt").write_text("text")
+    (folder / f"{odd}2.txt").write_bytes(b"\0")
+    (folder / f"{odd}.md").write_text("more text")
+    done = groundup("curate", "--input", folder, "--rules", "none", "--out", line / "oddly-out")
+    assert done.returncode == 0, done.stderr
+    for words in (("--input", folder / f"{odd}.txt", "--out", line / "o"), ("--input", folder, "--out", line / odd)):
+        done = groundup("curate", *words, "--rules", "none")
+        assert done.returncode == 2, done.stderr
+        assert "not UTF-8" in done.stderr
+    done = groundup("generate", line / "run", "--prompt", odd)
+    assert done.returncode == 2, done.stderr
+
+
+@pytest.mark.parametrize("name", ["a: b", "2024", "yes"])
+def test_new_recipes_are_named_as_asked_or_refused(tmp_path: Path, name: str) -> None:
+    done = groundup("new", name, cwd=tmp_path)
+    assert done.returncode == (2 if " " in name else 0), done.stderr
+    if not done.returncode:
+        assert load_recipe(tmp_path / f"{name}.yaml").name == name
+
+
+def test_pretrain_needs_a_folder_with_a_name(line: Path) -> None:
+    done = groundup("pretrain", line / "recipe.yaml", "--out", ".", cwd=line)
+    assert done.returncode == 2, done.stderr
+    assert "NAME.inputs" in done.stderr

@@ -41,6 +41,8 @@ def test_overrides_reach_every_depth() -> None:
         (["tokenizer.vocab_size=1"], "vocab_size"),
         (["device=tpu"], "device"),
         (["a=[1"], "not valid YAML"),
+        (["name=2024-13-45"], "not valid YAML"),
+        (["curate.sources.\u00b2.weight=1"], "not a position"),
     ],
 )
 def test_bad_settings_say_the_way_out(overrides: list[str], words: str) -> None:
@@ -99,3 +101,11 @@ def test_no_override_is_a_traceback(text: str) -> None:
 def test_schema_names_every_section() -> None:
     schema = json.loads(recipe_schema())
     assert {"budget", "model", "curate", "tokenizer", "pretrain", "evaluate", "export"} <= schema["properties"].keys()
+
+
+def test_a_home_that_nobody_has_is_a_path_like_others(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(DEMO.read_text())
+    overrides = ["curate.sources.0.kind=files", "curate.sources.0.path=~nobody-of-this-name/text"]
+    path = load_recipe(tmp_path / "r.yaml", overrides).curate.sources[0].path
+    assert path is not None
+    assert path.parts[-2:] == ("~nobody-of-this-name", "text")

@@ -1,6 +1,7 @@
 """The verbs as functions: what the command line calls, for use from Python."""
 
 import importlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +116,8 @@ def new(name: str, template: str = "demo_cpu", folder: Path | None = None) -> Pa
     target = (folder or Path()) / f"{name.removesuffix('.yaml')}.yaml"
     if target.exists():
         raise ConfigError(f"{target}: exists already; choose another name")
-    lines = source.read_text().splitlines(keepends=True)
-    text = "".join(f"name: {target.stem}\n" if line.startswith("name:") else line for line in lines)
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(f"name: {json.dumps(target.stem)}\n" if line.startswith("name:") else line for line in lines)
     Recipe.parse(yaml.safe_load(text), str(target))
     write_bytes(target, text.encode())
     return target
@@ -167,6 +168,8 @@ def preview_pretrain(recipe: Recipe, out: Path) -> dict[str, str]:
 
 def inputs_folders(out: Path) -> dict[str, Path]:
     """Return where `pretrain --out OUT` keeps the artifacts of the stages before it."""
+    if not out.name:
+        raise ConfigError(f"--out {out}: needs a name, as the stages before it are made in NAME.inputs beside it")
     return {**pipeline.line_folders(out.with_name(out.name + ".inputs")), "pretrain": out}
 
 

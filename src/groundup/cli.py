@@ -1,6 +1,7 @@
 """The command line: one verb a stage, and what walks, shows and uses what they make. No logic lives here."""
 
 import dataclasses
+import io
 import json
 import sys
 from pathlib import Path
@@ -371,6 +372,8 @@ def _make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> bo
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal cannot show
     stopped = "stopped; the same command goes on from what is finished"
     try:
         app()

@@ -182,7 +182,7 @@ def _damaged(path: Path, manifest: Manifest, verify: bool) -> tuple[str, ...]:
 def read_elapsed(path: Path) -> float | None:
     """Return how long the artifact took to make [s], where known."""
     try:
-        elapsed = json.loads((path / TIMINGS).read_text())["elapsed_s"]
+        elapsed = json.loads((path / TIMINGS).read_bytes())["elapsed_s"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return float(elapsed) if isinstance(elapsed, int | float) else None
@@ -195,7 +195,7 @@ def read_sources(path: Path) -> tuple[SourceFile, ...]:
         return ()
     sources = []
     with storage_errors(file):
-        lines = file.read_text(errors="replace").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)

@@ -1,6 +1,8 @@
 """Orders of single stages, from what a user says on the command line or in Python."""
 
 import contextlib
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,8 +52,9 @@ def curate_config(
 def _sources(inputs: Sequence[Path], file_format: str) -> list[dict[str, Any]]:
     names: list[str] = []
     for path in inputs:
-        stem = "".join(c if c.isalnum() or c in "_.-" else "-" for c in path.resolve().stem.lower()).strip("_.-") or "text"
-        names.append(stem if stem not in names else f"{stem}-{len(names)}")
+        stem = re.sub(r"[^a-z0-9_.-]+", "-", path.resolve().stem.lower()).strip("_.-") or "text"
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        names.append(next(name for name in itertools.chain([stem], numbered) if name not in names))
     return [{"name": name, "path": str(path.absolute()), "format": file_format} for name, path in zip(names, inputs, strict=True)]
 
 

@@ -98,7 +98,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: write it as key=value, for example --set budget.minutes=20")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"--set {override}: the value is not valid YAML: {' '.join(str(error).split())}") from None
     *parents, last = key.strip().split(".")
     node: Any = data
@@ -123,7 +123,7 @@ def _child(node: Any, part: str, override: str) -> Any:
 
 
 def _position(node: list[Any], part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(node):
+    if not part.isdecimal() or int(part) >= len(node):
         raise ConfigError(f"--set {override}: '{part}' is not a position in a list of {len(node)} (0 is the first)")
     return int(part)
 
@@ -134,7 +134,15 @@ def _make_paths_absolute(data: dict[str, Any], base: Path) -> None:
     sources = curate.get("sources") if isinstance(curate, dict) else None
     for source in sources if isinstance(sources, list) else []:
         if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = str((base / Path(source["path"]).expanduser()).absolute())
+            source["path"] = str((base / _at_home(source["path"])).absolute())
+
+
+def _at_home(path: str) -> Path:
+    """Return the path with a leading ~ or ~user replaced by that home, if there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def recipe_schema() -> str:

@@ -3,6 +3,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundup.core.errors import ArtifactError, StorageError
-from groundup.core.files import canonical_json, explain_os_error, hash_file, hash_json, locked, write_json, write_text
+from groundup.core.files import canonical_json, explain_os_error, hash_file, hash_json, locked, read_object, write_json, write_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -81,3 +82,30 @@ def test_hash_file_equals_sha256sum(tmp_path: Path) -> None:
         :64
     ]
     assert hash_file(tmp_path / "a") == (expected or "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+
+
+def test_a_failed_replacement_leaves_no_partial_file(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(StorageError):
+        write_text(tmp_path / "a", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_cannot_be_locked_is_not_called_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StorageError, match="cannot be locked"), locked(tmp_path):
+        pass
+
+
+@given(st.binary(max_size=40) | JSON.map(json.dumps).map(str.encode))
+def test_any_bytes_are_an_object_or_a_clear_error(raw: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "facts.json")
+        file.write_bytes(raw)
+        try:
+            assert isinstance(read_object(file), dict)
+        except ArtifactError as error:
+            assert "facts.json" in str(error)

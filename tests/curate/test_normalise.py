@@ -40,3 +40,8 @@ def test_no_letter_is_lost(text):
 
     without_controls = "".join(c for c in text if unicodedata.category(c) != "Cc" and c != "\ufeff")
     assert letters(normalise(text)) == letters(without_controls)
+
+
+def test_long_runs_of_spaces_inside_a_line_stay_and_cost_no_more_than_their_length():
+    text = "a" + " " * 1_000_000 + "b"  # hours, if each space were tried as the first of the run
+    assert normalise(text) == text

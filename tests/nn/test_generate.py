@@ -1,5 +1,6 @@
 """Text continued token by token."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -121,7 +122,19 @@ def test_temperature_zero_means_greedy():
     assert isinstance(make_sampler(0.5), Random)
 
 
-@pytest.mark.parametrize("settings", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": -1.0},
+        {"temperature": 1e-50},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"seed": 2**64},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+    ],
+)
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Random(**settings)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from groundup.core.errors import ArtifactError
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
 from groundup.train.step import StepResult
@@ -50,6 +51,20 @@ def test_speed_is_that_of_the_median_step(tmp_path: Path) -> None:
 
 def test_half_a_row_and_what_follows_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"step": 1}) + '\n{"step": 2, "lo\n' + json.dumps({"step": 3}) + "\n")
-    assert read_rows(path) == [{"step": 1}]
+    rows = [{"step": step, "tokens": 100 * step, "loss": 1.0, "step_s": 0.1} for step in (1, 3)]
+    for broken in (b'{"step": 2, "lo', b"null", b"\xff", b'{"step": 2}'):
+        path.write_bytes(b"\n".join((json.dumps(rows[0]).encode(), broken, json.dumps(rows[1]).encode(), b"")))
+        assert read_rows(path) == rows[:1]
     assert read_rows(tmp_path / "missing.jsonl") == []
+
+
+def test_rows_that_are_missing_before_the_checkpoint_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    metrics = log(path)
+    metrics.begin(0)
+    record(metrics, 1, 3)
+    lines = path.read_text().splitlines(keepends=True)
+    for kept in (lines[:2], lines[1:], []):
+        path.write_text("".join(kept))
+        with pytest.raises(ArtifactError, match="the checkpoint is of step 3"):
+            log(path).begin(3)

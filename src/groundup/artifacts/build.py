@@ -96,7 +96,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
     """
     if is_made(order) and not remake:
         return False
-    _check_apart(order)
+    _check_place(order)
     with locked(order.out):
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
@@ -115,9 +115,11 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
     return True
 
 
-def _check_apart(order: Order) -> None:
-    """Raise ArtifactError if making `order.out` would remove an input, or write into one."""
+def _check_place(order: Order) -> None:
+    """Raise ArtifactError if making `order.out` would remove an input or write into one, or its name could not be recorded."""
     out = order.out.resolve()
+    if os.fsencode(out) != str(out).encode(errors="replace"):
+        raise ArtifactError(f"{order.out}: a name that is not UTF-8 cannot be recorded; choose another --out")
     for name, artifact in order.inputs.items():
         given = artifact.path.resolve()
         if out.is_relative_to(given) or given.is_relative_to(out):
@@ -180,7 +182,7 @@ def _is_artifact(folder: Path) -> bool:
 def _marked_key(marker: Path) -> tuple[str, str] | None:
     """Return (kind, key) of the unfinished making that the marker tells of."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        data = json.loads(marker.read_text())
+        data = json.loads(marker.read_bytes())
         return str(data["kind"]), str(data["key"])
     return None
 

@@ -1,6 +1,5 @@
 """Checkpoints: a model with its tokenizer and, to go on training, the state of its run."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.tokenizer import TOKENIZER_FILE
 from groundup.core.errors import ArtifactError
+from groundup.core.files import read_object
 
 WEIGHTS_FILE = "model.safetensors"
 MODEL_CONFIG_FILE = "model.json"
@@ -38,8 +38,7 @@ class Checkpoint(Artifact):
 
     @property
     def model_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = json.loads((self.path / MODEL_CONFIG_FILE).read_text())
-        return config
+        return read_object(self.path / MODEL_CONFIG_FILE)
 
     @property
     def step(self) -> int:

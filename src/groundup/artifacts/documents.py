@@ -1,6 +1,5 @@
 """Documents: curated text with its validation split, what was dropped, what was redacted."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.artifact import Artifact
 from groundup.core.errors import ArtifactError
+from groundup.core.files import read_object
 
 Split = Literal["train", "validation"]
 SPLIT_FOLDERS: dict[Split, str] = {"train": "documents", "validation": "validation"}
@@ -73,8 +73,7 @@ class Documents(Artifact):
     @property
     def funnel(self) -> dict[str, Any]:
         """What each stage let through and dropped, rule by rule."""
-        funnel: dict[str, Any] = json.loads((self.path / "funnel.json").read_text())
-        return funnel
+        return read_object(self.path / "funnel.json")
 
 
 def read_documents(file: Path, batch: int = 256) -> Iterator[Document]:

@@ -1,12 +1,12 @@
 """The plan: what will be trained, decided and frozen before the first step."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
 
 from groundup.artifacts.artifact import Artifact
 from groundup.core.config import Config
+from groundup.core.files import read_object
 
 PLAN_FILE = "plan.json"
 FORECAST_FILE = "forecast.json"
@@ -64,8 +64,8 @@ class Plan(Artifact):
 
     @cached_property
     def decisions(self) -> Decisions:
-        return Decisions.parse(json.loads((self.path / PLAN_FILE).read_text()), str(self.path / PLAN_FILE))
+        return Decisions.parse(read_object(self.path / PLAN_FILE), str(self.path / PLAN_FILE))
 
     @cached_property
     def forecast(self) -> Forecast:
-        return Forecast.parse(json.loads((self.path / FORECAST_FILE).read_text()), str(self.path / FORECAST_FILE))
+        return Forecast.parse(read_object(self.path / FORECAST_FILE), str(self.path / FORECAST_FILE))

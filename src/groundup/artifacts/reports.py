@@ -1,10 +1,10 @@
 """Reports: what was measured of a model, and the exported folder."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from groundup.artifacts.artifact import Artifact
+from groundup.core.files import read_object
 
 EVALUATION_FILE = "evaluation.json"
 EXPORT_FILE = "groundup_export.json"
@@ -19,8 +19,7 @@ class Evaluation(Artifact):
     @property
     def result(self) -> dict[str, Any]:
         """bits_per_byte, nll_per_token, perplexity, tokens, bytes, baselines {name: bits_per_byte}, by_source, samples."""
-        result: dict[str, Any] = json.loads((self.path / EVALUATION_FILE).read_text())
-        return result
+        return read_object(self.path / EVALUATION_FILE)
 
 
 @dataclass(frozen=True)
@@ -32,5 +31,4 @@ class Export(Artifact):
     @property
     def result(self) -> dict[str, Any]:
         """format, verified, max_logit_difference."""
-        result: dict[str, Any] = json.loads((self.path / EXPORT_FILE).read_text())
-        return result
+        return read_object(self.path / EXPORT_FILE)

@@ -1,6 +1,5 @@
 """Token shards: memory-mapped tokens, one stream a source and split, with an index of documents."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.documents import Split
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
+from groundup.core.files import read_object
 
 SHARDS = "shards.json"
 INDEX_SCHEMA = pa.schema([("id", pa.string()), ("start", pa.int64()), ("tokens", pa.int64()), ("bytes", pa.int64())])
@@ -52,7 +52,7 @@ class TokenShards(Artifact):
 
     @cached_property
     def info(self) -> ShardsInfo:
-        return ShardsInfo.parse(json.loads((self.path / SHARDS).read_text()), str(self.path / SHARDS))
+        return ShardsInfo.parse(read_object(self.path / SHARDS), str(self.path / SHARDS))
 
     def check_tokenizer(self, content_hash: str) -> None:
         """Raise ArtifactError unless the tokenizer with this content hash is the one that made the tokens."""

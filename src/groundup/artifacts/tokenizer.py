@@ -1,6 +1,5 @@
 """The tokenizer: tokenizer.json with the names of its special tokens."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from tokenizers import Tokenizer as TokenizerEngine
 
 from groundup.artifacts.artifact import Artifact
 from groundup.core.errors import ArtifactError
+from groundup.core.files import read_object
 
 TOKENIZER_FILE = "tokenizer.json"
 EOS_TOKEN = "<|endoftext|>"  # noqa: S105  the name of a token
@@ -77,5 +77,4 @@ class Tokenizer(Artifact):
     @property
     def facts(self) -> dict[str, Any]:
         """What the training found: fertility, bytes per token."""
-        facts: dict[str, Any] = json.loads((self.path / "facts.json").read_text())
-        return facts
+        return read_object(self.path / "facts.json")

@@ -12,16 +12,24 @@ from typing import Any
 
 from groundup.core.errors import ArtifactError, StorageError
 
+_MAX_JSON_BYTES = 64 << 20
+_LOCKED_BY_ANOTHER = (errno.EWOULDBLOCK, errno.EACCES)
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the new one, never a part, even after a power cut."""
     partial = path.with_name(path.name + ".partial")
     with storage_errors(path):
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
         sync_folder(path.parent)
 
 
@@ -33,6 +41,23 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file that groundup wrote; raise ArtifactError if it is missing or damaged."""
+    if not path.is_file():
+        raise ArtifactError(f"{path}: missing; remake the artifact with --force")
+    with storage_errors(path):
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ArtifactError(f"{path}: larger than {_MAX_JSON_BYTES:,} bytes, so not made by groundup")
+        raw = path.read_bytes()
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ArtifactError(f"{path}: not valid JSON; remake the artifact with --force") from None
+    if not isinstance(data, dict):
+        raise ArtifactError(f"{path}: should be a JSON object, is a {type(data).__name__}; remake the artifact with --force")
+    return data
 
 
 def canonical_json(value: Any) -> str:
@@ -95,7 +120,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _LOCKED_BY_ANOTHER:
+                raise StorageError(f"{folder}: cannot be locked ({error.strerror}); choose an --out on a local disk") from error
             raise ArtifactError(f"{folder}: another groundup process works on it; wait for it or choose another --out") from None
         yield
     finally:

@@ -1,5 +1,6 @@
 """The settings of collecting and curating text."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
@@ -24,6 +25,13 @@ class SourceConfig(Config):
     text_field: str = Field(default="text", description="column of JSONL and Parquet that holds the text")
     weight: float = Field(default=1.0, gt=0, description="how often the source is seen in training relative to its size")
     licence: str | None = Field(default=None, description="SPDX expression or words, for the model card")
+
+    @field_validator("path")
+    @classmethod
+    def _is_unicode(cls, path: Path | None) -> Path | None:
+        if path is not None and os.fsencode(path) != str(path).encode(errors="replace"):
+            raise ValueError("the path is not UTF-8 and could not be recorded; rename it")
+        return path
 
     @model_validator(mode="after")
     def _check_path(self) -> Self:

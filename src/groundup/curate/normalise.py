@@ -5,7 +5,7 @@ import unicodedata
 
 _LINE_ENDS = re.compile(r"\r\n?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
-_TRAILING_SPACES = re.compile(r"[ \t]+$", re.MULTILINE)
+_TRAILING_SPACES = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)  # tried once a run of spaces: linear in its length
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 

@@ -52,7 +52,7 @@ class ParquetSink:
     def _open(self) -> None:
         path = self._folder / f"part-{self._num_files:05d}.parquet"
         with storage_errors(path):
-            self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+            self._writer = pq.ParquetWriter(path.absolute(), self._schema, compression="zstd")
         self._num_files += 1
         self._file_chars = 0
 

@@ -98,7 +98,7 @@ def _weights(documents: Documents) -> dict[str, float]:
         tables = [pq.read_table(part, columns=["source"]) for split in SPLITS for part in documents.files(split)]
         return dict.fromkeys(sorted({name for table in tables for name in table["source"].unique().to_pylist()}), 1.0)
     try:
-        listed: list[dict[str, Any]] = json.loads(file.read_text())
+        listed: list[dict[str, Any]] = json.loads(file.read_bytes())
         return {str(source["name"]): float(source["weight"]) for source in listed}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{file}: not readable as the list of sources ({error}); remake the artifact with --force") from None

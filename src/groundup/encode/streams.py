@@ -30,7 +30,7 @@ class StreamWriter:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._stream = (folder / f"{name}.bin").open("wb")
-            self._index = pq.ParquetWriter(folder / f"{name}.index.parquet", INDEX_SCHEMA)
+            self._index = pq.ParquetWriter((folder / f"{name}.index.parquet").absolute(), INDEX_SCHEMA)
         self._path = folder / f"{name}.bin"
 
     def add(self, document_id: str, ids: Sequence[int], text_bytes: int) -> None:

@@ -1,6 +1,5 @@
 """The facts of a model card, gathered from the artifacts that the model was made from."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from groundup.artifacts.documents import Documents, Split
 from groundup.artifacts.plan import Decisions, Forecast, Plan
 from groundup.artifacts.reports import Evaluation
 from groundup.core.errors import ArtifactError
+from groundup.core.files import read_object
 from groundup.estimate.parameters import total_parameters
 from groundup.nn.config import ModelConfig
 
@@ -104,7 +104,7 @@ def _measured(run: TrainingRun | None) -> tuple[float | None, float | None]:
     if run is None:
         return None, None
     speed_file = run.path / "speed.json"
-    speed = json.loads(speed_file.read_text()) if speed_file.is_file() else {}
+    speed = read_object(speed_file) if speed_file.is_file() else {}
     loss = run.manifest.counts.get("final_loss")
     return speed.get("train_s"), float(loss) if loss is not None else None
 

@@ -17,7 +17,7 @@ class ModelConfig(Config):
     """A decoder-only transformer: pre-norm blocks of attention and feed-forward."""
 
     vocab_size: int = Field(gt=1, description="rows of the embedding [tokens]")
-    dim: int = Field(gt=0, description="width of the residual stream")
+    dim: int = Field(gt=0, le=1 << 20, description="width of the residual stream")
     num_layers: int = Field(gt=0, le=10_000, description="blocks")
     num_heads: int = Field(gt=0, description="query heads")
     num_kv_heads: int = Field(gt=0, description="key/value heads; fewer than query heads is grouped-query attention")
@@ -38,7 +38,7 @@ class ModelConfig(Config):
     @model_validator(mode="after")
     def _check_heads(self) -> Self:
         if self.dim % self.num_heads:
-            near = max(h for h in range(1, self.num_heads + 1) if self.dim % h == 0)
+            near = max(h for h in range(1, min(self.num_heads, self.dim) + 1) if self.dim % h == 0)
             raise ValueError(
                 f"dim={self.dim} is not a multiple of num_heads={self.num_heads}; nearest fewer heads that fit: {near}"
             )

@@ -1,14 +1,12 @@
 """A checkpoint turned back into the model."""
 
-import json
-
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, Checkpoint
 from groundup.core.errors import ArtifactError, ConfigError
-from groundup.core.files import storage_errors
+from groundup.core.files import read_object, storage_errors
 from groundup.nn.config import ModelConfig
 from groundup.nn.kernels import KernelName
 from groundup.nn.transformer import Transformer
@@ -35,13 +33,7 @@ def load_config(checkpoint: Checkpoint) -> ModelConfig:
     """Return the settings of the checkpoint's model."""
     file = checkpoint.path / MODEL_CONFIG_FILE
     try:
-        with storage_errors(file):
-            data = json.loads(file.read_bytes())
-        if not isinstance(data, dict):
-            raise ArtifactError(f"{file}: is a {type(data).__name__}, expected an object of settings; {_REMAKE}")
-        return ModelConfig.parse(data, str(file))
-    except (ValueError, RecursionError):
-        raise ArtifactError(f"{file}: not valid JSON; {_REMAKE}") from None
+        return ModelConfig.parse(read_object(file), str(file))
     except ConfigError as error:
         raise ArtifactError(f"{error}; {_REMAKE}") from None
 

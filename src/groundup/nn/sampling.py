@@ -1,5 +1,6 @@
 """How the next token is chosen from its logits."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -7,6 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from groundup.core.errors import ConfigError
+
+_MIN_TEMPERATURE = 1e-30
+"""Far below it float32 divides by zero."""
 
 
 class Sampler(ABC):
@@ -31,13 +35,17 @@ class Random(Sampler):
     """
 
     def __init__(self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0, seed: int = 0) -> None:
-        if temperature <= 0:
-            raise ConfigError(f"temperature={temperature} must be above 0; for the most likely token take greedy")
+        if not _MIN_TEMPERATURE <= temperature < math.inf:
+            raise ConfigError(
+                f"temperature={temperature} must be {_MIN_TEMPERATURE} or more; for the most likely token take greedy"
+            )
         if top_k is not None and top_k < 1:
             raise ConfigError(f"top_k={top_k} leaves no token to choose; take 1 or more, or leave it out")
         if not 0 < top_p <= 1:
             raise ConfigError(f"top_p={top_p} must be above 0 and at most 1 (1 keeps every token)")
         self._temperature, self._top_k, self._top_p = temperature, top_k, top_p
+        if not -(2**63) <= seed < 2**64:
+            raise ConfigError(f"seed={seed} does not fit 64 bits; take a smaller one")
         self._generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, logits: Float[Tensor, " vocab"]) -> int:

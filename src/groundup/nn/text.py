@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.tokenizer import TextTokenizer
+from groundup.core.errors import ConfigError
 from groundup.nn.device import resolve_device
 from groundup.nn.generate import generate
 from groundup.nn.load import load_model
@@ -28,9 +29,18 @@ def continue_text(
     """
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     model = load_model(checkpoint, resolve_device(device))
-    prompt_ids = [tokenizer.eos_id, *tokenizer.encode(prompt)]
+    prompt_ids = [tokenizer.eos_id, *tokenizer.encode(checked_text(prompt))]
     sampler = make_sampler(temperature, top_k, top_p, seed)
     return pieces(generate(model, prompt_ids, max_new_tokens, sampler, tokenizer.eos_id), tokenizer)
+
+
+def checked_text(prompt: str) -> str:
+    """Return the prompt; raise ConfigError if the bytes that it was given as are not UTF-8."""
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the prompt is not UTF-8 text (character {error.start}); type it in a UTF-8 terminal") from None
+    return prompt
 
 
 def pieces(tokens: Iterator[int], tokenizer: TextTokenizer) -> Iterator[str]:

@@ -16,7 +16,7 @@ from groundup.artifacts.reports import EVALUATION_FILE, EXPORT_FILE
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
-from groundup.core.files import storage_errors
+from groundup.core.files import read_object, storage_errors
 from groundup.lineage import read_sources, stage_folders
 from groundup.pipeline import VERBS
 from groundup.report.facts import (
@@ -34,7 +34,6 @@ from groundup.report.facts import (
 METRICS_FILE = "metrics.jsonl"
 MEMORY_TOLERANCE = 0.15
 TIME_TOLERANCE = 0.25
-_MAX_JSON_BYTES = 64 << 20
 
 F = TypeVar("F", bound=Facts)
 C = TypeVar("C", bound=Config)
@@ -167,7 +166,7 @@ def gather(run: Path) -> RunFacts:
         speed=read("pretrain", "speed.json", SpeedFacts),
         evaluation=read("evaluate", EVALUATION_FILE, EvaluationFacts),
         export=read("export", EXPORT_FILE, ExportFacts),
-        card=card.read_text(errors="replace") if "export" in stages and card.is_file() else None,
+        card=card.read_text(encoding="utf-8", errors="replace") if "export" in stages and card.is_file() else None,
     )
 
 
@@ -190,23 +189,6 @@ def _why_no_run(run: Path) -> str:
     return "holds no finished stage of a run; 'groundup run RECIPE.yaml --out FOLDER' makes one"
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in the file; raise ArtifactError if it is not one."""
-    if not path.is_file():
-        raise ArtifactError(f"{path}: missing; remake the artifact with --force")
-    with storage_errors(path):
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ArtifactError(f"{path}: larger than {_MAX_JSON_BYTES:,} bytes, so not made by groundup")
-        raw = path.read_bytes()
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise ArtifactError(f"{path}: not valid JSON; remake the artifact with --force") from None
-    if not isinstance(data, dict):
-        raise ArtifactError(f"{path}: should be a JSON object, is a {type(data).__name__}; remake the artifact with --force")
-    return data
-
-
 def read_facts(path: Path, shape: type[F]) -> F:
     """Return the file's facts; raise ArtifactError with the key that does not fit."""
     return _fit(read_object(path), shape, str(path))
@@ -215,7 +197,7 @@ def read_facts(path: Path, shape: type[F]) -> F:
 def read_steps(path: Path) -> tuple[StepFacts, ...]:
     """Return the metrics of every step; a last line that a kill cut short is left out."""
     with storage_errors(path):
-        lines = path.read_text(errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     steps = []
     for number, line in enumerate(lines, start=1):
         try:

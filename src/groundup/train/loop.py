@@ -55,6 +55,7 @@ def train(
             for hook in hooks:
                 hook(row)
             if save:
+                metrics.sync()
                 checkpoints.save(step, row["tokens"], model, optimizer)
             bar.advance(1, _status(row))
 

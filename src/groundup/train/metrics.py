@@ -1,6 +1,7 @@
 """metrics.jsonl: one object a step, each step once."""
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundup.core.errors import ArtifactError
 from groundup.core.files import storage_errors, write_text
 from groundup.train.memory import PeakMemory
 from groundup.train.step import StepResult
@@ -33,8 +35,16 @@ class MetricsLog:
         self._ended_s = time.perf_counter()
 
     def begin(self, steps_done: int) -> None:
-        """Keep the rows of the first `steps_done` steps and start the clock of the next one."""
-        self._rows = [row for row in read_rows(self._path) if row["step"] <= steps_done]
+        """Keep the rows of the first `steps_done` steps and start the clock of the next one.
+
+        Raises ArtifactError if rows are missing: tokens and times could not be counted on.
+        """
+        self._rows = read_rows(self._path)[:steps_done]
+        if [row["step"] for row in self._rows] != list(range(1, steps_done + 1)):
+            raise ArtifactError(
+                f"{self._path}: damaged after row {len(self._rows):,}, the checkpoint is of step {steps_done:,}; put it back, "
+                "or train anew: 'groundup run' with --from pretrain, or another --out"
+            )
         write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
         self._ended_s = time.perf_counter()
 
@@ -65,6 +75,11 @@ class MetricsLog:
             file.write(json.dumps(row, allow_nan=False) + "\n")
         return row
 
+    def sync(self) -> None:
+        """Put all rows on disk: a checkpoint must not outlive them."""
+        with storage_errors(self._path), self._path.open("rb") as file:
+            os.fsync(file.fileno())
+
     def summary(self) -> dict[str, float]:
         """Return train_s (summed over resumes, redone steps once), median_step_s, tokens_per_s and mfu of the median step."""
         median = statistics.median_low([row["step_s"] for row in self._rows])
@@ -87,15 +102,18 @@ class MetricsLog:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a metrics file in order; a last line that a kill cut short is left out."""
+    """Return the rows of a metrics file in order, up to a line that a kill cut short or that is no row."""
     if not path.exists():
         return []
     with storage_errors(path):
-        lines = path.read_text().splitlines()
-    rows = []
+        lines = path.read_bytes().splitlines()
+    rows: list[dict[str, Any]] = []
     for line in lines:
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             break
+        if not (isinstance(row, dict) and {"step", "tokens", "loss", "step_s"} <= row.keys()):
+            break
+        rows.append(row)
     return rows

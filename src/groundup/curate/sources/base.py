@@ -51,7 +51,7 @@ class Source(ABC):
 
     def reject(self, document_id: str, rule: str, why: str, value: float = 0.0, threshold: float = 1.0) -> Drop:
         """Return the record of something that is not a document."""
-        return Drop(document_id, self.config.name, "collect", rule, value, threshold, excerpt=excerpt(why))
+        return Drop(document_id, self.config.name, "collect", rule, value, threshold, excerpt=excerpt(printable(why)))
 
     def read_whole(self, document_id: str, file: SourceFile) -> Document | Drop:
         """Return the file as one document."""
@@ -78,3 +78,8 @@ class Source(ABC):
     def too_long(self, document_id: str, size: int) -> Drop:
         why = f"{size:,} bytes in one record, at most {MAX_RECORD_BYTES:,} are read; split it into documents"
         return self.reject(document_id, "record_too_long", why, float(size), float(MAX_RECORD_BYTES))
+
+
+def printable(text: str) -> str:
+    """Return `text` as it can be written as UTF-8: names of files may hold bytes that are none."""
+    return text.encode(errors="backslashreplace").decode()

@@ -56,11 +56,16 @@ def _format_of(name: str) -> FileFormat | None:
 
 def _walk(root: Path) -> list[SourceFile]:
     found = []
-    for folder, inner, names in os.walk(root):
+    for folder, inner, names in os.walk(root, onerror=_raise):
         inner[:] = [name for name in inner if not name.startswith(".")]
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
         found += [SourceFile(_name(path.relative_to(root)), path) for path in paths if path.is_file()]
     return sorted(found, key=lambda file: file.name)
+
+
+def _raise(error: OSError) -> None:
+    """Let a folder that cannot be read be an error: its text would be missing unseen."""
+    raise error
 
 
 def _name(path: Path) -> str:

@@ -120,7 +120,7 @@ class Parquet(Format):
                     for record in _rows(batch, field):
                         yield self._document(file, number, record)
                         number += 1
-        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        except (pa.ArrowException, UnicodeError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise StorageError(explain_os_error(error, file.path)) from error
             why = " ".join(str(error).split())
