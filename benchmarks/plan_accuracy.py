@@ -1,6 +1,6 @@
 """Hold the plan's predictions of memory and step time against real training steps, each configuration in a fresh process.
 
-    python benchmarks/plan_accuracy.py [--seconds S]
+    python benchmarks/plan_accuracy.py [--only CONFIGURATION ...]
 
 Memory is compared as growth over the process before the model is made, time as the median optimizer step.
 """
@@ -93,7 +93,9 @@ def main() -> None:
     """Run every configuration in a process of its own and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", choices=CONFIGURATIONS, help="measure this configuration here, and print JSON")
-    chosen = parser.parse_args().one
+    parser.add_argument("--only", nargs="*", choices=CONFIGURATIONS, default=list(CONFIGURATIONS), help="leave out the others")
+    arguments = parser.parse_args()
+    chosen = arguments.one
     if chosen:
         print(json.dumps(measure(chosen)))
         return
@@ -110,7 +112,7 @@ def main() -> None:
         "error",
         "plan took",
     )
-    for name in CONFIGURATIONS:
+    for name in arguments.only:
         row = json.loads(
             subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=True).stdout
         )

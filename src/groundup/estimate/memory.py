@@ -19,7 +19,7 @@ ADAMW_BYTES = 8
 """Two float32 moments a parameter."""
 COMPUTE_BYTES: dict[PrecisionName, int] = {"fp32": 4, "bf16": 2}
 ALLOCATOR_SHARE = 0.65
-"""Prior of `training_memory`'s allocator share: medians of 0.4 to 0.9 were measured with glibc 2.36 (docs/log.md)."""
+"""Prior of the allocator share: 0.4 to 0.9 were measured with glibc 2.36."""
 LOSS_CHUNK_ROWS = 512
 """Positions whose logits exist at once: the default of groundup.train.loss.linear_cross_entropy."""
 
