@@ -204,3 +204,18 @@ def test_pretrain_needs_a_folder_with_a_name(line: Path) -> None:
     done = groundup("pretrain", line / "recipe.yaml", "--out", ".", cwd=line)
     assert done.returncode == 2, done.stderr
     assert "NAME.inputs" in done.stderr
+
+
+def test_damaged_documents_are_named_by_every_command_that_reads_them(line: Path) -> None:
+    damaged = line / "damaged-documents"
+    shutil.copytree(line / "run" / "curate", damaged)
+    for file in (damaged / "documents").iterdir():
+        file.write_bytes(b"?" * file.stat().st_size)
+    for words in (
+        ("explain", damaged, "own:argparse.txt"),
+        ("tokenizer", "train", "--input", damaged, "--out", line / "t2"),
+        ("encode", "--input", damaged, "--tokenizer", line / "run" / "tokenizer", "--out", line / "e2"),
+    ):
+        done = groundup(*words)
+        assert done.returncode == 2, done.stderr
+        assert "not readable as Parquet" in done.stderr

@@ -178,6 +178,10 @@ def test_records_beyond_the_bound_are_drops_and_the_next_is_read(tmp_path, monke
     assert only_drop(text).value == 101
 
 
+def write_twice_the_column(path):
+    pq.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), path)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -190,6 +194,7 @@ def test_records_beyond_the_bound_are_drops_and_the_next_is_read(tmp_path, monke
         (lambda path: (path.mkdir(), (path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 9)[:-9])), "damaged gzip"),
         (lambda path: (path.mkdir(), pq.write_table(pa.table({"texts": ["a"]}), path / "a.parquet")), "did you mean 'texts'?"),
         (lambda path: (path.mkdir(), pq.write_table(pa.table({"text": [1]}), path / "a.parquet")), "holds int64, expected string"),
+        (lambda path: (path.mkdir(), write_twice_the_column(path / "a.parquet")), "several columns are called 'text'"),
     ],
 )
 def test_unreadable_input_is_an_error_that_names_it(tmp_path, make, said):

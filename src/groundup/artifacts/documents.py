@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundup.artifacts.artifact import Artifact
-from groundup.core.errors import ArtifactError
+from groundup.artifacts.parquet import parquet_errors
 from groundup.core.files import read_object
 
 Split = Literal["train", "validation"]
@@ -78,10 +78,7 @@ class Documents(Artifact):
 
 def read_documents(file: Path, batch: int = 256) -> Iterator[Document]:
     """Yield the documents of one Parquet file."""
-    try:
-        with pq.ParquetFile(file) as parquet:
-            for rows in parquet.iter_batches(batch_size=batch, columns=["id", "text", "source", "url", "language", "meta"]):
-                for row in rows.to_pylist():
-                    yield Document(**row)
-    except pa.ArrowInvalid as error:
-        raise ArtifactError(f"{file}: not readable as Parquet ({error}); remake the artifact with --force") from None
+    with parquet_errors(file), pq.ParquetFile(file) as parquet:
+        for rows in parquet.iter_batches(batch_size=batch, columns=["id", "text", "source", "url", "language", "meta"]):
+            for row in rows.to_pylist():
+                yield Document(**row)

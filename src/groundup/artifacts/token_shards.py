@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.documents import Split
+from groundup.artifacts.parquet import parquet_errors
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
 from groundup.core.files import read_object
@@ -78,7 +79,9 @@ class TokenShards(Artifact):
 
     def index(self, split: Split, source: str) -> pa.Table:
         """Return id, start, tokens and bytes of each document of the stream, in order."""
-        return pq.read_table(self.path / split / f"{source}.index.parquet")
+        file = self.path / split / f"{source}.index.parquet"
+        with parquet_errors(file):
+            return pq.read_table(file)
 
     def documents(self, split: Split) -> Iterator[tuple[str, npt.NDArray[np.unsignedinteger], int]]:
         """Yield (id, tokens with the final end-of-document, bytes of text) of every document of the split."""

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents, Split
+from groundup.artifacts.parquet import parquet_errors
 from groundup.core.errors import DataError
-from groundup.core.files import storage_errors
 from groundup.curate.config import CurateConfig
 from groundup.curate.leakage import LeakageIndex
 from groundup.curate.rules import RULE_SETS
@@ -145,13 +145,13 @@ def _dropped(row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
 
 
 def _rows(folder: Path, document_id: str) -> list[dict[str, Any]]:
-    with storage_errors(folder):
+    with parquet_errors(folder):
         rows: list[dict[str, Any]] = pq.read_table(folder, filters=[("id", "=", document_id)]).to_pylist()
     return rows
 
 
 def _column(folder: Path, name: str, filters: list[tuple[str, str, str]] | None = None) -> list[str]:
-    with storage_errors(folder):
+    with parquet_errors(folder):
         table: pa.Table = pq.read_table(folder, columns=[name], filters=filters)
     values: list[str] = table[name].to_pylist()
     return values

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Document, Documents, Split
+from groundup.artifacts.parquet import parquet_errors
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo, ShardSource
 from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
 from groundup.core.errors import ArtifactError, DataError
@@ -95,7 +96,8 @@ def _weights(documents: Documents) -> dict[str, float]:
     """Return how often each source is seen in training relative to its size; 1 for all if the artifact does not say."""
     file = documents.path / SOURCES_FILE
     if not file.exists():
-        tables = [pq.read_table(part, columns=["source"]) for split in SPLITS for part in documents.files(split)]
+        with parquet_errors(documents.path):
+            tables = [pq.read_table(part, columns=["source"]) for split in SPLITS for part in documents.files(split)]
         return dict.fromkeys(sorted({name for table in tables for name in table["source"].unique().to_pylist()}), 1.0)
     try:
         listed: list[dict[str, Any]] = json.loads(file.read_bytes())
@@ -105,7 +107,8 @@ def _weights(documents: Documents) -> dict[str, float]:
 
 
 def _num_documents(documents: Documents) -> int:
-    return sum(pq.read_metadata(file).num_rows for split in SPLITS for file in documents.files(split))
+    with parquet_errors(documents.path):
+        return sum(pq.read_metadata(file).num_rows for split in SPLITS for file in documents.files(split))
 
 
 def _report(sources: tuple[ShardSource, ...]) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun
 from groundup.artifacts.documents import Documents, Split
+from groundup.artifacts.parquet import parquet_errors
 from groundup.artifacts.plan import Decisions, Forecast, Plan
 from groundup.artifacts.reports import Evaluation
 from groundup.core.errors import ArtifactError
@@ -141,7 +142,7 @@ def read_data(documents: Documents) -> Data:
 
 def _rows(files: list[Path], columns: list[str]) -> Iterator[dict[str, Any]]:
     for file in files:
-        with pq.ParquetFile(file) as parquet:
+        with parquet_errors(file), pq.ParquetFile(file) as parquet:
             for batch in parquet.iter_batches(batch_size=4096, columns=columns):
                 yield from batch.to_pylist()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pyarrow.parquet as pq
 
 from groundup.artifacts.documents import Documents
+from groundup.artifacts.parquet import parquet_errors
 from groundup.core.seeds import derive_seed
 
 
@@ -16,7 +17,8 @@ def choose_documents(documents: Documents, max_bytes: int, seed: int) -> frozens
     """
     sizes: dict[str, int] = {}
     for file in documents.files("train"):
-        table = pq.read_table(file, columns=["id", "bytes"])
+        with parquet_errors(file):
+            table = pq.read_table(file, columns=["id", "bytes"])
         sizes.update(zip(table["id"].to_pylist(), table["bytes"].to_pylist(), strict=True))
     if sum(sizes.values()) <= max_bytes:
         return None

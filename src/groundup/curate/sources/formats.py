@@ -132,6 +132,8 @@ class Parquet(Format):
                 f"{file.path}: no column '{field}' for the text; {nearest(field, schema.names)} "
                 f"(set text_field in source '{self._source.config.name}')"
             )
+        if schema.names.count(field) > 1:
+            raise DataError(f"{file.path}: several columns are called '{field}'; keep one, or set text_field to another")
         if _plain(schema.field(field).type) not in _TEXT_TYPES:
             raise DataError(f"{file.path}: column '{field}' holds {schema.field(field).type}, expected string")
 
