@@ -219,3 +219,10 @@ def test_damaged_documents_are_named_by_every_command_that_reads_them(line: Path
         done = groundup(*words)
         assert done.returncode == 2, done.stderr
         assert "not readable as Parquet" in done.stderr
+
+
+def test_options_that_a_recipe_overrules_are_refused(line: Path) -> None:
+    words = ("curate", "--recipe", line / "recipe.yaml", "--validation", "0.3", "--seed", "0", "--out", line / "never")
+    done = groundup(*words)
+    assert done.returncode == 2, done.stderr
+    assert "--validation, --seed: no effect beside --recipe" in done.stderr

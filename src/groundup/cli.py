@@ -171,14 +171,16 @@ def curate(
     inputs: Annotated[
         list[Path] | None, typer.Option("--input", help="File or folder of text, Markdown, JSONL or Parquet; may be repeated.")
     ] = None,
-    file_format: Annotated[str, typer.Option("--format", help="auto, text, markdown, jsonl or parquet.")] = "auto",
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="auto (the default), text, markdown, jsonl or parquet.")
+    ] = None,
     rules: Annotated[str | None, typer.Option(help="Rule sets, comma-separated; 'none' for none.")] = None,
-    validation: Annotated[float, typer.Option(help="Share of documents held out.")] = 0.01,
+    validation: Annotated[float | None, typer.Option(help="Share of documents held out; default 0.01.")] = None,
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="Take sources and settings from a recipe instead of --input.")
     ] = None,
     overrides: Set = None,
-    seed: int = 0,
+    seed: Annotated[int | None, typer.Option(help="Chooses the documents held out; default 0.")] = None,
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -28,25 +28,34 @@ from groundup.tokenizer.config import TokenizerConfig
 
 def curate_config(
     inputs: Sequence[Path],
-    file_format: str,
+    file_format: str | None,
     rules: str | None,
-    validation: float,
+    validation: float | None,
     recipe: Path | None,
     overrides: Sequence[str],
-    seed: int,
+    seed: int | None,
 ) -> tuple[CurateConfig, int]:
-    """Return the settings of `groundup curate` and the seed: of the recipe, or of the inputs named one by one."""
+    """Return the settings of `groundup curate` and the seed: of the recipe, or of the inputs named one by one.
+
+    None is not said; what is said beside a recipe would have no effect, and raises ConfigError.
+    """
     if (recipe is None) == (not inputs):
         raise ConfigError("say either --input PATH (may be repeated) or --recipe RECIPE, not both")
     if recipe is not None:
+        said = {"--format": file_format, "--rules": rules, "--validation": validation, "--seed": seed}
+        idle = [option for option, value in said.items() if value is not None]
+        if idle:
+            raise ConfigError(f"{', '.join(idle)}: no effect beside --recipe, which says it; change the recipe, or use --set")
         loaded = load_recipe(recipe, overrides)
         return loaded.curate, loaded.seed
     if overrides:
         raise ConfigError("--set changes a recipe's keys and has no effect without --recipe")
-    data: dict[str, Any] = {"sources": _sources(inputs, file_format), "validation": validation}
+    data: dict[str, Any] = {"sources": _sources(inputs, file_format or "auto")}
+    if validation is not None:
+        data["validation"] = validation
     if rules is not None:
         data["rules"] = [] if rules == "none" else rules.split(",")
-    return CurateConfig.parse(data, "curate"), seed
+    return CurateConfig.parse(data, "curate"), seed or 0
 
 
 def _sources(inputs: Sequence[Path], file_format: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -264,8 +265,7 @@ def test_a_difference_above_the_tolerance_fails(tmp_path):
 
 
 def test_without_transformers_the_folder_is_written_and_the_command_fails(line, tmp_path, monkeypatch):
-    found = verify.importlib.util.find_spec
-    monkeypatch.setattr(verify.importlib.util, "find_spec", lambda name: None if name == "transformers" else found(name))
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(VerificationError, match=r"groundup\[hf\].*no-verify"):
         export(tmp_path / "export", line)
     assert (tmp_path / "export" / "model.safetensors").is_file()

@@ -1,7 +1,6 @@
 """The proof of an export: `transformers` loads the folder back and computes the same."""
 
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,14 @@ PAGE = (
 
 
 def load_transformers() -> Any:
-    """Return the library, silent; raise VerificationError with the way out if it is not installed."""
-    if importlib.util.find_spec("transformers") is None:
+    """Return the library, silent; raise VerificationError with the way out if it cannot be imported."""
+    try:
+        transformers = importlib.import_module("transformers")
+    except ImportError as error:
         raise VerificationError(
-            "the export is written but not verified: the library 'transformers' is not installed; "
+            f"the export is written but not verified: the library 'transformers' cannot be imported ({error}); "
             "pip install 'groundup[hf]' and run the same command again, or take export.verify=false (--no-verify)"
-        )
-    transformers = importlib.import_module("transformers")
+        ) from error
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     return transformers
