@@ -6,11 +6,10 @@ from typing import Any
 
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError, ConfigError
-from groundup.core.files import canonical_json, hash_json, storage_errors, write_json
+from groundup.core.files import canonical_json, hash_json, read_object, write_json
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-_MAX_MANIFEST_BYTES = 64 << 20
 
 
 class FileEntry(Config):
@@ -72,16 +71,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         state = "has no manifest.json, so its making was not finished" if folder.is_dir() else "does not exist"
         raise ArtifactError(f"{folder}: {state}; run the command that makes it (again)")
-    with storage_errors(path):
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise ArtifactError(f"{path}: larger than {_MAX_MANIFEST_BYTES:,} bytes, so not a manifest of groundup")
-        raw = path.read_bytes()
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise ArtifactError(f"{path}: not valid JSON; remake the artifact with --force") from None
-    if not isinstance(data, dict):
-        raise ArtifactError(f"{path}: a manifest is a JSON object, this is a {type(data).__name__}")
+    data = read_object(path)
     version = data.get("schema_version")
     if version != SCHEMA_VERSION:
         raise ArtifactError(f"{path}: schema version {version!r}, this groundup reads {SCHEMA_VERSION}; remake it with --force")
