@@ -5,80 +5,135 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundup.estimate.parameters import total_parameters
+import models
+from groundup.core.errors import ConfigError
+from groundup.nn.attention import FULL_ATTENTION
 from groundup.nn.cache import KVCache
-from groundup.nn.config import ModelConfig
-from groundup.nn.kernels import ATTENTION
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs
+from groundup.nn.view import positions_in_documents
+from models import LENGTH, small_model, some_inputs, some_tokens
 
-LENGTH = 24
 FLOAT32_SUMS = 1e-5
 """Room for float32 sums taken in another order, or at another position, on logits of order 1."""
-
-KERNELS = sorted(ATTENTION)
-POSITIONS = ["rope", "none"]
-
-
-def build(attention="sdpa", position="rope", kv_heads=2, **changes):
-    sizes = {"vocab_size": 61, "dim": 32, "num_layers": 2, "num_heads": 4, "ffn_dim": 48, "max_seq_len": LENGTH, "init_std": 0.1}
-    config = ModelConfig(**(sizes | {"num_kv_heads": kv_heads, "position": position} | changes))
-    model = Transformer(config, attention)
-    model.init_weights(torch.Generator().manual_seed(3))
-    return model.eval()
+KERNELS = sorted(FULL_ATTENTION)
+DOCUMENTS = (20, 1, 40, 35)
+IDS = torch.repeat_interleave(torch.arange(4), torch.tensor(DOCUMENTS)).expand(2, -1)
+CAUSAL = [changes for changes in models.architectures() if changes["shape"] in ("decoder", "encoder_decoder")]
 
 
-def some_tokens(*shape, seed=0):
-    return torch.randint(61, shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.mark.parametrize("attention", KERNELS)
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("packed", [False, True])
 @settings(max_examples=10, deadline=None)
-@given(changed=st.integers(1, LENGTH - 1), seed=st.integers(0, 1000))
-def test_a_changed_token_leaves_the_logits_before_it_alone(attention, packed, changed, seed):
-    model = build(attention)
-    tokens = some_tokens(2, LENGTH, seed=seed)
-    ids = (torch.arange(LENGTH) // 9).expand(2, LENGTH) if packed else None
+@given(changed=st.integers(1, 23), seed=st.integers(0, 1000))
+def test_a_changed_token_leaves_the_logits_before_it_alone(kernel, packed, changed, seed):
+    model = small_model(kernel)
+    tokens = some_tokens(2, 24, seed=seed)
+    ids = (torch.arange(24) // 9).expand(2, 24) if packed else None
     other = tokens.clone()
-    other[:, changed] = (other[:, changed] + 1) % 61
+    other[:, changed] = (other[:, changed] + 1) % models.VOCAB
     with torch.no_grad():
-        before, after = model(tokens, ids), model(other, ids)
+        before, after = model(Inputs(tokens, ids)), model(Inputs(other, ids))
     assert torch.equal(before[:, :changed], after[:, :changed])
     assert not torch.equal(before[:, changed], after[:, changed])
 
 
-@pytest.mark.parametrize("attention", KERNELS)
-@pytest.mark.parametrize("position", POSITIONS)
-def test_a_packed_document_has_the_logits_it_has_alone(attention, position):
-    model = build(attention, position)
-    lengths = (7, 1, 16)
-    tokens = some_tokens(1, LENGTH)
-    ids = torch.repeat_interleave(torch.arange(3), torch.tensor(lengths))[None]
-    with torch.no_grad():
-        packed = model(tokens, ids).split(lengths, dim=1)
-        for part, document in zip(packed, tokens.split(lengths, dim=1), strict=True):
-            torch.testing.assert_close(part, model(document), rtol=0, atol=FLOAT32_SUMS)
-
-
-@pytest.mark.parametrize("attention", KERNELS)
-def test_changing_one_packed_document_leaves_the_others_alone(attention):
-    model = build(attention)
-    tokens = some_tokens(1, LENGTH)
-    ids = (torch.arange(LENGTH) >= 10).long()[None]
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("changes", CAUSAL, ids=models.name_of)
+def test_no_decoder_sees_what_comes_after(changes, packed):
+    model = small_model(**changes)
+    tokens, changed = some_tokens(2, LENGTH), 50
+    inputs = some_inputs(changes["shape"], tokens, IDS if packed else None)
     other = tokens.clone()
-    other[:, :10] = some_tokens(1, 10, seed=9)
+    other[:, changed] = (other[:, changed] + 1) % models.VOCAB
     with torch.no_grad():
-        assert torch.equal(model(tokens, ids)[:, 10:], model(other, ids)[:, 10:])
-        assert not torch.equal(model(tokens)[:, 10:], model(other)[:, 10:]), "without ids they are one document"
+        before, after = model(inputs), model(Inputs(other, inputs.document_ids, source=inputs.source))
+    assert torch.equal(before[:, :changed], after[:, :changed])
+    assert not torch.equal(before[:, changed], after[:, changed])
+
+
+@pytest.mark.parametrize("changes", models.architectures(), ids=models.name_of)
+def test_a_packed_document_has_the_logits_it_has_alone(changes):
+    model = small_model(**changes)
+    tokens = some_tokens(2, LENGTH)
+    with torch.no_grad():
+        packed = model(some_inputs(changes["shape"], tokens, IDS)).split(DOCUMENTS, dim=1)
+        for part, document in zip(packed, tokens.split(DOCUMENTS, dim=1), strict=True):
+            alone = model(some_inputs(changes["shape"], document))
+            torch.testing.assert_close(part, alone, rtol=0, atol=FLOAT32_SUMS)
+
+
+@pytest.mark.parametrize("changes", models.architectures(), ids=models.name_of)
+def test_changing_one_packed_document_leaves_the_others_alone(changes):
+    model = small_model(**changes)
+    tokens = some_tokens(2, LENGTH)
+    other = tokens.clone()
+    other[:, :20] = some_tokens(2, 20, seed=9)
+    with torch.no_grad():
+        before, after = (model(some_inputs(changes["shape"], row, IDS)) for row in (tokens, other))
+    assert torch.equal(before[:, 20:], after[:, 20:])
+    assert not torch.equal(before[:, :20], after[:, :20])
+
+
+@pytest.mark.parametrize("changes", [c for c in models.architectures() if c["shape"] != "encoder"], ids=models.name_of)
+@pytest.mark.parametrize("cuts", [(50, 1, 1, 44), (1,) * LENGTH], ids=["prompt", "one-by-one"])
+def test_a_cache_changes_no_logit(changes, cuts):
+    model = small_model(**changes)
+    tokens = some_tokens(2, LENGTH)
+    whole = some_inputs(changes["shape"], tokens)
+    cache = KVCache(model.config, 2, LENGTH, torch.float32, torch.device("cpu"))
+    with torch.no_grad():
+        parts = [
+            model(Inputs(part, source=whole.source if number == 0 else None), cache)
+            for number, part in enumerate(tokens.split(cuts, dim=1))
+        ]
+        torch.testing.assert_close(torch.cat(parts, dim=1), model(whole), rtol=0, atol=FLOAT32_SUMS)
+    assert cache.length == LENGTH
+
+
+@pytest.mark.parametrize("changes", [c for c in models.architectures() if c["shape"] == "decoder"], ids=models.name_of)
+def test_padding_on_the_left_changes_no_logit(changes):
+    model = small_model(**changes)
+    tokens = some_tokens(1, 30)
+    padded = torch.cat((torch.zeros(1, 11, dtype=torch.long), tokens), dim=1)
+    ids = (torch.arange(41) >= 11).long()[None]
+    cache = KVCache(model.config, 1, 41, torch.float32, torch.device("cpu"))
+    with torch.no_grad():
+        alone = model(Inputs(tokens))
+        torch.testing.assert_close(model(Inputs(padded, ids))[:, 11:], alone, rtol=0, atol=FLOAT32_SUMS)
+        parts = [model(Inputs(part, id), cache) for part, id in zip(padded.split((20, 21), 1), ids.split((20, 21), 1), strict=True)]
+        torch.testing.assert_close(torch.cat(parts, dim=1)[:, 11:], alone, rtol=0, atol=FLOAT32_SUMS)
+
+
+@pytest.mark.parametrize("attention", ["full", "sliding_window", "sparse_strided"])
+def test_a_prefix_sees_itself_whole_and_nothing_after_it(attention):
+    model = small_model(shape="prefix_decoder", attention=attention, **models.ATTENTIONS[attention])
+    tokens = some_tokens(1, LENGTH)
+    prefix = (torch.arange(LENGTH) < 40)[None]
+    inside, after = tokens.clone(), tokens.clone()
+    inside[:, 39] = (inside[:, 39] + 1) % models.VOCAB
+    after[:, 60] = (after[:, 60] + 1) % models.VOCAB
+    with torch.no_grad():
+        logits, changed_inside, changed_after = (model(Inputs(row, None, prefix)) for row in (tokens, inside, after))
+    assert not torch.equal(logits[:, 35:39], changed_inside[:, 35:39])
+    assert torch.equal(logits[:, :60], changed_after[:, :60])
+    assert not torch.equal(logits[:, 60:], changed_after[:, 60:])
+
+
+def test_an_encoder_sees_both_ways():
+    model = small_model(shape="encoder")
+    tokens = some_tokens(1, 24)
+    other = tokens.clone()
+    other[:, 20] = (other[:, 20] + 1) % models.VOCAB
+    assert not torch.equal(model(Inputs(tokens))[:, :20], model(Inputs(other))[:, :20])
 
 
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_kernels_agree(kv_heads, packed):
-    one, two = build("sdpa", kv_heads=kv_heads), build("matmul", kv_heads=kv_heads)
-    tokens = some_tokens(3, LENGTH)
-    ids = (torch.arange(LENGTH) // 5).expand(3, LENGTH) if packed else None
-    logits = [model(tokens, ids) for model in (one, two)]
+@pytest.mark.parametrize("position", ["rope", "alibi", "t5_bias"])
+def test_the_kernels_agree(kv_heads, packed, position):
+    one, two = (small_model(kernel, num_kv_heads=kv_heads, position=position) for kernel in KERNELS)
+    inputs = Inputs(some_tokens(2, LENGTH), IDS if packed else None)
+    logits = [model(inputs) for model in (one, two)]
     torch.testing.assert_close(*logits, rtol=0, atol=FLOAT32_SUMS)
     for part in logits:
         part.logsumexp(-1).mean().backward()
@@ -86,56 +141,33 @@ def test_the_kernels_agree(kv_heads, packed):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=FLOAT32_SUMS, msg=name)
 
 
-@pytest.mark.parametrize("attention", KERNELS)
-@pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("kv_heads", [1, 4])
-@pytest.mark.parametrize("cuts", [(5, 1, 1, 17), (1,) * LENGTH, (LENGTH,)])
-def test_a_cache_changes_no_logit(attention, position, kv_heads, cuts):
-    model = build(attention, position, kv_heads)
-    tokens = some_tokens(2, LENGTH)
-    cache = KVCache(model.config, 2, LENGTH, torch.float32, torch.device("cpu"))
-    with torch.no_grad():
-        parts = [model(part, cache=cache) for part in tokens.split(cuts, dim=1)]
-        torch.testing.assert_close(torch.cat(parts, dim=1), model(tokens), rtol=0, atol=FLOAT32_SUMS)
-    assert cache.length == LENGTH
+def test_positions_start_anew_with_each_document():
+    ids = torch.tensor([[5, 5, 5, 2, 2, 9], [1, 1, 1, 1, 1, 1]])
+    assert positions_in_documents(ids).tolist() == [[0, 1, 2, 0, 1, 0], [0, 1, 2, 3, 4, 5]]
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    st.builds(
-        lambda head_dim, kv_heads, groups, **others: ModelConfig(
-            dim=head_dim * kv_heads * groups, num_heads=kv_heads * groups, num_kv_heads=kv_heads, max_seq_len=8, **others
-        ),
-        head_dim=st.sampled_from([2, 4, 6]),
-        kv_heads=st.integers(1, 3),
-        groups=st.integers(1, 3),
-        vocab_size=st.integers(2, 50),
-        num_layers=st.integers(1, 3),
-        ffn_dim=st.integers(1, 40),
-        norm=st.sampled_from(["rms", "layer"]),
-        feed_forward=st.sampled_from(["swiglu", "gelu"]),
-        tie_embeddings=st.booleans(),
-    )
-)
-def test_the_formula_counts_the_parameters_that_are_there(config):
-    assert total_parameters(config) == sum(p.numel() for p in Transformer(config).parameters())
+def test_segments_are_told_apart():
+    model = small_model(shape="encoder", segments=2)
+    tokens = some_tokens(1, 12)
+    kinds = (torch.arange(12) >= 6).long()[None]
+    assert torch.equal(model(Inputs(tokens)), model(Inputs(tokens, segments=torch.zeros_like(kinds))))
+    assert not torch.equal(model(Inputs(tokens)), model(Inputs(tokens, segments=kinds)))
+
+
+@pytest.mark.parametrize("shape", models.SHAPES)
+def test_what_is_longer_than_the_model_is_refused(shape):
+    model = small_model(shape=shape, **models.SHAPES[shape])
+    with pytest.raises(ConfigError, match="max_seq_len=96"):
+        model(some_inputs(shape, some_tokens(1, LENGTH + 1)))
 
 
 def test_initial_weights_depend_on_the_seed_alone():
-    one, two = build(), build()
+    one, two = small_model(), small_model()
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
-def test_initial_weights_have_their_spread():
-    model = build(dim=256, ffn_dim=512, num_layers=8, init_std=0.02)
-    std = {name: p.std().item() for name, p in model.named_parameters() if p.ndim == 2}
-    for name, value in std.items():
-        wanted = 0.02 / 4 if name.endswith(("output.weight", "down.weight")) else 0.02
-        assert value == pytest.approx(wanted, rel=0.05), name
-
-
 def test_a_tied_head_is_the_embedding():
-    tied, untied = build(tie_embeddings=True), build(tie_embeddings=False)
-    assert tied.head_weight is tied.embedding.weight
-    assert untied.head_weight is untied.head.weight
-    assert "head.weight" not in tied.state_dict()
+    tied, untied = small_model(tie_embeddings=True), small_model(tie_embeddings=False)
+    assert tied.head.weight is tied.embedding.weight
+    assert untied.head.weight is untied.head.output.weight
+    assert "head.output.weight" not in tied.state_dict()

@@ -1,23 +1,30 @@
 """How many parameters a model has, by component, from its settings alone."""
 
-from groundup.nn.config import ModelConfig
+from groundup.nn.config import GATED, ModelConfig, NormName, ResidualName
+
+NORM_VECTORS: dict[NormName, int] = {"rms": 1, "layer": 2, "layer_no_bias": 1, "rms_plain": 0}
+"""Vectors that each norm learns."""
+BLOCK_NORMS: dict[ResidualName, int] = {"pre": 1, "post": 1, "sandwich": 2, "parallel": 1, "deepnorm": 1, "parallel_shared": 0}
+"""Norms for each part of a block; parallel_shared has one for all parts together."""
+UNNORMED_END: tuple[ResidualName, ...] = ("post", "deepnorm")
+"""Wirings without a norm after the last block."""
 
 
 def count_parameters(config: ModelConfig) -> dict[str, int]:
     """Return the exact parameters of each component; their sum is that of the real model (tests/estimate/test_parameters.py).
 
-    A tied output head is the embedding itself, so its own count is 0. No projection has a bias.
+    A tied output head is the embedding itself, so its own count is only what it has beside the matrix.
     """
-    dim, layers = config.dim, config.num_layers
-    kv_dim = config.num_kv_heads * config.head_dim
-    matrices = {"swiglu": 3, "gelu": 2}[config.feed_forward]
-    vectors = {"rms": 1, "layer": 2}[config.norm]
+    stacks = 2 if config.num_encoder_layers else 1
+    layers = config.num_layers + config.num_encoder_layers
+    attentions = layers + (config.num_layers if config.num_encoder_layers else 0)
     return {
-        "embedding": config.vocab_size * dim,
-        "head": 0 if config.tie_embeddings else config.vocab_size * dim,
-        "attention": layers * 2 * (dim * dim + dim * kv_dim),
-        "feed_forward": layers * matrices * dim * config.ffn_dim,
-        "norms": (2 * layers + 1) * vectors * dim,
+        "embedding": (config.vocab_size + config.segments) * config.dim,
+        "positions": stacks * _positions(config),
+        "attention": attentions * _attention(config),
+        "feed_forward": layers * _feed_forward(config),
+        "norms": _norms(config, attentions + layers, layers, stacks) * NORM_VECTORS[config.norm] * config.dim,
+        "head": _head(config),
     }
 
 
@@ -27,6 +34,34 @@ def total_parameters(config: ModelConfig) -> int:
 
 
 def matmul_parameters(config: ModelConfig) -> int:
-    """Return the parameters that multiply every token: the output head counts, tied or not; the input look-up and norms do not."""
+    """Return the parameters that multiply every token: the output head counts, tied or not; look-ups and norms do not."""
     counts = count_parameters(config)
     return counts["attention"] + counts["feed_forward"] + config.vocab_size * config.dim
+
+
+def _positions(config: ModelConfig) -> int:
+    return {"learned": config.max_seq_len * config.dim, "t5_bias": config.t5_buckets * config.num_heads}.get(config.position, 0)
+
+
+def _attention(config: ModelConfig) -> int:
+    matrices = 2 * config.dim * (config.inner_dim + config.kv_dim)
+    biases = config.inner_dim + 2 * config.kv_dim + config.dim if config.bias else 0
+    return matrices + biases + (2 * NORM_VECTORS[config.norm] * config.head_dim if config.qk_norm else 0)
+
+
+def _feed_forward(config: ModelConfig) -> int:
+    widening = 2 if config.feed_forward in GATED else 1
+    biases = widening * config.ffn_dim + config.dim if config.bias else 0
+    return (widening + 1) * config.dim * config.ffn_dim + biases
+
+
+def _norms(config: ModelConfig, parts: int, layers: int, stacks: int) -> int:
+    shared = layers if config.residual == "parallel_shared" else 0
+    ends = 0 if config.residual in UNNORMED_END else stacks
+    return BLOCK_NORMS[config.residual] * parts + shared + ends + (stacks if config.embedding_norm else 0)
+
+
+def _head(config: ModelConfig) -> int:
+    transform = config.dim * (config.dim + 1 + NORM_VECTORS[config.norm]) if config.head_transform else 0
+    bias = config.vocab_size if config.head_bias else 0
+    return transform + bias + (0 if config.tie_embeddings else config.vocab_size * config.dim)

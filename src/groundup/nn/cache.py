@@ -1,10 +1,13 @@
 """The keys and values of tokens already seen, so that decoding computes each token once."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from groundup.nn.config import ModelConfig
+
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values [batch, kv_heads, seq, head_dim]."""
 
 
 class LayerCache:
@@ -14,6 +17,8 @@ class LayerCache:
         self._keys = torch.empty(shape, dtype=dtype, device=device)
         self._values = torch.empty(shape, dtype=dtype, device=device)
         self.length = 0
+        self.source: KeysValues | None = None
+        """Of the encoder's result, in a block that reads it."""
 
     def append(
         self, keys: Float[Tensor, "batch kv_heads new head_dim"], values: Float[Tensor, "batch kv_heads new head_dim"]
@@ -28,11 +33,14 @@ class LayerCache:
 
 
 class KVCache:
-    """The caches of all blocks; 2 * num_layers * batch * max_len * num_kv_heads * head_dim numbers."""
+    """The caches of all blocks of a decoder; 2 * num_layers * batch * max_len * num_kv_heads * head_dim numbers."""
 
     def __init__(self, config: ModelConfig, batch: int, max_len: int, dtype: torch.dtype, device: torch.device) -> None:
         shape = (batch, config.num_kv_heads, max_len, config.head_dim)
         self.layers = [LayerCache(shape, dtype, device) for _ in range(config.num_layers)]
+        self.document_ids: Int[Tensor, "batch seq"] | None = None
+        """Of all tokens held, if they were given."""
+        self.source_ids: Int[Tensor, "batch source"] | None = None
 
     @property
     def length(self) -> int:

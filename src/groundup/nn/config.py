@@ -1,61 +1,255 @@
-"""The shape of a model, as settings."""
+"""The architecture of a model, as settings."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 
-NormName = Literal["rms", "layer"]
-PositionName = Literal["rope", "none"]
-FeedForwardName = Literal["swiglu", "gelu"]
+ShapeName = Literal["decoder", "prefix_decoder", "encoder", "encoder_decoder"]
+NormName = Literal["rms", "layer", "layer_no_bias", "rms_plain"]
+ResidualName = Literal["pre", "post", "sandwich", "parallel", "parallel_shared", "deepnorm"]
+PositionName = Literal["rope", "learned", "sinusoidal", "t5_bias", "alibi", "none"]
+RopeScalingName = Literal["none", "linear", "ntk", "yarn", "llama3"]
+AttentionName = Literal["full", "sliding_window", "sparse_strided", "sparse_fixed", "big_bird", "performer"]
+FeedForwardName = Literal["swiglu", "geglu", "geglu_tanh", "reglu", "gelu", "gelu_tanh", "relu", "relu_squared", "silu"]
+InitName = Literal["gpt2", "small", "t5", "deepnorm", "mup"]
 AttentionKernel = Literal["auto", "sdpa", "matmul"]
 
+GATED = ("swiglu", "geglu", "geglu_tanh", "reglu")
+"""Feed-forward layers of three matrices; the others have two."""
 
-class ModelConfig(Config):
-    """A decoder-only transformer: pre-norm blocks of attention and feed-forward."""
 
-    vocab_size: int = Field(gt=1, description="rows of the embedding [tokens]")
-    dim: int = Field(gt=0, le=1 << 20, description="width of the residual stream")
-    num_layers: int = Field(gt=0, le=10_000, description="blocks")
-    num_heads: int = Field(gt=0, description="query heads")
-    num_kv_heads: int = Field(gt=0, description="key/value heads; fewer than query heads is grouped-query attention")
-    ffn_dim: int = Field(gt=0, description="inner width of the feed-forward layer")
-    max_seq_len: int = Field(gt=0, le=1 << 20, description="longest sequence [tokens]")
-    norm: NormName = "rms"
-    position: PositionName = "rope"
-    feed_forward: FeedForwardName = "swiglu"
-    norm_eps: float = Field(default=1e-5, gt=0)
+class ArchitectureConfig(Config):
+    """Every choice of the architecture but its sizes."""
+
+    shape: ShapeName = Field(
+        default="decoder",
+        description="decoder: causal; prefix_decoder: causal after a prefix that sees itself whole; encoder: both ways; "
+        "encoder_decoder: a decoder that also reads an encoder's result",
+    )
+    norm: NormName = Field(default="rms", description="normalisation of the residual stream")
+    norm_eps: float = Field(default=1e-5, gt=0, description="added to the variance or mean square")
+    residual: ResidualName = Field(default="pre", description="where the norms stand and how a block's parts are added up")
+    embedding_norm: bool = Field(default=False, description="normalise the embeddings before the first block (BLOOM, BERT)")
+    embedding_scale: bool = Field(default=False, description="multiply the token embeddings by sqrt(dim) (Vaswani et al. 2017)")
+    segments: int = Field(default=0, ge=0, le=1024, description="kinds of segments with an embedding of their own (BERT: 2)")
+    position: PositionName = Field(
+        default="rope", description="how attention knows where a token stands; none: from the causal mask alone"
+    )
     rope_theta: float = Field(default=10_000.0, gt=0, description="base of the rotary frequencies (RoFormer, section 3.2)")
+    rope_pairs: Literal["halves", "neighbours"] = Field(
+        default="halves",
+        description="which dims turn together: i with i + d/2 (Llama of Hugging Face), or 2i with 2i + 1 (RoFormer)",
+    )
+    rope_fraction: float = Field(default=1.0, gt=0, le=1, description="share of a head's dims that turn (GPT-NeoX: 0.25)")
+    rope_scaling: RopeScalingName = Field(default="none", description="how the frequencies are stretched for longer text")
+    rope_factor: float = Field(default=1.0, ge=1, description="how many times longer than rope_original_len the text may be")
+    rope_original_len: int | None = Field(default=None, gt=0, description="length that the frequencies were trained for [tokens]")
+    t5_buckets: int = Field(default=32, ge=4, description="distances that the T5 bias tells apart")
+    t5_max_distance: int = Field(default=128, gt=1, description="distance from which all fall into the last bucket [tokens]")
+    attention: AttentionName = Field(default="full", description="which tokens a token looks at, and how that is computed")
+    window: int | None = Field(default=None, gt=0, description="tokens that sliding_window sees on a side, itself included")
+    sparse_block: int = Field(default=64, gt=0, description="block, or stride, of the sparse patterns [tokens]")
+    sparse_summary: int = Field(default=8, gt=0, description="last tokens of each block that all later ones see in sparse_fixed")
+    sparse_global: int = Field(default=1, ge=0, description="first blocks that see and are seen by all in big_bird")
+    sparse_random: int = Field(default=2, ge=0, description="blocks drawn at random for each block in big_bird")
+    performer_features: int = Field(default=256, gt=0, description="random features of performer for each head")
+    scale_scores: bool = Field(default=True, description="divide attention scores by sqrt(head_dim) (T5 does not)")
+    qk_norm: bool = Field(default=False, description="normalise each head's queries and keys (Henry et al. 2020)")
+    attention_soft_cap: float | None = Field(default=None, gt=0, description="bound c of scores: c tanh(score / c); null: none")
+    logit_soft_cap: float | None = Field(default=None, gt=0, description="bound c of logits: c tanh(logit / c); null: none")
+    feed_forward: FeedForwardName = Field(default="swiglu", description="what each token does by itself in a block")
+    bias: bool = Field(default=False, description="biases in the projections of attention and feed-forward")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of embeddings and of each part's result dropped in training")
+    attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of attention weights dropped in training")
     tie_embeddings: bool = Field(default=True, description="use the input embedding as output head")
-    init_std: float = Field(default=0.02, gt=0, description="standard deviation of the initial weights (GPT-2)")
-
-    @property
-    def head_dim(self) -> int:
-        return self.dim // self.num_heads
+    head_bias: bool = Field(default=False, description="a bias for each token's logit")
+    head_transform: bool = Field(default=False, description="a dense layer, GELU and norm before the head (BERT's masked LM head)")
+    head_scale: bool = Field(default=False, description="divide the vectors before the head by sqrt(dim) (T5 with tied embeddings)")
+    init: InitName = Field(default="gpt2", description="how the first weights are drawn")
+    init_std: float = Field(default=0.02, gt=0, description="standard deviation of the first weights, where init uses one")
+    mup_base_dim: int = Field(default=256, gt=0, description="width at which init=mup is the plain scheme")
 
     @model_validator(mode="after")
-    def _check_heads(self) -> Self:
-        if self.dim % self.num_heads:
-            near = max(h for h in range(1, min(self.num_heads, self.dim) + 1) if self.dim % h == 0)
-            raise ValueError(
-                f"dim={self.dim} is not a multiple of num_heads={self.num_heads}; nearest fewer heads that fit: {near}"
-            )
-        if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}")
-        if self.position == "rope" and self.head_dim % 2:
-            raise ValueError(
-                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads, or position='none'"
-            )
+    def _check_choices(self) -> Self:
+        for key, owner, names in _ONLY_WITH:
+            chosen, default = getattr(self, key), ArchitectureConfig.model_fields[key].default
+            if chosen != default and getattr(self, owner) not in names:
+                raise ValueError(
+                    f"{key}={chosen} has no effect with {owner}='{getattr(self, owner)}'; it belongs to {owner}="
+                    f"{' or '.join(repr(name) for name in names)}: set that, or leave {key} out"
+                )
+        _check_rope(self)
+        _check_attention(self)
+        _check_shape(self)
         return self
 
 
-def check_llama_layout(norm: NormName, position: PositionName, feed_forward: FeedForwardName) -> None:
+_ROPE = ("rope",)
+_ONLY_WITH: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
+    ("rope_theta", "position", _ROPE),
+    ("rope_pairs", "position", _ROPE),
+    ("rope_fraction", "position", _ROPE),
+    ("rope_scaling", "position", _ROPE),
+    ("rope_factor", "rope_scaling", ("linear", "ntk", "yarn", "llama3")),
+    ("rope_original_len", "rope_scaling", ("yarn", "llama3")),
+    ("t5_buckets", "position", ("t5_bias",)),
+    ("t5_max_distance", "position", ("t5_bias",)),
+    ("window", "attention", ("sliding_window",)),
+    ("sparse_block", "attention", ("sparse_strided", "sparse_fixed", "big_bird")),
+    ("sparse_summary", "attention", ("sparse_fixed",)),
+    ("sparse_global", "attention", ("big_bird",)),
+    ("sparse_random", "attention", ("big_bird",)),
+    ("performer_features", "attention", ("performer",)),
+    ("mup_base_dim", "init", ("mup",)),
+)
+"""(key, key that decides, its values with which the first has an effect)."""
+
+
+def _check_rope(config: ArchitectureConfig) -> None:
+    if config.rope_scaling != "none" and config.rope_factor == 1:
+        raise ValueError(f"rope_scaling='{config.rope_scaling}' with rope_factor=1 stretches nothing; set rope_factor above 1")
+    if config.rope_scaling in ("yarn", "llama3") and config.rope_original_len is None:
+        raise ValueError(f"rope_scaling='{config.rope_scaling}' needs rope_original_len, the length before the stretching")
+
+
+def _check_attention(config: ArchitectureConfig) -> None:
+    if config.attention == "sliding_window" and config.window is None:
+        raise ValueError("attention='sliding_window' needs window, the tokens that are seen on a side; for example window=256")
+    if config.attention == "performer":
+        for key, idle in (("attention_soft_cap", None), ("attention_dropout", 0.0)):
+            if getattr(config, key) != idle:
+                raise ValueError(f"{key} acts on scores, which attention='performer' never makes; leave {key} out")
+        if config.position in ("t5_bias", "alibi"):
+            raise ValueError(
+                f"position='{config.position}' is added to scores, which attention='performer' never makes; "
+                "set position to rope, learned, sinusoidal or none"
+            )
+    if config.attention == "sparse_fixed" and config.sparse_summary > config.sparse_block:
+        raise ValueError(f"sparse_summary={config.sparse_summary} is more than a block; set it to at most {config.sparse_block}")
+
+
+def _check_shape(config: ArchitectureConfig) -> None:
+    if config.shape == "encoder" and config.position == "none":
+        raise ValueError("shape='encoder' with position='none' cannot tell the order of tokens; set position")
+    if config.shape == "encoder_decoder" and config.attention != "full":
+        raise ValueError(
+            f"attention='{config.attention}' is for one stack; shape='encoder_decoder' takes attention='full', "
+            "whose cross-attention looks at the whole source"
+        )
+    if config.shape == "prefix_decoder" and config.attention == "performer":
+        raise ValueError("attention='performer' has no form with a prefix; set attention='full', or shape='decoder'")
+    if config.segments and config.shape == "encoder_decoder":
+        raise ValueError(f"segments={config.segments} belongs to encoders and decoders alone; leave it out")
+
+
+class ModelConfig(ArchitectureConfig):
+    """A transformer: the architecture with all its sizes."""
+
+    vocab_size: int = Field(gt=1, description="rows of the embedding [tokens]")
+    dim: int = Field(gt=0, le=1 << 20, description="width of the residual stream")
+    num_layers: int = Field(gt=0, le=10_000, description="blocks; of the decoder in an encoder_decoder")
+    num_encoder_layers: int = Field(default=0, ge=0, le=10_000, description="blocks of the encoder in an encoder_decoder")
+    num_heads: int = Field(gt=0, description="query heads")
+    num_kv_heads: int = Field(gt=0, description="key/value heads; fewer than query heads is grouped-query attention")
+    head_dim: int = Field(gt=0, le=1 << 16, description="width of a head; left out: dim / num_heads")
+    ffn_dim: int = Field(gt=0, description="inner width of the feed-forward layer")
+    max_seq_len: int = Field(gt=0, le=1 << 20, description="longest sequence [tokens]")
+
+    @property
+    def inner_dim(self) -> int:
+        """Width of all query heads together."""
+        return self.num_heads * self.head_dim
+
+    @property
+    def kv_dim(self) -> int:
+        """Width of all key, or value, heads together."""
+        return self.num_kv_heads * self.head_dim
+
+    @property
+    def rotary_dims(self) -> int:
+        """Dims of a head that turn; even."""
+        return int(self.head_dim * self.rope_fraction) // 2 * 2
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_head_dim(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "head_dim" not in data:
+            dim, heads = data.get("dim"), data.get("num_heads")
+            if isinstance(dim, int) and isinstance(heads, int) and dim > 0 and heads > 0:
+                check_heads(dim, heads)
+                return {**data, "head_dim": dim // heads}
+        return data
+
+    @field_validator("num_kv_heads")
+    @classmethod
+    def _check_groups(cls, num_kv_heads: int, info: ValidationInfo) -> int:
+        num_heads = info.data.get("num_heads", num_kv_heads)
+        if num_heads % num_kv_heads:
+            raise ValueError(f"num_heads={num_heads} is not a multiple of num_kv_heads={num_kv_heads}")
+        return num_kv_heads
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.position == "rope" and self.rope_fraction == 1 and self.head_dim % 2:
+            raise ValueError(
+                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads, or position='none'"
+            )
+        if self.position == "rope" and not self.rotary_dims:
+            raise ValueError(f"rope_fraction={self.rope_fraction} of head_dim={self.head_dim} is no pair of dims; raise it")
+        if self.position == "sinusoidal" and self.dim % 2:
+            raise ValueError(f"position='sinusoidal' fills dims in pairs, but dim={self.dim} is odd")
+        if self.window is not None and self.window > self.max_seq_len:
+            raise ValueError(
+                f"window={self.window} is longer than max_seq_len={self.max_seq_len}, so it hides nothing; set attention='full'"
+            )
+        both = self.shape == "encoder_decoder"
+        if both != bool(self.num_encoder_layers):
+            way_out = "set it to at least 1" if both else "leave it out"
+            raise ValueError(f"num_encoder_layers={self.num_encoder_layers} with shape='{self.shape}'; {way_out}")
+        return self
+
+
+def check_heads(dim: int, num_heads: int) -> None:
+    """Raise ValueError unless the heads share the width evenly."""
+    if dim % num_heads:
+        near = max(heads for heads in range(1, min(num_heads, dim) + 1) if dim % heads == 0)
+        raise ValueError(f"dim={dim} is not a multiple of num_heads={num_heads}; nearest fewer heads that fit: {near}")
+
+
+LLAMA_LAYOUT: dict[str, Any] = {
+    "shape": "decoder",
+    "norm": "rms",
+    "residual": "pre",
+    "embedding_norm": False,
+    "embedding_scale": False,
+    "segments": 0,
+    "position": "rope",
+    "rope_pairs": "halves",
+    "rope_fraction": 1.0,
+    "attention": "full",
+    "scale_scores": True,
+    "qk_norm": False,
+    "attention_soft_cap": None,
+    "logit_soft_cap": None,
+    "feed_forward": "swiglu",
+    "bias": False,
+    "head_bias": False,
+    "head_transform": False,
+    "head_scale": False,
+}
+"""What the Llama layout fixes."""
+
+
+def check_llama_layout(config: ArchitectureConfig) -> None:
     """Raise ConfigError if the Llama layout, which exports are written in, cannot hold a model with these choices."""
-    for key, chosen, needed in (("norm", norm, "rms"), ("position", position, "rope"), ("feed_forward", feed_forward, "swiglu")):
+    for key, needed in LLAMA_LAYOUT.items():
+        chosen = getattr(config, key)
         if chosen != needed:
             raise ConfigError(
-                f"model.{key}='{chosen}' has no place in the Llama layout, which is {key}='{needed}'; "
+                f"model.{key}={chosen!r} has no place in the Llama layout, which is {key}={needed!r}; "
                 f"set model.{key}={needed}, or stop before the export: --until evaluate"
             )

@@ -9,7 +9,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.cache import KVCache
 from groundup.nn.config import ModelConfig
 from groundup.nn.sampling import Sampler
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer
 
 
 def generate(
@@ -27,7 +27,7 @@ def generate(
     the model's max_seq_len: positions beyond it were never trained, and a prompt whose start is forgotten would go unseen.
     """
     count = _checked_count(model.config, prompt_ids, max_new_tokens)
-    weight = model.head_weight
+    weight = model.head.weight
     cache = KVCache(model.config, 1, len(prompt_ids) + count, weight.dtype, weight.device) if use_cache else None
     new_tokens = islice(_decode(model, list(prompt_ids), sampler, cache), count)
     return takewhile(lambda token: token != eos_id, new_tokens)
@@ -63,5 +63,5 @@ def _decode(model: Transformer, tokens: list[int], sampler: Sampler, cache: KVCa
 
 @torch.inference_mode()
 def _next_logits(model: Transformer, tokens: list[int], cache: KVCache | None) -> torch.Tensor:
-    batch = torch.tensor([tokens], device=model.head_weight.device)
-    return model.trunk(batch, cache=cache)[0, -1] @ model.head_weight.T
+    batch = torch.tensor([tokens], device=model.head.weight.device)
+    return model.head(model.hidden(Inputs(batch), cache)[0, -1])  # type: ignore[no-any-return]

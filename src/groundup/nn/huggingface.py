@@ -10,17 +10,17 @@ from groundup.nn.config import ModelConfig, check_llama_layout
 
 LLAMA_NAMES = {
     "embedding.weight": "model.embed_tokens.weight",
-    "norm.weight": "model.norm.weight",
-    "head.weight": "lm_head.weight",
-    "blocks.N.attention_norm.weight": "model.layers.N.input_layernorm.weight",
-    "blocks.N.attention.query.weight": "model.layers.N.self_attn.q_proj.weight",
-    "blocks.N.attention.key.weight": "model.layers.N.self_attn.k_proj.weight",
-    "blocks.N.attention.value.weight": "model.layers.N.self_attn.v_proj.weight",
-    "blocks.N.attention.output.weight": "model.layers.N.self_attn.o_proj.weight",
-    "blocks.N.feed_forward_norm.weight": "model.layers.N.post_attention_layernorm.weight",
-    "blocks.N.feed_forward.gate.weight": "model.layers.N.mlp.gate_proj.weight",
-    "blocks.N.feed_forward.up.weight": "model.layers.N.mlp.up_proj.weight",
-    "blocks.N.feed_forward.down.weight": "model.layers.N.mlp.down_proj.weight",
+    "decoder.norm.weight": "model.norm.weight",
+    "head.output.weight": "lm_head.weight",
+    "decoder.blocks.N.residual.norms.0.weight": "model.layers.N.input_layernorm.weight",
+    "decoder.blocks.N.attention.query.weight": "model.layers.N.self_attn.q_proj.weight",
+    "decoder.blocks.N.attention.key.weight": "model.layers.N.self_attn.k_proj.weight",
+    "decoder.blocks.N.attention.value.weight": "model.layers.N.self_attn.v_proj.weight",
+    "decoder.blocks.N.attention.output.weight": "model.layers.N.self_attn.o_proj.weight",
+    "decoder.blocks.N.residual.norms.1.weight": "model.layers.N.post_attention_layernorm.weight",
+    "decoder.blocks.N.feed_forward.gate.weight": "model.layers.N.mlp.gate_proj.weight",
+    "decoder.blocks.N.feed_forward.up.weight": "model.layers.N.mlp.up_proj.weight",
+    "decoder.blocks.N.feed_forward.down.weight": "model.layers.N.mlp.down_proj.weight",
 }
 """Our tensor name -> theirs; N is the number of the block. Every tensor has the same shape in both."""
 
@@ -37,7 +37,7 @@ def rename(weights: Mapping[str, Tensor], names: Mapping[str, str] = LLAMA_NAMES
 
 def hf_config(config: ModelConfig, eos_id: int | None = None) -> dict[str, Any]:
     """Return the config.json of the model in the Llama layout; raise ConfigError if that layout cannot hold it."""
-    check_llama_layout(config.norm, config.position, config.feed_forward)
+    check_llama_layout(config)
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",

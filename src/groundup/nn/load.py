@@ -8,8 +8,8 @@ from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, Checkpoint
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import read_object, storage_errors
 from groundup.nn.config import ModelConfig
-from groundup.nn.kernels import KernelName
-from groundup.nn.transformer import Transformer
+from groundup.nn.attention import KernelName
+from groundup.nn.transformer import Transformer, build_model
 
 _REMAKE = "remake the checkpoint with --force"
 
@@ -22,7 +22,7 @@ def load_model(checkpoint: Checkpoint, device: torch.device, attention: KernelNa
     config = load_config(checkpoint)
     weights = read_weights(checkpoint, config)
     with torch.device("meta"):
-        model = Transformer(config, attention)
+        model = build_model(config, attention)
     check_shapes(weights, {name: tensor.shape for name, tensor in model.state_dict().items()}, checkpoint)
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
     model.requires_grad_(True)
@@ -49,11 +49,12 @@ def read_weights(checkpoint: Checkpoint, config: ModelConfig) -> dict[str, Tenso
             tensors = {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118  not a dict
     except SafetensorError as error:
         raise ArtifactError(f"{file}: damaged or not a safetensors file ({error}); {_REMAKE}") from None
-    blocks = sum(name.endswith("attention.query.weight") for name in tensors)
+    blocks = sum(name.endswith(".attention.query.weight") for name in tensors)
+    layers = config.num_layers + config.num_encoder_layers
     embedding = list(tensors["embedding.weight"].shape) if "embedding.weight" in tensors else None
-    if blocks != config.num_layers or embedding != [config.vocab_size, config.dim]:
+    if blocks != layers or embedding != [config.vocab_size, config.dim]:
         raise ArtifactError(
-            f"{file}: holds {blocks} blocks and an embedding {embedding}, {MODEL_CONFIG_FILE} asks for {config.num_layers} "
+            f"{file}: holds {blocks} blocks and an embedding {embedding}, {MODEL_CONFIG_FILE} asks for {layers} "
             f"and {[config.vocab_size, config.dim]}; {_REMAKE}"
         )
     return tensors

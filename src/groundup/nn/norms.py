@@ -1,4 +1,4 @@
-"""Normalisation of the residual stream."""
+"""Normalisation of vectors."""
 
 from abc import ABC, abstractmethod
 from typing import Final
@@ -23,7 +23,6 @@ class Norm(nn.Module, ABC):
         super().__init__()
         self.shape = (dim,)
         self.eps = eps
-        self.weight = nn.Parameter(torch.ones(dim))
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]: ...
@@ -32,8 +31,19 @@ class Norm(nn.Module, ABC):
 class RMSNorm(Norm):
     """Scale each vector to unit root-mean-square: y = g * x / sqrt(mean(x^2) + eps)  (Zhang & Sennrich 2019, equation 4)."""
 
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__(dim, eps)
+        self.weight = nn.Parameter(torch.ones(dim))
+
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         return F.rms_norm(_widened(x), self.shape, _widened(self.weight), self.eps).to(compute_dtype(x))
+
+
+class PlainRMSNorm(Norm):
+    """Scale each vector to unit root-mean-square, with nothing learned: y = x / sqrt(mean(x^2) + eps)."""
+
+    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        return F.rms_norm(_widened(x), self.shape, eps=self.eps).to(compute_dtype(x))
 
 
 class LayerNorm(Norm):
@@ -41,6 +51,7 @@ class LayerNorm(Norm):
 
     def __init__(self, dim: int, eps: float) -> None:
         super().__init__(dim, eps)
+        self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
@@ -48,9 +59,25 @@ class LayerNorm(Norm):
         return normed.to(compute_dtype(x))
 
 
+class LayerNormNoBias(Norm):
+    """Centre and scale each vector: y = g * (x - mean(x)) / sqrt(var(x) + eps)  (as in PaLM, section 2)."""
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__(dim, eps)
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        return F.layer_norm(_widened(x), self.shape, _widened(self.weight), eps=self.eps).to(compute_dtype(x))
+
+
 def _widened(x: Tensor) -> Tensor:
     """Return `x` in at least float32; no copy if it is."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-NORMS: Final[dict[NormName, type[Norm]]] = {"rms": RMSNorm, "layer": LayerNorm}
+NORMS: Final[dict[NormName, type[Norm]]] = {
+    "rms": RMSNorm,
+    "layer": LayerNorm,
+    "layer_no_bias": LayerNormNoBias,
+    "rms_plain": PlainRMSNorm,
+}

@@ -1,0 +1,31 @@
+"""Positions as fixed waves."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from groundup.nn.view import View
+from groundup.nn.config import ModelConfig
+from groundup.nn.positions.base import Effects, Position
+
+BASE = 10_000.0
+
+
+class SinusoidalPosition(Position):
+    """Add sin(p / 10000^(2i/d)) to dim 2i and the cosine to dim 2i + 1 of the embeddings (Vaswani et al. 2017, section 3.5)."""
+
+    frequencies: Tensor
+
+    def __init__(self, config: ModelConfig, causal: bool) -> None:
+        super().__init__()
+        exponents = torch.arange(0, config.dim, 2, dtype=torch.float32, device="cpu") / config.dim
+        self.register_buffer("frequencies", BASE**-exponents, persistent=False)
+
+    def effects(self, view: View, dtype: torch.dtype) -> Effects:
+        return Effects(added=waves(view.document_positions, self.frequencies))
+
+
+def waves(positions: Int[Tensor, "batch seq"], frequencies: Float[Tensor, " half"]) -> Float[Tensor, "batch seq dim"]:
+    """Return sine and cosine of every angle, side by side."""
+    angles = positions[..., None] * frequencies
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)

@@ -1,0 +1,89 @@
+"""Which tokens of one pass ask, which answer, and where they stand."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class View:
+    """Queries and keys by their place in the row, their documents, and what may be seen.
+
+    Queries see keys of their own document: with `causal` those up to their own place, and all that are marked in `prefix`.
+    """
+
+    query_positions: Int[Tensor, " query"]
+    key_positions: Int[Tensor, " key"]
+    causal: bool
+    query_ids: Int[Tensor, "batch query"] | None = None
+    key_ids: Int[Tensor, "batch key"] | None = None
+    """Number of each token's document; None: all of a row are of one."""
+    prefix: Bool[Tensor, "batch key"] | None = None
+
+    @cached_property
+    def start(self) -> int:
+        """Place of the first query."""
+        return len(self.key_positions) - len(self.query_positions) if self.causal else 0
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether queries and keys are the same tokens."""
+        return len(self.key_positions) == len(self.query_positions)
+
+    @cached_property
+    def document_positions(self) -> Int[Tensor, "#batch query"]:
+        """Place of each query within its own document."""
+        if self.key_ids is None:
+            return self.query_positions[None]
+        return positions_in_documents(self.key_ids)[:, -len(self.query_positions) :]
+
+    def hides(self) -> bool:
+        """Whether more is hidden than what comes after a query."""
+        return self.query_ids is not None or self.prefix is not None
+
+    def visible(self) -> Bool[Tensor, "#batch query key"]:
+        """Return which keys each query sees."""
+        queries, keys = self.query_positions[:, None], self.key_positions[None, :]
+        seen = keys <= queries if self.causal else torch.ones_like(keys <= queries)
+        seen = seen[None]
+        if self.prefix is not None:
+            seen = seen | self.prefix[:, None, :]
+        if self.query_ids is not None and self.key_ids is not None:
+            seen = seen & (self.query_ids[:, :, None] == self.key_ids[:, None, :])
+        return seen
+
+
+def view_itself(
+    start: int,
+    length: int,
+    causal: bool,
+    device: torch.device,
+    document_ids: Int[Tensor, "batch total"] | None = None,
+    prefix: Bool[Tensor, "batch total"] | None = None,
+) -> View:
+    """Return the view of `length` tokens that follow `start` others on all of them; ids and prefix are of all."""
+    keys = torch.arange(start + length, device=device)
+    ids = None if document_ids is None else document_ids[:, start:]
+    return View(keys[start:], keys, causal, ids, document_ids, prefix)
+
+
+def view_source(
+    length: int,
+    source_len: int,
+    device: torch.device,
+    ids: Int[Tensor, "batch query"] | None,
+    source_ids: Int[Tensor, "batch key"] | None,
+) -> View:
+    """Return the view of a decoder's tokens on the encoder's: each sees all of its own document's source."""
+    return View(torch.arange(length, device=device), torch.arange(source_len, device=device), False, ids, source_ids)
+
+
+def positions_in_documents(document_ids: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
+    """Return each token's place within its run of equal ids."""
+    positions = torch.arange(document_ids.shape[1], device=document_ids.device).expand_as(document_ids)
+    opens = torch.zeros_like(document_ids, dtype=torch.bool)
+    opens[:, 1:] = document_ids[:, 1:] != document_ids[:, :-1]
+    return positions - (positions * opens).cummax(dim=1).values
