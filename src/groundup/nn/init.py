@@ -41,7 +41,7 @@ def small(config: ModelConfig, name: str, matrix: Tensor) -> float:
 def t5(config: ModelConfig, name: str, matrix: Tensor) -> float:
     """1 / sqrt(inputs); queries with another 1 / sqrt(head_dim) instead of dividing scores; embeddings 1 (T5, published code)."""
     if "position" in name:
-        return config.dim**-0.5
+        return float(config.dim**-0.5)
     if _is_table(name) or name == "head.output.weight":
         return 1.0
     spread = float(matrix.shape[1] ** -0.5)
@@ -51,7 +51,7 @@ def t5(config: ModelConfig, name: str, matrix: Tensor) -> float:
 def deepnorm(config: ModelConfig, name: str, matrix: Tensor) -> float:
     """Xavier's sqrt(2 / (inputs + outputs)), times beta in feed-forward, values and outputs (Wang et al. 2022, figure 2)."""
     if _is_table(name):
-        return config.dim**-0.5
+        return float(config.dim**-0.5)
     _, beta = deepnorm_factors(config, decoder=not name.startswith("encoder."))
     scaled = "feed_forward" in name or name.endswith(("attention.value.weight", "attention.output.weight"))
     gain = beta if scaled else 1.0

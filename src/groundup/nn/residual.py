@@ -70,7 +70,7 @@ class Parallel(Residual):
 
     def forward(self, x: Float[Tensor, "batch seq dim"], parts: Sequence[Part]) -> Float[Tensor, "batch seq dim"]:
         added = [self.dropout(part(norm(x))) for norm, part in zip(self.norms, parts, strict=True)]
-        return x + sum(added[1:], added[0])
+        return sum(added, x)
 
 
 class ParallelShared(Residual):
@@ -82,7 +82,7 @@ class ParallelShared(Residual):
     def forward(self, x: Float[Tensor, "batch seq dim"], parts: Sequence[Part]) -> Float[Tensor, "batch seq dim"]:
         normed = self.norms[0](x)
         added = [self.dropout(part(normed)) for part in parts]
-        return x + sum(added[1:], added[0])
+        return sum(added, x)
 
 
 class DeepNorm(Residual):

@@ -60,11 +60,12 @@ class SparseStrided(SparseAttention):
         before, after = self._room(prepared, rows)
         key, value = (F.pad(x, (0, 0, 0, rows * self.block - x.shape[2])) for x in (key, value))
         near_keys, near_values = (self._near_rows(x, before, after) for x in (key, value))
-        columns, column_values = (x.unflatten(2, (rows, self.block)).transpose(2, 3)[:, :, None] for x in (key, value))
+        columns, column_values = (x.view(*x.shape[:2], rows, self.block, -1).transpose(2, 3)[:, :, None] for x in (key, value))
         by_column = query.transpose(3, 4) @ columns.transpose(-2, -1)  # ..., block, rows, rows
         scores = torch.cat((query @ near_keys.transpose(-2, -1), by_column.transpose(3, 4)), dim=-1)
-        near, column = self.mixing(scores, prepared).split([near_keys.shape[-2], rows], dim=-1)
-        return near @ near_values + (column.transpose(3, 4) @ column_values).transpose(3, 4)
+        near, column = torch.split(self.mixing(scores, prepared), [near_keys.shape[-2], rows], dim=-1)
+        mixed: Tensor = near @ near_values + (column.transpose(3, 4) @ column_values).transpose(3, 4)
+        return mixed
 
     def _near(self, causal: bool) -> tuple[int, int]:
         return -1, 0 if causal else 1
@@ -114,7 +115,7 @@ class BigBird(TableAttention):
         self.num_first_rows = self.block * self.full_blocks
         blocks = -(-config.max_seq_len // self.block)
         generator = torch.Generator().manual_seed(derive_seed(0, "big_bird") >> 1)
-        drawn = torch.randint(1 << 30, (blocks, config.sparse_random), generator=generator)
+        drawn = torch.randint(1 << 30, (blocks, config.sparse_random), generator=generator, device="cpu")
         self.register_buffer("drawn", drawn, persistent=False)
 
     def sees(self, query_positions: Tensor, key_positions: Tensor) -> Bool[Tensor, "*place"]:

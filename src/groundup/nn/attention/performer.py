@@ -87,9 +87,8 @@ def causal_sums(
     ids = torch.zeros(len(query), query.shape[3], dtype=torch.long, device=query.device) if document_ids is None else document_ids
     state = query.new_zeros(*key.shape[:2], key.shape[-1], value.shape[-1])
     parts, before = [], ids[:, 0]
-    for q, k, v, document in zip(
-        query.split(_CHUNK, 3), key.split(_CHUNK, 2), value.split(_CHUNK, 2), ids.split(_CHUNK, 1), strict=True
-    ):
+    cuts = (torch.split(x, _CHUNK, dim) for x, dim in ((query, 3), (key, 2), (value, 2), (ids, 1)))
+    for q, k, v, document in zip(*cuts, strict=True):
         inside = (document[:, :, None] == document[:, None, :]).tril(diagonal)[:, None, None]
         goes_on = (document == before[:, None])[:, None, None, :, None]
         weights = (q @ k.transpose(-2, -1)[:, :, None]) * inside
@@ -123,4 +122,5 @@ def orthogonal_features(num_features: int, head_dim: int, generator: torch.Gener
         directions, triangle = torch.linalg.qr(torch.randn(head_dim, head_dim, generator=generator, device="cpu"))
         blocks.append((directions * triangle.diagonal().sign()).T)  # without the signs some directions are likelier (Mezzadri 2007)
     lengths = torch.randn(num_features, head_dim, generator=generator, device="cpu").norm(dim=1, keepdim=True)
-    return torch.cat(blocks)[:num_features] * lengths
+    drawn: Tensor = torch.cat(blocks)[:num_features] * lengths
+    return drawn

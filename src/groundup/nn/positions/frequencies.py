@@ -28,7 +28,8 @@ def plain(config: ModelConfig, theta: float | None = None) -> Float[Tensor, " ha
     """Return theta^(-2i/d) for each pair i of the d dims that turn."""
     dims = config.rotary_dims
     exponents = torch.arange(0, dims, 2, dtype=torch.float32, device="cpu") / dims
-    return torch.as_tensor((theta or config.rope_theta) ** -exponents)
+    frequencies: Tensor = (theta or config.rope_theta) ** -exponents
+    return frequencies
 
 
 def unscaled(config: ModelConfig) -> Scaled:

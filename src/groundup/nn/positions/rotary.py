@@ -40,7 +40,7 @@ class RotaryPosition(Position):
             return self._turn(x, cos, sin)
 
         def turn_first(x: Tensor) -> Tensor:
-            first, rest = x.split([self._dims, self._rest], dim=-1)
+            first, rest = torch.split(x, [self._dims, self._rest], dim=-1)
             return torch.cat((self._turn(first, cos, sin), rest), dim=-1)
 
         return Effects(turn=turn_first if self._rest else turn_all)
