@@ -31,6 +31,12 @@ class LayerCache:
         self.length = end
         return self._keys[:, :, :end], self._values[:, :, :end]
 
+    def choose(self, rows: Int[Tensor, " new_batch"]) -> None:
+        """Hold these rows, in this order."""
+        self._keys, self._values = self._keys[rows], self._values[rows]
+        if self.source is not None:
+            self.source = (self.source[0][rows], self.source[1][rows])
+
 
 class KVCache:
     """The caches of all blocks of a decoder; 2 * num_layers * batch * max_len * num_kv_heads * head_dim numbers."""
@@ -46,3 +52,10 @@ class KVCache:
     def length(self) -> int:
         """Tokens held."""
         return self.layers[0].length
+
+    def choose(self, rows: Int[Tensor, " new_batch"]) -> None:
+        """Hold these rows, in this order; a row may come several times."""
+        for layer in self.layers:
+            layer.choose(rows)
+        self.document_ids = None if self.document_ids is None else self.document_ids[rows]
+        self.source_ids = None if self.source_ids is None else self.source_ids[rows]

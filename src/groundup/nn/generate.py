@@ -6,8 +6,7 @@ from itertools import islice, takewhile
 import torch
 
 from groundup.core.errors import ConfigError
-from groundup.nn.cache import KVCache
-from groundup.nn.config import ModelConfig
+from groundup.nn.decoding import Decoding, checked_count
 from groundup.nn.sampling import Sampler
 from groundup.nn.transformer import Inputs, Transformer
 
@@ -19,49 +18,84 @@ def generate(
     sampler: Sampler,
     eos_id: int | None = None,
     *,
+    start_ids: Sequence[int] = (),
     use_cache: bool = True,
 ) -> Iterator[int]:
     """Return an iterator over new tokens as they are made: at most `max_new_tokens` (None: as many as fit), ending before `eos_id`.
 
-    Raises ConfigError at once if the prompt is empty, holds a token outside the vocabulary, or is with the new tokens longer than
-    the model's max_seq_len: positions beyond it were never trained, and a prompt whose start is forgotten would go unseen.
+    In an encoder-decoder the prompt is the source, and what is made follows `start_ids`. Raises ConfigError at once for a prompt that
+    cannot be continued (see `checked_count`).
     """
-    count = _checked_count(model.config, prompt_ids, max_new_tokens)
-    weight = model.head.weight
-    cache = KVCache(model.config, 1, len(prompt_ids) + count, weight.dtype, weight.device) if use_cache else None
-    new_tokens = islice(_decode(model, list(prompt_ids), sampler, cache), count)
-    return takewhile(lambda token: token != eos_id, new_tokens)
+    count = checked_count(model.config, prompt_ids, max_new_tokens, start_ids)
+    decoding = Decoding(model, [prompt_ids], count, start_ids, use_cache=use_cache)
+    seen = [*start_ids] if model.config.shape == "encoder_decoder" else [*prompt_ids]
+    return takewhile(lambda token: token != eos_id, islice(_tokens(decoding, sampler, seen, model), count))
 
 
-def _checked_count(config: ModelConfig, prompt_ids: Sequence[int], max_new_tokens: int | None) -> int:
-    """Return how many tokens to make, or raise ConfigError (see `generate`)."""
-    if not prompt_ids:
-        raise ConfigError("the prompt has no tokens; give some text, or start from the end-of-document token")
-    outside = [token for token in prompt_ids if not 0 <= token < config.vocab_size]
-    if outside:
-        raise ConfigError(f"token {outside[0]} of the prompt is outside the model's vocabulary of {config.vocab_size:,}")
-    room = config.max_seq_len - len(prompt_ids)
-    count = max(room, 1) if max_new_tokens is None else max_new_tokens
-    if not 0 <= count <= room:
-        way_out = (
-            f"ask for 0 to {room} new tokens" if room > 0 else f"shorten the prompt to at most {config.max_seq_len - 1} tokens"
-        )
-        raise ConfigError(
-            f"a prompt of {len(prompt_ids):,} tokens and {count:,} new ones do not fit the model's length of "
-            f"{config.max_seq_len:,} tokens; {way_out}"
-        )
-    return count
-
-
-def _decode(model: Transformer, tokens: list[int], sampler: Sampler, cache: KVCache | None) -> Iterator[int]:
+def _tokens(decoding: Decoding, sampler: Sampler, seen: list[int], model: Transformer) -> Iterator[int]:
     """Yield new tokens without end."""
+    logits = decoding.start()
     while True:
-        unseen = tokens[cache.length :] if cache is not None else tokens
-        tokens.append(sampler(_next_logits(model, unseen, cache)))
-        yield tokens[-1]
+        seen.append(sampler(logits[0], seen))
+        yield seen[-1]
+        logits = decoding.step(torch.tensor(seen[-1:], device=model.head.weight.device))
+
+
+def generate_batch(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    samplers: Sequence[Sampler],
+    eos_id: int | None = None,
+    *,
+    start_ids: Sequence[int] = (),
+) -> list[list[int]]:
+    """Return what follows each prompt, made together: the tokens that `generate` makes for it alone, up to rounding.
+
+    Prompts may be of unequal lengths; the longest decides what fits. Each has a sampler, and so a random stream, of its own.
+    """
+    if len(samplers) != len(prompts) or not prompts:
+        raise ConfigError(f"{len(prompts)} prompts and {len(samplers)} samplers: give at least one prompt, and a sampler for each")
+    longest = max(prompts, key=len)
+    count = checked_count(model.config, longest, max_new_tokens, start_ids)
+    for prompt in prompts:
+        checked_count(model.config, prompt, count, start_ids)
+    decoding = Decoding(model, prompts, count, start_ids)
+    both = model.config.shape == "encoder_decoder"
+    seen = [list(start_ids if both else prompt) for prompt in prompts]
+    made: list[list[int]] = [[] for _ in prompts]
+    open_rows = set(range(len(prompts)))
+    logits = decoding.start() if count else None
+    for number in range(count):
+        assert logits is not None
+        chosen = [0] * len(prompts)
+        for row in sorted(open_rows):
+            chosen[row] = samplers[row](logits[row], seen[row])
+            seen[row].append(chosen[row])
+            if chosen[row] == eos_id:
+                open_rows.remove(row)
+            else:
+                made[row].append(chosen[row])
+        if not open_rows or number + 1 == count:
+            break
+        logits = decoding.step(torch.tensor(chosen, device=logits.device))
+    return made
 
 
 @torch.inference_mode()
-def _next_logits(model: Transformer, tokens: list[int], cache: KVCache | None) -> torch.Tensor:
-    batch = torch.tensor([tokens], device=model.head.weight.device)
-    return model.head(model.hidden(Inputs(batch), cache)[0, -1])  # type: ignore[no-any-return]
+def fill_masks(model: Transformer, tokens: Sequence[int], mask_id: int, top: int = 5) -> list[list[tuple[int, float]]]:
+    """Return for each masked token the `top` likeliest tokens with their probabilities, likeliest first.
+
+    Raises ConfigError if the model is no encoder, or nothing is masked.
+    """
+    if model.config.shape != "encoder":
+        raise ConfigError(f"shape='{model.config.shape}' predicts what follows; masked tokens are filled by an encoder")
+    places = [place for place, token in enumerate(tokens) if token == mask_id]
+    if not places:
+        raise ConfigError(f"no token of the text is the mask (token {mask_id}); put one where a token is to be found")
+    if not 1 <= top <= model.config.vocab_size:
+        raise ConfigError(f"top={top} must be from 1 to the vocabulary's {model.config.vocab_size:,}")
+    batch = torch.tensor([list(tokens)], device=model.head.weight.device)
+    hidden = model.hidden(Inputs(batch))[0, places]
+    probs, ids = torch.softmax(model.head(hidden).float(), dim=-1).topk(top)
+    return [list(zip(*pair, strict=True)) for pair in zip(ids.tolist(), probs.tolist(), strict=True)]

@@ -18,8 +18,8 @@ class SdpaAttention(Mechanism):
 
     def prepare(self, view: View, bias: Bias | None, dtype: torch.dtype) -> Tensor | bool:
         """Return a mask to add to the scores, or, where nothing but the order is to be known, whether attention is causal."""
-        if bias is None and not view.hides() and not (view.causal and view.start):
-            return view.causal
+        if bias is None and not view.hides() and not (view.causal and view.start and len(view.query_positions) > 1):
+            return view.causal and not view.start
         return dense_bias(view.visible(), view, bias, dtype)
 
     def forward(
