@@ -31,6 +31,7 @@ def test_overrides_reach_every_depth() -> None:
         (["budget=null"], "budget.minutes, or the size"),
         (["model.dim=64"], "go together"),
         (["pretrain.batch_tokens=1000"], "nearest that is: 1,024"),
+        (["pretrain.batch_tokens=8589934592"], "less than or equal to 4294967296"),
         (["pretrain.micro_batch=5"], "does not divide"),
         (["curate.sources.9.weight=1"], "not a position in a list of 2"),
         (["noequals"], "key=value"),

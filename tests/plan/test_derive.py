@@ -8,12 +8,12 @@ from groundup.core.errors import BudgetError, ConfigError
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.memory import training_memory
 from groundup.nn.config import ModelConfig
-from groundup.plan.choose import Situation
+from groundup.plan.choose import Situation, divisors
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import Machine
 from groundup.plan.probe import Probe
-from groundup.train.config import TrainConfig
+from groundup.train.config import MAX_BATCH_TOKENS, TrainConfig
 
 SPEED = 3e11
 OVERHEAD_S = 0.02
@@ -154,6 +154,19 @@ def test_micro_batch_shrinks_until_it_fits():
     tight, _ = derive(plan_config(size=size), situation(memory_bytes=300_000_000), FormulaProbe())
     assert tight.micro_batch < roomy.micro_batch == 8
     assert 16 % tight.micro_batch == 0
+
+
+@given(st.integers(1, 3000))
+def test_divisors_are_all_there_and_rise(number):
+    assert divisors(number) == [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+@pytest.mark.parametrize("number", [MAX_BATCH_TOKENS, MAX_BATCH_TOKENS - 5])
+def test_divisors_of_the_largest_batch_are_found_in_the_square_root_of_its_size(number, monkeypatch):
+    tried = []
+    monkeypatch.setattr("groundup.plan.choose.range", lambda *ends: tried.append(ends) or range(*ends), raising=False)
+    assert divisors(number)[-1] == number
+    assert sum(stop - start for start, stop in tried) <= 1 << 16
 
 
 def test_a_gpu_takes_the_whole_batch_at_once():

@@ -1,5 +1,6 @@
 """Choose what to train before anything is timed: precision, batch split and the shape with the lowest predicted loss."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -67,10 +68,17 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
 
 def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:
     """Return the even splits of the batch, the best first: on a CPU the smallest of MICRO_BATCH_TOKENS, elsewhere the largest."""
-    splits = [number for number in range(1, train.batch_sequences + 1) if train.batch_sequences % number == 0]
+    splits = divisors(train.batch_sequences)
     enough = [number for number in splits if number * train.seq_len >= MICRO_BATCH_TOKENS] or splits[-1:]
     first = enough[0] if situation.device == "cpu" else splits[-1]
     return [number for number in reversed(splits) if number <= first]
+
+
+def divisors(number: int) -> list[int]:
+    """Return all divisors, ascending; takes the square root of `number` in steps."""
+    small = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
+    large = [number // divisor for divisor in reversed(small) if divisor**2 != number]
+    return small + large
 
 
 def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Workload], why: list[str]) -> Workload:

@@ -8,6 +8,8 @@ from groundup.core.config import Config
 from groundup.nn.config import AttentionKernel
 
 Precision = Literal["auto", "fp32", "bf16"]
+MAX_BATCH_TOKENS = 1 << 32
+"""Hundreds of times the largest batches of published runs (Llama 3: 16 M tokens)."""
 LEARNING_RATE_WIDTH = 0.5
 """Peak learning rate times width, where the recipe leaves the rate open (docs/log.md)."""
 
@@ -42,7 +44,9 @@ class TrainConfig(Config):
     """One training run of a causal language model."""
 
     seq_len: int = Field(default=256, gt=0, description="tokens a sequence is trained on")
-    batch_tokens: int = Field(default=4096, gt=0, description="tokens an optimizer step sees; a multiple of seq_len")
+    batch_tokens: int = Field(
+        default=4096, gt=0, le=MAX_BATCH_TOKENS, description="tokens an optimizer step sees; a multiple of seq_len"
+    )
     micro_batch: int | None = Field(default=None, gt=0, description="sequences a backward pass sees; null: chosen by the plan")
     steps: int | None = Field(default=None, gt=0, description="optimizer steps; null: derived from the budget")
     optimizer: OptimizerConfig = OptimizerConfig()
