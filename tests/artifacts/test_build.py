@@ -158,3 +158,10 @@ def test_any_bytes_as_manifest_are_a_clear_error(tmp_path: Path, raw: bytes) -> 
     (tmp_path / MANIFEST).write_bytes(raw)
     with pytest.raises(ArtifactError, match="manifest"):
         read_manifest(tmp_path)
+
+
+def test_the_revision_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(order(tmp_path / "a"), run, replace=False)
+    monkeypatch.setattr("subprocess.run", pytest.fail)
+    make(order(tmp_path / "b"), run, replace=False)
+    assert read_manifest(tmp_path / "a").revision == read_manifest(tmp_path / "b").revision

@@ -1,6 +1,7 @@
 """Make an artifact once: skip what is made, clear what a kill left behind, write the manifest last."""
 
 import contextlib
+import functools
 import json
 import os
 import platform
@@ -227,6 +228,7 @@ def _entries(folder: Path, volatile: frozenset[str]) -> dict[str, FileEntry]:
     return entries
 
 
+@functools.cache
 def _revision() -> str | None:
     """Return the git commit of the code, if it runs from a checkout."""
     root = Path(__file__).parents[3]
