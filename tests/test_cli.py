@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from groundup.artifacts.build import INCOMPLETE
 from groundup.recipe import SHIPPED, load_recipe
 from lines import content_hashes, write_recipe
 
@@ -148,6 +149,24 @@ def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
     whole = [word if word != str(line / "stopped") else str(line / "whole") for word in words]
     assert subprocess.run(whole, env=ENV, check=False).returncode == 0
     assert content_hashes(line / "stopped") == content_hashes(line / "whole")
+
+
+@pytest.mark.parametrize("stage", ["plan", "evaluate"])
+def test_sigterm_outside_training_ends_with_a_word_and_leaves_nothing_running(line: Path, stage: str) -> None:
+    out = line / f"ended-in-{stage}"
+    words = [sys.executable, "-m", "groundup", "run", str(line / "recipe.yaml"), "--out", str(out), "--quiet"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV, start_new_session=True) as process:
+        while process.poll() is None and not (out / stage / INCOMPLETE).is_file():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert "stopped; the same command goes on" in said
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert subprocess.run(words, env=ENV, check=False).returncode == 0
+    assert content_hashes(out) == content_hashes(line / "run")
 
 
 def test_names_are_no_markup_and_line_numbers_no_emoji(line: Path) -> None:

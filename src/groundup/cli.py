@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -376,6 +377,7 @@ def main() -> None:
     """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal cannot show
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     stopped = "stopped; the same command goes on from what is finished"
     try:
         app()
