@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from builders import build, build_documents, build_shards, build_tokenizer, build_training_run, word_salad
 from groundup.artifacts.checkpoint import TrainingRun
@@ -17,6 +18,7 @@ from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.held_out import choose_held_out
 from groundup.evaluate.run import run
 from groundup.evaluate.text import evaluate_text, read_texts
+from groundup.nn.threads import threads
 
 VALIDATION = [Document(f"{'ab'[i % 2]}/v{i}", text, "ab"[i % 2]) for i, text in enumerate([word_salad(400, 9), "x", "", "end\n"])]
 CONFIG = EvaluateConfig(prompts=("The array", ""), sample_tokens=8)
@@ -64,6 +66,21 @@ def test_result_counts_everything_once(evaluation: Evaluation, line: Line) -> No
 
 def test_same_inputs_give_the_same_bytes(evaluation: Evaluation, line: Line, tmp_path: Path) -> None:
     assert line.evaluate(tmp_path / "evaluate").content_hash == evaluation.content_hash
+
+
+def test_what_ran_before_in_the_process_does_not_change_the_threads(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text(word_salad(50))
+    seen = []
+    for module in ("run", "text"):
+        monkeypatch.setattr(f"groundup.evaluate.{module}.score_documents", lambda *_: seen.append(torch.get_num_threads()) or 1 / 0)
+    with threads(2):
+        for score in (line.evaluate, lambda _: evaluate_text(line.run.final, tmp_path / "text.txt", "cpu", EvaluateConfig())):
+            with pytest.raises(ZeroDivisionError):
+                score(tmp_path / "evaluate")
+            assert torch.get_num_threads() == 2
+    assert seen == [1, 1]
 
 
 def test_only_the_asked_baselines_are_made(line: Line, tmp_path: Path) -> None:

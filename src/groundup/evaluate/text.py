@@ -13,6 +13,7 @@ from groundup.evaluate.bits_per_byte import Score, score_documents
 from groundup.evaluate.config import EvaluateConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.load import load_model
+from groundup.nn.threads import threads_of
 
 TEXT_ENDINGS = (".txt", ".md")
 
@@ -26,7 +27,8 @@ def evaluate_text(checkpoint: Checkpoint, path: Path, device: str, config: Evalu
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     model = load_model(checkpoint, resolve_device(device))
     documents = [np.array([*ids, tokenizer.eos_id], np.uint32) for ids in tokenizer.encode_batch(texts)]
-    nats = score_documents(model, documents, tokenizer.eos_id, config.stride, config.batch)
+    with threads_of(checkpoint):
+        nats = score_documents(model, documents, tokenizer.eos_id, config.stride, config.batch)
     num_bytes = sum(len(text.encode()) for text in texts)
     return Score(float(nats.sum()), sum(map(len, documents)), num_bytes, len(documents)).summary()
 
