@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from groundup.artifacts.build import INCOMPLETE
+from groundup.artifacts.place import INCOMPLETE
 from groundup.recipe import SHIPPED, load_recipe
 from lines import content_hashes, write_recipe
 

@@ -152,6 +152,18 @@ def test_preview_knows_what_is_made_anew(line: Path) -> None:
     assert [verb for verb, step in steps.items() if step != "skip"] == ["evaluate", "export"]
 
 
+def test_a_damaged_manifest_and_a_changed_decision_are_remade_by_the_line(line: Path) -> None:
+    folder = line / "mended"
+    shutil.copytree(line / "run", folder)
+    before = content_hashes(line / "run")
+    (folder / "encode" / "manifest.json").write_text("{")
+    plan = folder / "plan" / "plan.json"
+    plan.write_text(plan.read_text().replace('"steps": 30', '"steps": 31'))
+    made = api.run(line / "recipe.yaml", folder, until="pretrain").made
+    assert [verb for verb, is_new in made.items() if is_new] == ["encode", "plan"]
+    assert content_hashes(folder) == before
+
+
 def test_a_lost_old_checkpoint_does_not_cost_the_training(line: Path) -> None:
     folder = line / "lost"
     shutil.copytree(line / "run", folder)

@@ -202,6 +202,24 @@ def test_a_damaged_file_is_named(tmp_path: Path, file: str, content: str) -> Non
         write_report(run)
 
 
+@pytest.mark.parametrize("stage", ["curate", "encode", "plan", "export"])
+def test_a_stage_that_is_not_whole_is_named_and_the_rest_shown(run: Path, stage: str) -> None:
+    (run / stage / "manifest.json").write_text("{")
+    text = Page(write_report(run).read_text()).text
+    assert f"Damaged and left out: {run / stage / 'manifest.json'}" in text
+    assert "--from STAGE" in text
+    assert "bits per byte" in text
+    assert "Not finished yet" not in text
+
+
+def test_a_run_of_damaged_stages_alone_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "demo", until="tokenizer")
+    (run / "curate" / "manifest.json").write_text("{")
+    (run / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(ArtifactError, match=r"(?s)curate/manifest\.json: not valid.*tokenizer\.json: missing"):
+        write_report(run)
+
+
 def test_a_damaged_line_of_metrics_is_named(run: Path) -> None:
     (run / "pretrain" / "manifest.json").unlink()
     metrics = run / "pretrain" / "metrics.jsonl"

@@ -3,6 +3,9 @@
 Each says what is wrong, the values that clash, where (dotted key, or file:line), and the way out. The class decides the exit code.
 """
 
+REMAKE = "remake it: the same command with --force, or 'groundup run' with --from STAGE"
+"""The way out of damage."""
+
 
 class GroundupError(Exception):
     """Base of all errors that groundup raises on purpose."""
