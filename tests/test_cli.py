@@ -64,7 +64,7 @@ def test_explain_curate_tokenizer_encode_plan_one_by_one(line: Path) -> None:
         ("encode", "--input", line / "c", "--tokenizer", line / "t", "--out", line / "e"),
         ("plan", "recipe", line / "recipe.yaml", "--input", line / "e", "--out", line / "p"),
         ("evaluate", line / "run", "--text", line / "texts" / "random.txt"),
-        ("generate", line / "run", "--prompt", "def f(", "--greedy", "--max-new-tokens", "8"),
+        ("generate", line / "run", "--prompt", "def f(", "--greedy"),
         ("export", line / "run", "--out", line / "x"),
         ("report", line / "run", "--out", line / "page.html"),
         ("doctor",),
@@ -245,3 +245,10 @@ def test_options_that_a_recipe_overrules_are_refused(line: Path) -> None:
     done = groundup(*words)
     assert done.returncode == 2, done.stderr
     assert "--validation, --seed: no effect beside --recipe" in done.stderr
+
+
+def test_what_greedy_leaves_without_effect_is_refused(line: Path) -> None:
+    for words in (("--greedy", "--temperature", "0.7"), ("--greedy", "--top-p", "0.95"), ("--temperature", "0", "--top-k", "5")):
+        done = groundup("generate", line / "run", "--prompt", "def f(", *words)
+        assert done.returncode == 2, done.stderr
+        assert "would have no effect" in done.stderr

@@ -183,17 +183,30 @@ def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None,
 def generate(
     checkpoint: Path,
     prompt: str,
-    temperature: float = 0.7,
+    temperature: float | None = None,
     top_k: int | None = None,
-    top_p: float = 0.95,
+    top_p: float | None = None,
     seed: int = 0,
-    max_new_tokens: int | None = 100,
+    max_new_tokens: int | None = None,
     device: str = "auto",
+    greedy: bool = False,
 ) -> Iterator[str]:
-    """Return an iterator over pieces of text that follow the prompt; temperature 0 takes the most probable token each time."""
+    """Return an iterator over pieces of text that follow the prompt: `max_new_tokens`, by default as many as fit, at most 100.
+
+    They are sampled with temperature 0.7 and top_p 0.95 unless other values are said. Greedy (or temperature 0) takes the most
+    probable token each time; values said beside it have no effect and raise ConfigError.
+    """
     writer = importlib.import_module("groundup.nn.text")
     pieces: Iterator[str] = writer.continue_text(
-        find_checkpoint(checkpoint), prompt, temperature, top_k, top_p, seed, max_new_tokens, device
+        find_checkpoint(checkpoint),
+        prompt,
+        greedy=greedy,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        device=device,
     )
     return pieces
 

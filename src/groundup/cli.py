@@ -317,18 +317,20 @@ def generate(
     checkpoint: CheckpointPath,
     prompt: Annotated[str, typer.Option("--prompt", help="The start of the text.")],
     greedy: Annotated[bool, typer.Option("--greedy", help="Always the most probable token.")] = False,
-    temperature: Annotated[float, typer.Option(help="Above 1 more varied, below 1 more sure.")] = 0.7,
+    temperature: Annotated[float | None, typer.Option(help="Above 1 more varied, below 1 more sure; default 0.7.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Sample among the k most probable tokens.")] = None,
-    top_p: Annotated[float, typer.Option(help="Sample among the most probable tokens that hold this share.")] = 0.95,
+    top_p: Annotated[
+        float | None, typer.Option(help="Sample among the most probable tokens that hold this share; default 0.95.")
+    ] = None,
     seed: int = 0,
-    max_new_tokens: Annotated[int, typer.Option(help="Tokens to add at most.")] = 100,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Tokens to add at most; default as many as fit, at most 100.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Go on with a prompt, token by token."""
     set_quiet(quiet)
-    stream = api.generate(checkpoint, prompt, 0.0 if greedy else temperature, top_k, top_p, seed, max_new_tokens, device)
+    stream = api.generate(checkpoint, prompt, temperature, top_k, top_p, seed, max_new_tokens, device, greedy)
     if as_json:
         text = "".join(stream)
         _print({"prompt": prompt, "text": text}, True, None)
