@@ -1,11 +1,17 @@
 """Decisions on a machine whose speeds are given by formula, so that they can be checked exactly."""
 
+import io
+import math
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from groundup.core.errors import BudgetError, ConfigError
 from groundup.estimate.flops import flops_per_token
+from groundup.estimate.laws import SMALL_RUNS
 from groundup.estimate.memory import training_memory
 from groundup.nn.config import ModelConfig
 from groundup.plan.choose import Situation, divisors
@@ -13,6 +19,7 @@ from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import Machine
 from groundup.plan.probe import Probe
+from groundup.plan.run import render
 from groundup.train.config import MAX_BATCH_TOKENS, TrainConfig
 
 SPEED = 3e11
@@ -104,8 +111,32 @@ def test_the_plan_keeps_to_the_budget(minutes):
 
 def test_every_choice_is_explained():
     _, forecast = derive(plan_config(), situation(), FormulaProbe())
-    for word in ("precision", "model", "micro-batch", "attention", "step time", "memory", "steps"):
+    for word in ("precision", "model", "micro-batch", "attention", "step time", "memory", "steps", "loss"):
         assert any(reason.startswith(word) for reason in forecast.why), word
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 16), st.integers(1, 8), st.integers(1, 5000), st.integers(300, 50_000))
+def test_a_forecast_loss_is_better_than_guessing_or_left_out(width, layers, steps, vocab_size):
+    config = plan_config(None, SizeConfig(dim=32 * width, num_layers=layers), steps=steps)
+    given_ = replace(situation(memory_bytes=10**12), vocab_size=vocab_size)
+    _, forecast = derive(config, given_, FormulaProbe())
+    assert forecast.loss is None or SMALL_RUNS.E < forecast.loss < math.log(vocab_size)
+
+
+@pytest.mark.parametrize(
+    ("dim", "layers", "steps", "vocab_size", "known"),
+    [(192, 3, 1000, 4096, True), (64, 2, 1000, 4096, False), (192, 3, 20, 4096, False), (192, 3, 1000, 512, False)],
+    ids=["a run like those of the law", "a tiny model", "a short run", "another vocabulary"],
+)
+def test_the_loss_is_forecast_within_the_fitted_range_alone(dim, layers, steps, vocab_size, known):
+    config = plan_config(None, SizeConfig(dim=dim, num_layers=layers), steps=steps)
+    decisions, forecast = derive(config, replace(situation(), vocab_size=vocab_size), FormulaProbe())
+    assert (forecast.loss is not None) == known
+    assert any("outside the fitted range: 900k to 4.2M parameters and 250k to 4.7M" in reason for reason in forecast.why) != known
+    table = Console(width=200, file=io.StringIO())
+    table.print(render(decisions, forecast))
+    assert ("no forecast: outside the fitted range" in table.file.getvalue()) != known
 
 
 def test_fixed_size_and_steps_are_kept_and_predicted():

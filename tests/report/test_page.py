@@ -75,6 +75,18 @@ def test_it_tells_the_whole_run(html: str) -> None:
         assert verb in text
 
 
+def test_a_plan_without_a_forecast_of_the_loss_says_so(html: str, tmp_path: Path) -> None:
+    def plan(folder: Path) -> None:
+        data = json.loads((folder / "forecast.json").read_text())
+        (folder / "forecast.json").write_text(json.dumps({**data, "loss": None}))
+
+    assert "about 4.31 nats per token" in Page(html).text
+    assert "held-out loss [nats/token]" in Page(html).text
+    text = Page(write_report(make_run(tmp_path / "demo", plan=plan)).read_text()).text
+    assert "no forecast: outside the fitted range" in text
+    assert "held-out loss [nats/token]" not in text
+
+
 def test_nothing_is_loaded_from_elsewhere(html: str) -> None:
     page = Page(html)
     for tag in ("script", "link", "img", "iframe", "object", "embed", "image", "form", "base"):

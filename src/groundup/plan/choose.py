@@ -98,9 +98,9 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
     )
     why.append(
         f"model: {describe(fitting[best].model)}, the lowest predicted loss of the family in {format_seconds(seconds)} "
-        f"({table} nats). The prediction: about {format_count(tokens)} tokens at the speed expected of this width, worth "
-        f"{format_count(effective_tokens(tokens, situation.unique_tokens))} fresh ones as there are "
-        f"{format_count(situation.unique_tokens)} of text; {law.source}."
+        f"({table} nats; sizes that the law was not fitted to it only ranks). The prediction: about {format_count(tokens)} tokens "
+        f"at the speed expected of this width, worth {format_count(effective_tokens(tokens, situation.unique_tokens))} fresh ones as "
+        f"there are {format_count(situation.unique_tokens)} of text; {law.source}."
     )
     return fitting[best]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundup.artifacts.plan import Decisions, Forecast
 from groundup.core.errors import BudgetError
-from groundup.core.units import format_bytes, format_seconds
+from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, training_memory
@@ -193,6 +193,24 @@ def _forecast(
         train_s=train_s,
         matmul_peak_flops_per_s=dict(situation.machine.matmul_peak_flops_per_s),
         mfu=per_token * batch_tokens / step_s / peak,
-        loss=law_for(params).loss(params, effective_tokens(tokens, situation.unique_tokens)),
+        loss=_loss(params, effective_tokens(tokens, situation.unique_tokens), situation.vocab_size, why),
         why=tuple(why),
     )
+
+
+def _loss(params: int, fresh_tokens: float, vocab_size: int, why: list[str]) -> float | None:
+    """Return the nats per token that the law of this size gives, None where its runs say nothing of such a one."""
+    law = law_for(params)
+    loss = law.loss(params, fresh_tokens)
+    if law.covers(params, fresh_tokens, vocab_size) and loss < math.log(vocab_size):
+        why.append(f"loss {loss:.2f} nats per token: {law.source}.")
+        return loss
+    ranges = " and ".join(
+        f"{format_count(float(low))} to {format_count(float(high))} {what}"
+        for (low, high), what in ((law.params, "parameters"), (law.tokens, "fresh tokens"))
+    )
+    why.append(
+        f"loss: no forecast. {format_count(params)} parameters, tokens worth {format_count(fresh_tokens)} fresh ones and a "
+        f"vocabulary of {vocab_size:,} are outside the fitted range: {ranges} with a vocabulary near {law.vocab_size:,} ({law.source})."
+    )
+    return None

@@ -61,6 +61,6 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
     )
     table.add_row("peak memory", f"{format_bytes(forecast.memory_bytes['total'])}: {parts}")
     table.add_row("time", f"{format_seconds(forecast.train_s)}, {format_seconds(forecast.step_s)} a step, MFU {forecast.mfu:.0%}")
-    if forecast.loss is not None:
-        table.add_row("loss", f"about {forecast.loss:.2f} nats per token")
+    loss = "no forecast: outside the fitted range" if forecast.loss is None else f"about {forecast.loss:.2f} nats per token"
+    table.add_row("loss", loss)
     return table
