@@ -93,14 +93,15 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
     law, losses = rank(fitting, situation, seconds)
     best = losses.index(min(losses))
     tokens = seconds * _prior_speed(fitting[best], situation)
+    fresh = effective_tokens(tokens, situation.unique_tokens)
     table = ", ".join(
         f"{format_count(total_parameters(candidate.model))}: {loss:.2f}" for candidate, loss in zip(fitting, losses, strict=True)
     )
     why.append(
         f"model: {describe(fitting[best].model)}, the lowest predicted loss of the family in {format_seconds(seconds)} "
         f"({table} nats; sizes that the law was not fitted to it only ranks). The prediction: about {format_count(tokens)} tokens "
-        f"at the speed expected of this width, worth {format_count(effective_tokens(tokens, situation.unique_tokens))} fresh ones as "
-        f"there are {format_count(situation.unique_tokens)} of text; {law.source}."
+        f"at the speed expected of this width, worth {format_count(fresh)} fresh ones as there are "
+        f"{format_count(situation.unique_tokens)} of text; {law.source}."
     )
     return fitting[best]
 

@@ -210,7 +210,7 @@ def _loss(params: int, fresh_tokens: float, vocab_size: int, why: list[str]) -> 
         for (low, high), what in ((law.params, "parameters"), (law.tokens, "fresh tokens"))
     )
     why.append(
-        f"loss: no forecast. {format_count(params)} parameters, tokens worth {format_count(fresh_tokens)} fresh ones and a "
-        f"vocabulary of {vocab_size:,} are outside the fitted range: {ranges} with a vocabulary near {law.vocab_size:,} ({law.source})."
+        f"loss: no forecast. {format_count(params)} parameters, tokens worth {format_count(fresh_tokens)} fresh ones and "
+        f"{vocab_size:,} kinds of tokens are outside the fitted range: {ranges}, near {law.vocab_size:,} kinds ({law.source})."
     )
     return None
