@@ -43,6 +43,12 @@ class StorageError(GroundupError):
     exit_code = 2
 
 
+class DivergedError(GroundupError):
+    """Training left the numbers that it can go on from: a loss or gradient is not finite."""
+
+    exit_code = 2
+
+
 class MissingExtraError(GroundupError):
     """An optional dependency is needed and not installed."""
 

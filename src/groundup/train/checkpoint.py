@@ -84,6 +84,10 @@ class CheckpointStore:
             return checkpoint.step
         return 0
 
+    def newest(self) -> Path | None:
+        """Return the folder of the newest finished checkpoint, None if there is none."""
+        return next((folder for folder in self._folders() if (folder / MANIFEST).is_file()), None)
+
     def _folders(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""
         return checkpoint_folders(self.root)[::-1]
