@@ -95,6 +95,27 @@ def test_out_in_use_is_refused_and_force_replaces(line: Path) -> None:
     assert groundup(*words, "--vocab-size", "401", "--force").returncode == 0
 
 
+def test_dry_run_refuses_what_the_real_run_would(line: Path) -> None:
+    mine = line / "not-groundups"
+    mine.mkdir()
+    (mine / "mine.txt").write_text("mine")
+    docs, tokens = line / "run" / "curate", line / "run" / "tokenizer"
+    for words in (
+        ("tokenizer", "train", "--input", docs, "--out", mine),
+        ("tokenizer", "train", "--input", docs, "--out", mine, "--force"),
+        ("tokenizer", "train", "--input", docs, "--vocab-size", "333", "--out", tokens),
+        ("encode", "--input", docs, "--tokenizer", tokens, "--out", tokens, "--force"),
+        ("pretrain", line / "recipe.yaml", "--out", mine),
+        ("pretrain", line / "recipe.yaml", "--out", line / "unborn", "--resume"),
+    ):
+        dry, real = groundup(*words, "--dry-run"), groundup(*words)
+        assert (dry.returncode, real.returncode) == (2, 2), dry.stderr + real.stderr
+        assert dry.stderr == real.stderr.splitlines(keepends=True)[-1]
+    assert [path.name for path in mine.iterdir()] == ["mine.txt"]
+    replaced = groundup("tokenizer", "train", "--input", docs, "--vocab-size", "333", "--out", tokens, "--force", "--dry-run")
+    assert replaced.stdout == f"would replace {tokens}\n"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -288,7 +288,7 @@ def pretrain(
     set_quiet(quiet)
     loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
-        steps = api.preview_pretrain(loaded, out)
+        steps = api.preview_pretrain(loaded, out, resume, force)
         _print({"out": str(out), "stages": steps}, as_json, "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()))
         return
     trained = api.pretrain(loaded, out, resume, force)
@@ -368,7 +368,7 @@ def export(
 def _make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> bool:
     """Carry out the order; with `dry_run` only say what would be done, and return False."""
     if dry_run:
-        preview = orders.preview(order)
+        preview = orders.preview(order, force)
         _print(preview, as_json, f"would {preview['action']} {preview['out']}")
         return False
     orders.carry_out(order, force)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from rich.text import Text
 from rich.tree import Tree
 
+from groundup.artifacts.aside import is_aside
 from groundup.artifacts.manifest import MANIFEST, InputEntry, Manifest, content_hash, read_manifest
 from groundup.artifacts.place import TIMINGS
 from groundup.core.errors import REMAKE, ArtifactError
@@ -99,13 +100,18 @@ def lineage(path: Path, verify: bool = False) -> Lineage:
 def stage_folders(run: Path) -> list[Path]:
     """Return the folders directly in `run` that hold a manifest, each after those it was made from.
 
-    What a manifest that cannot be read was made from is not known; the folder is there all the same.
+    Those that were moved aside are left out. What a manifest that cannot be read was made from is not known; the folder is there
+    all the same.
     """
     inputs: dict[str, list[str]] = {}
     for file in sorted(run.glob(f"*/{MANIFEST}")):
         inputs[file.parent.name] = []
         with contextlib.suppress(ArtifactError):
-            inputs[file.parent.name] = sorted(read_manifest(file.parent).inputs)
+            manifest = read_manifest(file.parent)
+            if is_aside(file.parent, manifest):
+                del inputs[file.parent.name]
+            else:
+                inputs[file.parent.name] = sorted(manifest.inputs)
     graph = {name: [entry for entry in entries if entry in inputs] for name, entries in inputs.items()}
     try:
         return [run / name for name in TopologicalSorter(graph).static_order()]

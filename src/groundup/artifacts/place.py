@@ -49,6 +49,13 @@ class Place:
                 else:
                     path.unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """Remove the folder; its marker last, so that a kill in between leaves what is known as unfinished."""
+        self.clear()
+        with storage_errors(self.path):
+            (self.path / INCOMPLETE).unlink(missing_ok=True)
+            self.path.rmdir()
+
 
 def look(folder: Path) -> Place:
     """Return what lies in the folder, nothing if there is none; raise ArtifactError if it holds files that are not groundup's."""
