@@ -1,8 +1,8 @@
 """The settings of a training run."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from groundup.core.config import Config
 from groundup.nn.config import AttentionKernel
@@ -37,7 +37,19 @@ class ScheduleConfig(Config):
 
     name: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="shape of the decay after the warm-up")
     warmup_fraction: float = Field(default=0.05, ge=0, le=1, description="share of all steps spent warming up")
-    floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak")
+    floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak; not with constant")
+
+    @model_validator(mode="after")
+    def _check_floor(self) -> Self:
+        if self.name == "constant" and "floor" in self.model_fields_set:
+            raise ValueError(f"name=constant never decays, so floor={self.floor:g} would have no effect; leave floor out, or decay")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_idle(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write no floor that has no effect, so that what was written can be read."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if (self.name, name) != ("constant", "floor")}
 
 
 class TrainConfig(Config):
