@@ -38,7 +38,7 @@ RECIPE_FILE = "recipe.resolved.yaml"
 def run(config: TrainConfig, job: Job) -> Outcome:
     """Train as the plan decided; go on from the newest checkpoint that an earlier try left in `job.out`."""
     plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
-    _check_tokenizer(shards, tokenizer)
+    shards.check_tokenizer(tokenizer.content_hash)
     _check_vocabulary(plan, shards)
     if job.recipe is not None:
         write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
@@ -78,14 +78,6 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
         volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, *manifests}),
     )
-
-
-def _check_tokenizer(shards: TokenShards, tokenizer: Tokenizer) -> None:
-    if shards.info.tokenizer_hash != tokenizer.content_hash:
-        raise ArtifactError(
-            f"{shards.path}: its tokens were made by tokenizer {shards.info.tokenizer_hash[:12]}, but {tokenizer.path} is "
-            f"{tokenizer.content_hash[:12]}; encode the documents again with this tokenizer, or give the one they were made with"
-        )
 
 
 def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:
