@@ -89,6 +89,21 @@ def test_memory_has_the_measured_share_of_the_allocator():
     assert memory["process"] == 300_000_000
 
 
+@pytest.mark.parametrize(("device", "held"), [("cpu", 300_000_000), ("mps", 300_000_000), ("cuda", 0)])
+def test_the_process_counts_where_tensors_live_in_its_memory(device, held):
+    config = plan_config(None, SizeConfig(dim=128, num_layers=2), steps=20, micro_batch=4)
+    decisions, forecast = derive(config, situation(device=device), FormulaProbe())
+    parts = {name: size for name, size in forecast.memory_bytes.items() if name != "total"}
+    assert parts["process"] == held
+    assert forecast.memory_bytes["total"] == sum(parts.values())
+    words = [reason for reason in forecast.why if reason.startswith("memory")]
+    assert ("the process with its libraries" in words[0]) == bool(held)
+    table = Console(width=300, file=io.StringIO())
+    table.print(render(decisions, forecast))
+    assert ("process 300 MB" in table.file.getvalue()) == bool(held)
+    assert "process 0" not in table.file.getvalue()
+
+
 def test_the_same_situation_gives_the_same_plan():
     assert derive(plan_config(), situation(), FormulaProbe()) == derive(plan_config(), situation(), FormulaProbe())
 
@@ -231,4 +246,6 @@ def test_a_budget_for_no_steps_names_the_least_that_is_needed():
 
 def test_heads_that_do_not_divide_the_width_are_an_error():
     with pytest.raises(ConfigError, match=r"dim=100.*num_heads=3"):
-        derive(plan_config(size=SizeConfig(dim=100, num_layers=2, num_heads=3)), situation(), FormulaProbe())
+        SizeConfig.parse({"dim": 100, "num_layers": 2, "num_heads": 3}, "model")
+    with pytest.raises(ConfigError, match=r"num_heads=1 .*num_kv_heads=3"):
+        derive(plan_config(size=SizeConfig(dim=50, num_layers=2, num_kv_heads=3)), situation(), FormulaProbe())

@@ -38,6 +38,11 @@ class Situation:
     process_bytes: int
     """Resident memory of this process with its libraries loaded and nothing of the model."""
 
+    @property
+    def held_bytes(self) -> int:
+        """What the process holds of the memory that tensors live in: a CUDA card has its own."""
+        return 0 if self.device == "cuda" else self.process_bytes
+
 
 def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -> RunPrecision:
     """Return what matrices are multiplied in: bf16 where that is clearly faster."""

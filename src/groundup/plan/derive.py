@@ -117,9 +117,10 @@ def _memory(workload: Workload, situation: Situation, probe: Probe, why: list[st
     other = _at_depth(workload, _probe_depths(workload.model.num_layers)[1])
     growth = probe.memory_growth(other)
     share = allocator_share_of(other, growth)
-    memory = training_memory(workload, situation.process_bytes, share)
+    memory = training_memory(workload, situation.held_bytes, share)
+    held = "the process with its libraries, " if situation.held_bytes else ""
     why.append(
-        f"memory {format_bytes(memory['total'])}: the process with its libraries, the tensors counted one by one, and "
+        f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and "
         f"{share:.0%} of what comes and goes in a step for the gaps that the allocator leaves, as measured with "
         f"{other.model.num_layers} layers, which took {format_bytes(growth)}."
     )

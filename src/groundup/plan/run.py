@@ -1,5 +1,6 @@
 """The plan stage: decide what to train before the first step, and say what it will take."""
 
+import torch
 from rich.table import Table
 
 from groundup.artifacts.build import Job, Outcome
@@ -30,7 +31,7 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     machine = measure_machine(device)
     probe = StepProbe(config.pretrain, device)
     probe.load_libraries()
-    process_bytes = settled_bytes(device)
+    process_bytes = settled_bytes(torch.device("cpu"))
     situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, process_bytes)
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads):
@@ -57,7 +58,7 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
         "kernels", f"{decisions.precision}, attention {decisions.attention}, {decisions.num_threads} threads, {decisions.device}"
     )
     parts = ", ".join(
-        f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if name != "total"
+        f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if size and name != "total"
     )
     table.add_row("peak memory", f"{format_bytes(forecast.memory_bytes['total'])}: {parts}")
     table.add_row("time", f"{format_seconds(forecast.train_s)}, {format_seconds(forecast.step_s)} a step, MFU {forecast.mfu:.0%}")
