@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from groundup.estimate.memory import Workload
+from groundup.nn.threads import threads
 from groundup.nn.transformer import Transformer
 from groundup.plan.choose import Situation
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
-from groundup.plan.machine import measure_machine, settled_bytes, threads
+from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe, made_up_batch
 from groundup.train.config import TrainConfig
 from groundup.train.memory import PeakMemory

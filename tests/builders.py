@@ -138,7 +138,7 @@ def build_training_run(out: Path, tokenizer: Tokenizer, seed: int = 0, **changes
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, job.out / WEIGHTS_FILE)
         write_json(job.out / MODEL_CONFIG_FILE, config.model_dump(mode="json"))
         write_bytes(job.out / TOKENIZER_FILE, tokenizer.file.read_bytes())
-        return Outcome({"step": 1, "tokens": 0})
+        return Outcome({"step": 1, "tokens": 0, "num_threads": 1})
 
     def write_run(_: Config, job: Job) -> Outcome:
         build(Checkpoint, job.out / CHECKPOINTS / "step-1", write_checkpoint)

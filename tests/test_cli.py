@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from groundup.artifacts.place import INCOMPLETE
 from groundup.recipe import SHIPPED, load_recipe
 from lines import content_hashes, write_recipe
 
@@ -63,7 +64,7 @@ def test_explain_curate_tokenizer_encode_plan_one_by_one(line: Path) -> None:
         ("encode", "--input", line / "c", "--tokenizer", line / "t", "--out", line / "e"),
         ("plan", "recipe", line / "recipe.yaml", "--input", line / "e", "--out", line / "p"),
         ("evaluate", line / "run", "--text", line / "texts" / "random.txt"),
-        ("generate", line / "run", "--prompt", "def f(", "--greedy", "--max-new-tokens", "8"),
+        ("generate", line / "run", "--prompt", "def f(", "--greedy"),
         ("export", line / "run", "--out", line / "x"),
         ("report", line / "run", "--out", line / "page.html"),
         ("doctor",),
@@ -92,6 +93,27 @@ def test_out_in_use_is_refused_and_force_replaces(line: Path) -> None:
     assert refused.returncode == 2
     assert "--force" in refused.stderr
     assert groundup(*words, "--vocab-size", "401", "--force").returncode == 0
+
+
+def test_dry_run_refuses_what_the_real_run_would(line: Path) -> None:
+    mine = line / "not-groundups"
+    mine.mkdir()
+    (mine / "mine.txt").write_text("mine")
+    docs, tokens = line / "run" / "curate", line / "run" / "tokenizer"
+    for words in (
+        ("tokenizer", "train", "--input", docs, "--out", mine),
+        ("tokenizer", "train", "--input", docs, "--out", mine, "--force"),
+        ("tokenizer", "train", "--input", docs, "--vocab-size", "333", "--out", tokens),
+        ("encode", "--input", docs, "--tokenizer", tokens, "--out", tokens, "--force"),
+        ("pretrain", line / "recipe.yaml", "--out", mine),
+        ("pretrain", line / "recipe.yaml", "--out", line / "unborn", "--resume"),
+    ):
+        dry, real = groundup(*words, "--dry-run"), groundup(*words)
+        assert (dry.returncode, real.returncode) == (2, 2), dry.stderr + real.stderr
+        assert dry.stderr == real.stderr.splitlines(keepends=True)[-1]
+    assert [path.name for path in mine.iterdir()] == ["mine.txt"]
+    replaced = groundup("tokenizer", "train", "--input", docs, "--vocab-size", "333", "--out", tokens, "--force", "--dry-run")
+    assert replaced.stdout == f"would replace {tokens}\n"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +170,24 @@ def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
     whole = [word if word != str(line / "stopped") else str(line / "whole") for word in words]
     assert subprocess.run(whole, env=ENV, check=False).returncode == 0
     assert content_hashes(line / "stopped") == content_hashes(line / "whole")
+
+
+@pytest.mark.parametrize("stage", ["plan", "evaluate"])
+def test_sigterm_outside_training_ends_with_a_word_and_leaves_nothing_running(line: Path, stage: str) -> None:
+    out = line / f"ended-in-{stage}"
+    words = [sys.executable, "-m", "groundup", "run", str(line / "recipe.yaml"), "--out", str(out), "--quiet"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV, start_new_session=True) as process:
+        while process.poll() is None and not (out / stage / INCOMPLETE).is_file():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert "stopped; the same command goes on" in said
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert subprocess.run(words, env=ENV, check=False).returncode == 0
+    assert content_hashes(out) == content_hashes(line / "run")
 
 
 def test_names_are_no_markup_and_line_numbers_no_emoji(line: Path) -> None:
@@ -226,3 +266,10 @@ def test_options_that_a_recipe_overrules_are_refused(line: Path) -> None:
     done = groundup(*words)
     assert done.returncode == 2, done.stderr
     assert "--validation, --seed: no effect beside --recipe" in done.stderr
+
+
+def test_what_greedy_leaves_without_effect_is_refused(line: Path) -> None:
+    for words in (("--greedy", "--temperature", "0.7"), ("--greedy", "--top-p", "0.95"), ("--temperature", "0", "--top-k", "5")):
+        done = groundup("generate", line / "run", "--prompt", "def f(", *words)
+        assert done.returncode == 2, done.stderr
+        assert "would have no effect" in done.stderr

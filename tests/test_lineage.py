@@ -95,6 +95,16 @@ def test_a_manifest_that_is_no_json_is_unreadable(run: Path) -> None:
     assert [node.state for node in lineage(run / "encode").walk() if node.problem] == ["unreadable"]
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_run_with_one_damaged_manifest_still_shows_the_others(run: Path, content: str) -> None:
+    (run / "encode" / MANIFEST).write_text(content)
+    node = lineage(run)
+    assert {child.name for child in node.inputs} == set(VERBS)
+    assert {child.name for child in node.inputs if child.state == "unreadable"} == {"encode"}
+    assert all(str(run / "encode") in problem and "--from STAGE" in problem for problem in node.problems)
+    assert Artifact.open(run / "plan").content_hash[:12] in printed(node)
+
+
 def test_damage_is_named(run: Path) -> None:
     file = run / "tokenizer" / "tokenizer.json"
     file.write_bytes(file.read_bytes().replace(b"BPE", b"BPF"))

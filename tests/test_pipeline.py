@@ -10,7 +10,10 @@ import pytest
 
 from groundup import api
 from groundup.artifacts.artifact import Artifact
-from groundup.core.errors import ConfigError
+from groundup.artifacts.checkpoint import find_checkpoint
+from groundup.artifacts.place import INCOMPLETE
+from groundup.core.errors import ArtifactError, ConfigError
+from groundup.orders import lineage_of
 from groundup.pipeline import VERBS, stages_until
 from groundup.recipe import load_recipe
 from lines import checkpoint_hash, content_hashes, write_recipe
@@ -123,7 +126,9 @@ def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:
     recipe = load_recipe(line / "recipe.yaml", ["pretrain.optimizer.learning_rate=1e-3", "pretrain.keep_checkpoints=1"])
     steps = api.preview(recipe, line / "run", until="pretrain")
     assert steps["plan"] == "skip"
-    assert steps["pretrain"] == "make"
+    there = line / "run" / "pretrain"
+    aside = there.with_name(f"pretrain-{Artifact.open(there).manifest.key[:8]}")
+    assert steps["pretrain"] == f"make; {there} is moved to {aside}"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +155,84 @@ def test_what_a_later_stage_would_refuse_is_refused_first(
 def test_preview_knows_what_is_made_anew(line: Path) -> None:
     steps = api.preview(load_recipe(line / "recipe.yaml"), line / "run", remake_from="evaluate")
     assert [verb for verb, step in steps.items() if step != "skip"] == ["evaluate", "export"]
+
+
+def test_training_with_another_setting_keeps_the_earlier_run_and_brings_it_back(
+    line: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = line / "compared"
+    shutil.copytree(line / "run", folder)
+    first = Artifact.open(folder / "pretrain")
+    aside = folder / f"pretrain-{first.manifest.key[:8]}"
+    recipe, other = line / "recipe.yaml", load_recipe(line / "recipe.yaml", ["pretrain.steps=20"])
+    preview = api.preview(other, folder)
+    assert (
+        preview["pretrain"] == f"make, after plan; {folder / 'pretrain'} is moved aside, unless that turns out to be the same work"
+    )
+    assert api.run(other, folder, until="evaluate").made["pretrain"]
+    assert f"{folder / 'pretrain'} is moved to {aside}" in capsys.readouterr().err.replace("\n", "")
+    assert Artifact.open(aside).content_hash == first.content_hash
+    assert find_checkpoint(aside).step == 30
+    assert {node.name for node in api.show(folder).inputs} == set(VERBS)
+    assert "plan" not in lineage_of(aside)
+    api.run(recipe, folder, until="plan")
+    assert "make; " in api.preview(load_recipe(recipe), folder)["pretrain"]
+    assert not api.run(recipe, folder, until="evaluate").made["pretrain"]
+    assert Artifact.open(folder / "pretrain").content_hash == first.content_hash
+    assert not aside.exists()
+    assert "30 steps" in (folder / "report.html").read_text()
+
+
+def test_made_anew_on_demand_the_earlier_training_is_kept(line: Path) -> None:
+    folder = line / "anew"
+    shutil.copytree(line / "run", folder)
+    assert "is moved to" in api.preview(load_recipe(line / "recipe.yaml"), folder, "pretrain", "pretrain")["pretrain"]
+    assert api.run(line / "recipe.yaml", folder, until="pretrain", remake_from="pretrain").made["pretrain"]
+    (aside,) = folder.glob("pretrain-*")
+    assert Artifact.open(aside).content_hash == Artifact.open(folder / "pretrain").content_hash
+
+
+@pytest.mark.parametrize("stage", ["curate", "evaluate"])
+def test_files_of_others_in_the_way_of_any_stage_are_said_first(line: Path, stage: str) -> None:
+    folder = line / f"taken-{stage}"
+    (folder / stage).mkdir(parents=True)
+    (folder / stage / "mine.txt").write_text("mine")
+    for act in (api.preview, api.run):
+        with pytest.raises(ArtifactError, match="not groundup's"):
+            act(load_recipe(line / "recipe.yaml"), folder)
+    assert sorted(path.name for path in folder.rglob("*")) == [stage, "mine.txt"]
+
+
+def test_pretrain_by_force_starts_anew_and_says_so_before(line: Path) -> None:
+    recipe, out = load_recipe(line / "recipe.yaml"), line / "forced"
+    key = api.pretrain(recipe, out).manifest.key
+    (out / "manifest.json").unlink()
+    (out / INCOMPLETE).write_text(json.dumps({"kind": "training-run", "key": key}))
+    shutil.rmtree(out / "checkpoints" / "step-30")
+    assert api.preview_pretrain(recipe, out)["pretrain"] == "go on"
+    assert api.preview_pretrain(recipe, out, force=True)["pretrain"] == "replace"
+    api.pretrain(recipe, out)
+    assert (out / "metrics.jsonl").read_text().count("resumed") == 1
+    api.pretrain(recipe, out, force=True)
+    assert (out / "metrics.jsonl").read_text().count("resumed") == 0
+    other = load_recipe(line / "recipe.yaml", ["pretrain.optimizer.learning_rate=1e-3"])
+    for act in (api.preview_pretrain, api.pretrain):
+        with pytest.raises(ArtifactError, match=r"made with other settings or inputs; .*--force"):
+            act(other, out)
+        with pytest.raises(ConfigError, match="say one of them"):
+            act(recipe, out, resume=True, force=True)
+
+
+def test_a_damaged_manifest_and_a_changed_decision_are_remade_by_the_line(line: Path) -> None:
+    folder = line / "mended"
+    shutil.copytree(line / "run", folder)
+    before = content_hashes(line / "run")
+    (folder / "encode" / "manifest.json").write_text("{")
+    plan = folder / "plan" / "plan.json"
+    plan.write_text(plan.read_text().replace('"steps": 30', '"steps": 31'))
+    made = api.run(line / "recipe.yaml", folder, until="pretrain").made
+    assert [verb for verb, is_new in made.items() if is_new] == ["encode", "plan"]
+    assert content_hashes(folder) == before
 
 
 def test_a_lost_old_checkpoint_does_not_cost_the_training(line: Path) -> None:

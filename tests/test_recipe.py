@@ -31,6 +31,8 @@ def test_overrides_reach_every_depth() -> None:
         (["budget=null"], "budget.minutes, or the size"),
         (["model.dim=64"], "go together"),
         (["pretrain.batch_tokens=1000"], "nearest that is: 1,024"),
+        (["pretrain.batch_tokens=8589934592"], "less than or equal to 4294967296"),
+        (["pretrain.schedule={name: constant, floor: 0.1}"], "floor=0.1 would have no effect"),
         (["pretrain.micro_batch=5"], "does not divide"),
         (["curate.sources.9.weight=1"], "not a position in a list of 2"),
         (["noequals"], "key=value"),
@@ -96,6 +98,14 @@ def test_no_override_is_a_traceback(text: str) -> None:
         apply_override(data, text)
     except ConfigError as error:
         assert "--set" in str(error)
+
+
+@pytest.mark.parametrize("name", ["constant", "cosine"])
+def test_a_resolved_recipe_can_be_run_again(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(DEMO, [f"pretrain.schedule.name={name}"])
+    (tmp_path / "again.yaml").write_text(yaml.safe_dump(recipe.resolved()))
+    assert load_recipe(tmp_path / "again.yaml") == recipe
+    assert ("floor" in recipe.resolved()["pretrain"]["schedule"]) == (name != "constant")
 
 
 def test_schema_names_every_section() -> None:

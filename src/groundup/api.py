@@ -13,6 +13,7 @@ from groundup import orders, pipeline
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.manifest import MANIFEST
+from groundup.artifacts.place import look
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
 from groundup.artifacts.token_shards import TokenShards
@@ -82,10 +83,10 @@ def run(recipe: Recipe | Path, out: Path | None = None, until: str | None = None
 
 def publish(out: Path) -> None:
     """Bring evaluation.json and report.html of a run up to its artifacts."""
-    manifests = [folder / MANIFEST for folder in pipeline.line_folders(out).values() if (folder / MANIFEST).is_file()]
-    newest_s = max((manifest.stat().st_mtime for manifest in manifests), default=0.0)
+    finished = [folder for folder in pipeline.line_folders(out).values() if (folder / MANIFEST).is_file()]
+    newest_s = max((folder.stat().st_mtime for folder in finished), default=0.0)
     page = out / "report.html"
-    if manifests and not (page.is_file() and page.stat().st_mtime >= newest_s):
+    if finished and not (page.is_file() and page.stat().st_mtime >= newest_s):
         evaluation = out / "evaluate" / EVALUATION_FILE
         if (evaluation.parent / MANIFEST).is_file():
             write_bytes(out / EVALUATION_FILE, evaluation.read_bytes())
@@ -150,20 +151,35 @@ def plan(recipe: Recipe | Path, shards: Path, out: Path, force: bool = False) ->
 def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:
     """Train the recipe's model in `out`; the stages before it are made, or found made, in `OUT.inputs/`.
 
-    An interrupted run with the same recipe goes on from its newest checkpoint; `resume=True` refuses to start a new one.
+    An interrupted run with the same recipe goes on from its newest checkpoint; `resume=True` refuses to start a new one,
+    `force=True` replaces whatever was trained in `out`.
     """
     recipe = as_recipe(recipe)
-    if resume and not any((out / "checkpoints").glob("step-*/manifest.json")):
-        raise ArtifactError(f"{out}: nothing to resume: no finished checkpoint there; leave --resume out to start")
+    _check_resume(out, resume, force)
     folders = inputs_folders(out)
+    look(out)
     pipeline.run_line(recipe, folders["curate"].parent, until="plan")
     orders.carry_out(pipeline.order_stage(pipeline.find_stage("pretrain"), recipe, folders), force)
     return TrainingRun.open(out)
 
 
-def preview_pretrain(recipe: Recipe, out: Path) -> dict[str, str]:
+def preview_pretrain(recipe: Recipe, out: Path, resume: bool = False, force: bool = False) -> dict[str, str]:
     """Return what `pretrain` would do with each stage."""
-    return pipeline.preview(recipe, inputs_folders(out), pipeline.stages_until("pretrain"))
+    _check_resume(out, resume, force)
+    stage, folders = pipeline.find_stage("pretrain"), inputs_folders(out)
+    look(out)
+    steps = pipeline.preview(recipe, folders, pipeline.stages_until("plan"))
+    waiting = [verb for verb in stage.eats if steps[verb] != "skip"]
+    if waiting:
+        return {**steps, "pretrain": f"make, after {', '.join(waiting)}"}
+    return {**steps, "pretrain": orders.action(pipeline.order_stage(stage, recipe, folders), force)}
+
+
+def _check_resume(out: Path, resume: bool, force: bool) -> None:
+    if resume and force:
+        raise ConfigError("--resume goes on with what --out holds, --force replaces it; say one of them")
+    if resume and not any((out / "checkpoints").glob("step-*/manifest.json")):
+        raise ArtifactError(f"{out}: nothing to resume: no finished checkpoint there; leave --resume out to start")
 
 
 def inputs_folders(out: Path) -> dict[str, Path]:
@@ -183,17 +199,30 @@ def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None,
 def generate(
     checkpoint: Path,
     prompt: str,
-    temperature: float = 0.7,
+    temperature: float | None = None,
     top_k: int | None = None,
-    top_p: float = 0.95,
+    top_p: float | None = None,
     seed: int = 0,
-    max_new_tokens: int | None = 100,
+    max_new_tokens: int | None = None,
     device: str = "auto",
+    greedy: bool = False,
 ) -> Iterator[str]:
-    """Return an iterator over pieces of text that follow the prompt; temperature 0 takes the most probable token each time."""
+    """Return an iterator over pieces of text that follow the prompt: `max_new_tokens`, by default as many as fit, at most 100.
+
+    They are sampled with temperature 0.7 and top_p 0.95 unless other values are said. Greedy (or temperature 0) takes the most
+    probable token each time; values said beside it have no effect and raise ConfigError.
+    """
     writer = importlib.import_module("groundup.nn.text")
     pieces: Iterator[str] = writer.continue_text(
-        find_checkpoint(checkpoint), prompt, temperature, top_k, top_p, seed, max_new_tokens, device
+        find_checkpoint(checkpoint),
+        prompt,
+        greedy=greedy,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        device=device,
     )
     return pieces
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -287,7 +288,7 @@ def pretrain(
     set_quiet(quiet)
     loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
-        steps = api.preview_pretrain(loaded, out)
+        steps = api.preview_pretrain(loaded, out, resume, force)
         _print({"out": str(out), "stages": steps}, as_json, "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()))
         return
     trained = api.pretrain(loaded, out, resume, force)
@@ -316,18 +317,20 @@ def generate(
     checkpoint: CheckpointPath,
     prompt: Annotated[str, typer.Option("--prompt", help="The start of the text.")],
     greedy: Annotated[bool, typer.Option("--greedy", help="Always the most probable token.")] = False,
-    temperature: Annotated[float, typer.Option(help="Above 1 more varied, below 1 more sure.")] = 0.7,
+    temperature: Annotated[float | None, typer.Option(help="Above 1 more varied, below 1 more sure; default 0.7.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Sample among the k most probable tokens.")] = None,
-    top_p: Annotated[float, typer.Option(help="Sample among the most probable tokens that hold this share.")] = 0.95,
+    top_p: Annotated[
+        float | None, typer.Option(help="Sample among the most probable tokens that hold this share; default 0.95.")
+    ] = None,
     seed: int = 0,
-    max_new_tokens: Annotated[int, typer.Option(help="Tokens to add at most.")] = 100,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Tokens to add at most; default as many as fit, at most 100.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Go on with a prompt, token by token."""
     set_quiet(quiet)
-    stream = api.generate(checkpoint, prompt, 0.0 if greedy else temperature, top_k, top_p, seed, max_new_tokens, device)
+    stream = api.generate(checkpoint, prompt, temperature, top_k, top_p, seed, max_new_tokens, device, greedy)
     if as_json:
         text = "".join(stream)
         _print({"prompt": prompt, "text": text}, True, None)
@@ -365,7 +368,7 @@ def export(
 def _make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> bool:
     """Carry out the order; with `dry_run` only say what would be done, and return False."""
     if dry_run:
-        preview = orders.preview(order)
+        preview = orders.preview(order, force)
         _print(preview, as_json, f"would {preview['action']} {preview['out']}")
         return False
     orders.carry_out(order, force)
@@ -376,6 +379,7 @@ def main() -> None:
     """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal cannot show
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     stopped = "stopped; the same command goes on from what is finished"
     try:
         app()

@@ -1,5 +1,6 @@
 """The lineage of an artifact: what it was made from, back to the source files."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,10 @@ from typing import Any, Literal
 from rich.text import Text
 from rich.tree import Tree
 
-from groundup.artifacts.build import TIMINGS
+from groundup.artifacts.aside import is_aside
 from groundup.artifacts.manifest import MANIFEST, InputEntry, Manifest, content_hash, read_manifest
-from groundup.core.errors import ArtifactError
+from groundup.artifacts.place import TIMINGS
+from groundup.core.errors import REMAKE, ArtifactError
 from groundup.core.files import hash_file, hash_json, storage_errors
 from groundup.core.units import format_bytes, format_count, format_seconds
 
@@ -96,15 +98,25 @@ def lineage(path: Path, verify: bool = False) -> Lineage:
 
 
 def stage_folders(run: Path) -> list[Path]:
-    """Return the finished artifacts that lie directly in `run`, each after those it was made from."""
-    manifests: dict[str, Manifest] = {}
+    """Return the folders directly in `run` that hold a manifest, each after those it was made from.
+
+    Those that were moved aside are left out. What a manifest that cannot be read was made from is not known; the folder is there
+    all the same.
+    """
+    inputs: dict[str, list[str]] = {}
     for file in sorted(run.glob(f"*/{MANIFEST}")):
-        manifests[file.parent.name] = read_manifest(file.parent)
-    graph = {name: [entry for entry in sorted(manifest.inputs) if entry in manifests] for name, manifest in manifests.items()}
+        inputs[file.parent.name] = []
+        with contextlib.suppress(ArtifactError):
+            manifest = read_manifest(file.parent)
+            if is_aside(file.parent, manifest):
+                del inputs[file.parent.name]
+            else:
+                inputs[file.parent.name] = sorted(manifest.inputs)
+    graph = {name: [entry for entry in entries if entry in inputs] for name, entries in inputs.items()}
     try:
         return [run / name for name in TopologicalSorter(graph).static_order()]
     except CycleError:
-        return [run / name for name in sorted(manifests)]
+        return [run / name for name in sorted(inputs)]
 
 
 class _Walker:
@@ -144,7 +156,7 @@ class _Walker:
             name,
             path,
             state="damaged" if damaged else "ok",
-            problem=f"{path}: damaged or missing: {', '.join(damaged)}; remake it with --force" if damaged else None,
+            problem=f"{path}: damaged or missing: {', '.join(damaged)}; {REMAKE}" if damaged else None,
             kind=manifest.kind,
             stage=manifest.stage,
             content_hash=manifest.content_hash,
@@ -201,7 +213,7 @@ def read_sources(path: Path) -> tuple[SourceFile, ...]:
             row = json.loads(line)
             sources.append(SourceFile(str(row["source"]), str(row["file"]), str(row["sha256"]), int(row["bytes"])))
         except (ValueError, KeyError, TypeError):
-            raise ArtifactError(f"{file}:{number}: not a source file's line; remake the artifact with --force") from None
+            raise ArtifactError(f"{file}:{number}: not a source file's line; {REMAKE}") from None
     return tuple(sources)
 
 

@@ -5,10 +5,10 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from groundup.artifacts.artifact import Artifact
-from groundup.artifacts.build import Order, is_made, make
+from groundup.artifacts.build import Order, check, goes_on, is_made, make
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.plan import Plan
@@ -24,6 +24,9 @@ from groundup.export.config import ExportConfig
 from groundup.pipeline import find_stage
 from groundup.recipe import Recipe, load_recipe
 from groundup.tokenizer.config import TokenizerConfig
+
+A = TypeVar("A", bound=Artifact)
+Action = Literal["make", "skip", "go on", "replace"]
 
 
 def curate_config(
@@ -97,29 +100,59 @@ def order_export(checkpoint: Path, out: Path, file_format: str, verify: bool) ->
 
 
 def lineage_of(run: Path) -> dict[str, Artifact]:
-    """Return a training run's plan and documents, and the evaluation beside it, as far as they are there."""
-    found: dict[str, Artifact] = {}
-    with contextlib.suppress(ArtifactError, KeyError):
+    """Return a training run's plan and documents, and the evaluation beside it, as far as they are still those of the run."""
+    try:
         training = TrainingRun.open(run)
-        found["plan"] = Plan.open(run / training.manifest.inputs["plan"].path)
-        shards = TokenShards.open(run / training.manifest.inputs["encode"].path)
-        found["curate"] = Documents.open(shards.path / shards.manifest.inputs["curate"].path)
-        evaluation = Evaluation.open(run.parent / "evaluate")
-        if evaluation.manifest.inputs["pretrain"].content_hash == training.content_hash:
-            found["evaluate"] = evaluation
-    return found
+    except ArtifactError:
+        return {}
+    plan, shards = _made_from(training, "plan", Plan), _made_from(training, "encode", TokenShards)
+    documents = _made_from(shards, "curate", Documents) if shards else None
+    found: dict[str, Artifact | None] = {"plan": plan, "curate": documents, "evaluate": _evaluation_of(training)}
+    return {name: artifact for name, artifact in found.items() if artifact is not None}
+
+
+def _made_from(artifact: Artifact, name: str, kind: type[A]) -> A | None:
+    """Return the input that the artifact was made from; None if it is gone, or another one lies there now."""
+    with contextlib.suppress(ArtifactError, KeyError):
+        entry = artifact.manifest.inputs[name]
+        there = kind.open(artifact.path / entry.path)
+        return there if there.content_hash == entry.content_hash else None
+    return None
+
+
+def _evaluation_of(training: TrainingRun) -> Evaluation | None:
+    with contextlib.suppress(ArtifactError, KeyError):
+        evaluation = Evaluation.open(training.path.parent / "evaluate")
+        return evaluation if evaluation.manifest.inputs["pretrain"].content_hash == training.content_hash else None
+    return None
 
 
 def carry_out(order: Order, force: bool) -> None:
-    """Make the order's artifact, or say that it is there already."""
-    if not make(order, find_stage(order.stage).run, replace=force):
+    """Make the order's artifact, or say that it is there already; with `force` make it anew whatever is there."""
+    if not make(order, find_stage(order.stage).run, replace=force, remake=force):
         say(f"{order.out}: already made with the same inputs and settings", style="dim")
 
 
-def preview(order: Order) -> dict[str, Any]:
-    """Return what `carry_out` would do."""
-    action = "skip, already made:" if is_made(order) else "make"
-    return {"stage": order.stage, "out": str(order.out), "action": action, "config": order.config.model_dump(mode="json")}
+def action(order: Order, force: bool) -> Action:
+    """Return what `carry_out` would do; raise ArtifactError if it would refuse to."""
+    if is_made(order) and not force:
+        return "skip"
+    place = check(order, replace=force, remake=force)
+    if goes_on(order, place, remake=force):
+        return "go on"
+    return "replace" if place.files else "make"
+
+
+def preview(order: Order, force: bool = False) -> dict[str, Any]:
+    """Return what `carry_out` would do, and with which settings; raise ArtifactError if it would refuse to."""
+    said = {"skip": "skip, already made:", "go on": "go on with"}
+    todo = action(order, force)
+    return {
+        "stage": order.stage,
+        "out": str(order.out),
+        "action": said.get(todo, todo),
+        "config": order.config.model_dump(mode="json"),
+    }
 
 
 def _order(

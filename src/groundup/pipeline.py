@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.aside import holds_hours, moves
 from groundup.artifacts.build import Job, Order, Outcome, is_made, make
+from groundup.artifacts.place import look
 from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 from groundup.core.files import locked
@@ -147,11 +149,15 @@ def walk(
     """Make what is not made yet, in order, and yield (stage, whether it had to be made).
 
     A stage whose inputs and settings are those of its artifact is skipped. From `remake_from` on every stage is made anew.
+    Work of hours (of a resumable stage) is moved aside where it would be replaced, and brought back when it is asked for again.
     """
     remake = False
     for stage in stages:
         remake = remake or stage.verb == remake_from
         order = order_stage(stage, recipe, folders)
+        for move in moves(order, remake):
+            say(f"{stage.verb:<10} {move}", style="yellow")
+            move.carry_out()
         if is_made(order) and not remake:
             say(f"{stage.verb:<10} already made with the same inputs and settings, skipped  {folders[stage.verb]}", style="dim")
             yield stage, False
@@ -170,11 +176,13 @@ def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: s
 
 
 def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...], remake_from: str | None) -> None:
-    """Raise ConfigError for what would stop a later stage: known before hours of training, not after."""
+    """Raise ConfigError, or ArtifactError, for what would stop a later stage: known before hours of training, not after."""
     verbs = {stage.verb for stage in stages}
     if remake_from is not None and find_stage(remake_from).verb not in verbs:
         raise ConfigError(f"--from {remake_from} is not among the stages that --until leaves: {', '.join(s.verb for s in stages)}")
     recipe.curate.check_apart(folders.values())
+    for stage in stages:
+        look(folders[stage.verb])
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
     if "export" in verbs:
@@ -189,15 +197,26 @@ def line_folders(out: Path) -> dict[str, Path]:
 def preview(
     recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...], remake_from: str | None = None
 ) -> dict[str, str]:
-    """Return what `walk` would do with each stage: 'skip', 'make', or 'make, after ...' where an input is still to be made."""
+    """Return what `walk` would do with each stage: 'skip', 'make', or 'make, after ...' where an input is still to be made.
+
+    What would be moved aside or brought back is said behind it.
+    """
     check_line(recipe, folders, stages, remake_from)
-    plan: dict[str, str] = {}
+    steps: dict[str, str] = {}
     remake = False
     for stage in stages:
         remake = remake or stage.verb == remake_from
-        waiting = [verb for verb in stage.eats if plan.get(verb, "skip") != "skip"]
+        waiting = [verb for verb in stage.eats if steps.get(verb, "skip") != "skip"]
         if waiting:
-            plan[stage.verb] = f"make, after {', '.join(waiting)}"
-        else:
-            plan[stage.verb] = "skip" if is_made(order_stage(stage, recipe, folders)) and not remake else "make"
-    return plan
+            steps[stage.verb] = "; ".join([f"make, after {', '.join(waiting)}", *_perhaps_moved(stage, folders[stage.verb])])
+            continue
+        order = order_stage(stage, recipe, folders)
+        steps[stage.verb] = "skip" if is_made(order) and not remake else "; ".join(["make", *map(str, moves(order, remake))])
+    return steps
+
+
+def _perhaps_moved(stage: Stage, folder: Path) -> list[str]:
+    """Return what happens to work of hours in the folder of a stage whose order is not known yet."""
+    if not (stage.resumable and holds_hours(look(folder))):
+        return []
+    return [f"{folder} is moved aside, unless that turns out to be the same work"]

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from groundup.artifacts.artifact import Artifact
-from groundup.artifacts.build import INCOMPLETE, Job, Order, Outcome, is_made, make
+from groundup.artifacts.build import SMALL_FILE_BYTES, Job, Order, Outcome, is_made, make
 from groundup.artifacts.manifest import MANIFEST, read_manifest
+from groundup.artifacts.place import INCOMPLETE
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
 
@@ -150,6 +151,26 @@ def test_changed_bytes_are_found_by_hash(tmp_path: Path) -> None:
     assert Artifact.open(tmp_path / "a").damaged_files() == ["data.txt"]
 
 
+@pytest.mark.parametrize(("num_bytes", "noticed"), [(10, True), (SMALL_FILE_BYTES, True), (SMALL_FILE_BYTES + 1, False)])
+def test_changed_bytes_of_a_small_file_are_noticed_before_it_is_skipped(tmp_path: Path, num_bytes: int, noticed: bool) -> None:
+    wanted = order(tmp_path / "a", text="x" * num_bytes)
+    make(wanted, run, replace=False)
+    (tmp_path / "a" / "data.txt").write_text("y" * num_bytes)
+    assert is_made(wanted) == (not noticed)
+
+
+@pytest.mark.parametrize("manifest", [b"", b"{", b"[]", b'{"kind": "x"}', b"\xff\x00"])
+def test_a_damaged_manifest_is_said_and_remade_when_asked(tmp_path: Path, manifest: bytes) -> None:
+    make(order(tmp_path / "a"), run, replace=False)
+    (tmp_path / "a" / MANIFEST).write_bytes(manifest)
+    with pytest.raises(ArtifactError, match=r"manifest\.json.*--force.*--from STAGE"):
+        Artifact.open(tmp_path / "a")
+    with pytest.raises(ArtifactError, match=r"manifest\.json is damaged or missing; .*--force"):
+        make(order(tmp_path / "a"), run, replace=False)
+    assert make(order(tmp_path / "a"), run, replace=True)
+    assert is_made(order(tmp_path / "a"))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     st.binary(max_size=200) | st.text(max_size=200).map(str.encode) | st.just(b"[" * 100_000) | st.just(b'{"schema_version": 1}')
@@ -158,3 +179,10 @@ def test_any_bytes_as_manifest_are_a_clear_error(tmp_path: Path, raw: bytes) -> 
     (tmp_path / MANIFEST).write_bytes(raw)
     with pytest.raises(ArtifactError, match="manifest"):
         read_manifest(tmp_path)
+
+
+def test_the_revision_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(order(tmp_path / "a"), run, replace=False)
+    monkeypatch.setattr("subprocess.run", pytest.fail)
+    make(order(tmp_path / "b"), run, replace=False)
+    assert read_manifest(tmp_path / "a").revision == read_manifest(tmp_path / "b").revision

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from groundup.core.seeds import derive_seed, generator
 from groundup.core.units import format_bytes, format_count, format_seconds
@@ -9,6 +10,13 @@ def test_seeds_are_fixed_across_versions() -> None:
     assert derive_seed(0, "a") != derive_seed(0, "b") != derive_seed(1, "a")
     assert derive_seed(0, "a", 1) != derive_seed(0, "a1")
     assert generator(3, "x").integers(1 << 30) == generator(3, "x").integers(1 << 30)
+
+
+@pytest.mark.parametrize("seed", [0, 2**63, 2**64 - 1])
+def test_torch_takes_any_seed_of_64_bits(seed: int) -> None:
+    assert torch.Generator().manual_seed(seed).initial_seed() == seed
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
 
 
 @pytest.mark.parametrize(

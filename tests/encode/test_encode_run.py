@@ -111,3 +111,12 @@ def test_tokens_are_little_endian_and_ids_that_do_not_fit_are_refused(tmp_path: 
             writer.add("a/1", [70_000], 5)
     assert (tmp_path / "a.bin").read_bytes() == b"\1\0\3\2\0\0"
     assert os.path.getsize(tmp_path / "a.index.parquet") > 0
+
+
+def test_a_source_whose_name_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    documents = build_documents(tmp_path / "curate", [Document("a/0", "text", "a")], [], {"a": 1.0})
+    tokenizer = build_tokenizer(tmp_path / "tokenizer", documents)
+    hostile = build_documents(tmp_path / "hostile", [Document("a/0", "text", "a")], [], {"a": 1.0, "../../escaped": 1.0})
+    with pytest.raises(ArtifactError, match=r"'\.\./\.\./escaped'"):
+        build_shards(tmp_path / "run" / "encode", hostile, tokenizer)
+    assert not list(tmp_path.rglob("escaped*"))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundup.estimate.laws import CHINCHILLA, R_D_STAR, effective_tokens
+from groundup.estimate.laws import CHINCHILLA, R_D_STAR, SMALL_RUNS, effective_tokens
 
 
 def test_refit_gives_chinchilla_the_published_loss():
@@ -29,3 +29,13 @@ def test_more_tokens_are_never_worth_less(fewer, more, unique):
     fewer, more = sorted((fewer, more))
     assert effective_tokens(fewer, unique) <= effective_tokens(more, unique) * (1 + 1e-12)
     assert effective_tokens(more, unique) <= more * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("law", [CHINCHILLA, SMALL_RUNS])
+def test_a_law_covers_its_runs_and_no_others(law):
+    params, tokens = law.params[0], law.tokens[1]
+    assert law.covers(params, tokens, law.vocab_size)
+    assert law.covers(params, tokens, 2 * law.vocab_size)
+    assert not law.covers(params * 0.99, tokens, law.vocab_size)
+    assert not law.covers(params, tokens * 1.01, law.vocab_size)
+    assert not law.covers(params, tokens, law.vocab_size // 2 - 1)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.evaluate import bits_per_byte as scoring
-from groundup.evaluate.bits_per_byte import Score, bits_per_byte, resolve_stride, score_documents, windows
+from groundup.evaluate.bits_per_byte import (
+    Score,
+    bits_per_byte,
+    resolve_stride,
+    score_documents,
+    score_sections,
+    sections,
+    windows,
+)
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer
 
@@ -72,6 +80,31 @@ def test_every_token_is_scored_once_with_context_when_there_is_some(num_tokens: 
         assert window.document == 7
         assert window.end - window.begin <= window_len
         assert window.begin == 0 or window.first_scored - window.begin == window_len - stride
+
+
+@given(st.integers(1, 200), st.integers(1, 40), st.integers(1, 60), st.data())
+def test_sections_have_the_windows_of_the_whole_document(num_tokens: int, window_len: int, held: int, data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, window_len))
+    cuts = sorted(data.draw(st.lists(st.integers(0, num_tokens), max_size=8)))
+    pieces = np.split(np.arange(num_tokens, dtype=np.uint32), cuts)
+    found = [
+        (part.tokens[window.first_scored : window.end].tolist(), part.tokens[max(window.begin - 1, 0) : window.end].tolist())
+        for part in sections(pieces, window_len, stride, held)
+        for window in windows(0, len(part.tokens), window_len, stride, part.begin, part.scored)
+    ]
+    assert found == [
+        (list(range(window.first_scored, window.end)), list(range(max(window.begin - 1, 0), window.end)))
+        for window in windows(0, num_tokens, window_len, stride)
+    ]
+
+
+def test_sections_cost_what_the_whole_document_costs(model: Transformer) -> None:
+    whole = document(200)
+    parts = list(sections(np.split(whole, range(7, 200, 7)), WINDOW, 5, 20))
+    assert len(parts) > 5
+    assert sum(part.num_scored for part in parts) == 200
+    nats = score_sections(model, parts, EOS, 5, 3, lambda _: None)
+    assert nats.sum() == pytest.approx(score_documents(model, [whole], EOS, 5, 3)[0], abs=NATS_TOLERANCE)
 
 
 def test_no_documents_have_no_nats(model: Transformer) -> None:

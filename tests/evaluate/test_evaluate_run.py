@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from builders import build, build_documents, build_shards, build_tokenizer, build_training_run, word_salad
 from groundup.artifacts.checkpoint import TrainingRun
@@ -12,11 +13,13 @@ from groundup.artifacts.documents import Document, Documents
 from groundup.artifacts.reports import Evaluation
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import ArtifactError, ConfigError, DataError
+from groundup.evaluate import pieces, text
 from groundup.evaluate.baselines import BASELINES
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.held_out import choose_held_out
 from groundup.evaluate.run import run
-from groundup.evaluate.text import evaluate_text, read_texts
+from groundup.evaluate.text import evaluate_text
+from groundup.nn.threads import threads
 
 VALIDATION = [Document(f"{'ab'[i % 2]}/v{i}", text, "ab"[i % 2]) for i, text in enumerate([word_salad(400, 9), "x", "", "end\n"])]
 CONFIG = EvaluateConfig(prompts=("The array", ""), sample_tokens=8)
@@ -64,6 +67,21 @@ def test_result_counts_everything_once(evaluation: Evaluation, line: Line) -> No
 
 def test_same_inputs_give_the_same_bytes(evaluation: Evaluation, line: Line, tmp_path: Path) -> None:
     assert line.evaluate(tmp_path / "evaluate").content_hash == evaluation.content_hash
+
+
+def test_what_ran_before_in_the_process_does_not_change_the_threads(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text(word_salad(50))
+    seen = []
+    for scorer in ("run.score_documents", "text.score_sections"):
+        monkeypatch.setattr(f"groundup.evaluate.{scorer}", lambda *_: seen.append(torch.get_num_threads()) or 1 / 0)
+    with threads(2):
+        for score in (line.evaluate, lambda _: evaluate_text(line.run.final, tmp_path / "text.txt", "cpu", EvaluateConfig())):
+            with pytest.raises(ZeroDivisionError):
+                score(tmp_path / "evaluate")
+            assert torch.get_num_threads() == 2
+    assert seen == [1, 1]
 
 
 def test_only_the_asked_baselines_are_made(line: Line, tmp_path: Path) -> None:
@@ -136,20 +154,14 @@ def test_text_files_score_as_the_stage_does(line: Line, evaluation: Evaluation, 
     assert np.isfinite(single["bits_per_byte"])
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"good\n\xff bad", "position 5"), (b"\0\1\2", "zero byte at position 0"), (b"", "is empty"), (None, "no such file")],
-)
-def test_bad_text_is_refused_with_its_place(tmp_path: Path, content: bytes | None, message: str) -> None:
-    file = tmp_path / "text.txt"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(DataError, match=message) as error:
-        read_texts(file)
-    assert str(file) in str(error.value)
-
-
-def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"holds no \.txt or \.md file"):
-        read_texts(tmp_path)
+def test_a_text_scored_in_pieces_scores_as_one(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "long.txt").write_text(word_salad(500, 4))
+    (tmp_path / "short.txt").write_text(word_salad(20, 5))
+    whole = evaluate_text(line.run.final, tmp_path, "cpu", EvaluateConfig())
+    monkeypatch.setattr(pieces, "_READ_BYTES", 100)
+    monkeypatch.setattr(text, "_HELD_TOKENS", 50)
+    parts = evaluate_text(line.run.final, tmp_path, "cpu", EvaluateConfig())
+    assert {key: parts[key] for key in ("tokens", "bytes", "documents")} == {
+        key: whole[key] for key in ("tokens", "bytes", "documents")
+    }
+    assert parts["bits_per_byte"] == pytest.approx(whole["bits_per_byte"], rel=1e-5)  # batches of other shapes

@@ -10,6 +10,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.config import ModelConfig
 from groundup.nn.generate import generate
 from groundup.nn.sampling import Greedy, Random, make_sampler, nucleus
+from groundup.nn.text import choose_sampler
 from groundup.nn.transformer import Transformer
 
 PROMPT = [5, 9, 2]
@@ -120,6 +121,26 @@ def test_a_tiny_temperature_is_greedy():
 def test_temperature_zero_means_greedy():
     assert isinstance(make_sampler(0), Greedy)
     assert isinstance(make_sampler(0.5), Random)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"greedy": True, "temperature": 0.7}, r"greedy and temperature=0\.7: "),
+        ({"greedy": True, "top_k": 3, "top_p": 0.5}, r"greedy and top_k=3, top_p=0\.5: "),
+        ({"temperature": 0.0, "top_k": 3}, "temperature=0 and top_k=3: "),
+        ({"temperature": 0.0, "top_p": 0.95}, r"temperature=0 and top_p=0\.95: "),
+    ],
+)
+def test_settings_without_effect_are_refused_by_name(said, words):
+    with pytest.raises(ConfigError, match=words):
+        choose_sampler(**{"greedy": False, "temperature": None, "top_k": None, "top_p": None, "seed": 0, **said})
+
+
+def test_what_is_not_said_is_sampled_or_greedy():
+    assert isinstance(choose_sampler(False, None, None, None, 0), Random)
+    assert isinstance(choose_sampler(False, 0.0, None, None, 0), Greedy)
+    assert isinstance(choose_sampler(True, None, None, None, 0), Greedy)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,26 @@
 """Decisions on a machine whose speeds are given by formula, so that they can be checked exactly."""
 
+import io
+import math
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from groundup.core.errors import BudgetError, ConfigError
 from groundup.estimate.flops import flops_per_token
+from groundup.estimate.laws import SMALL_RUNS
 from groundup.estimate.memory import training_memory
 from groundup.nn.config import ModelConfig
-from groundup.plan.choose import Situation
+from groundup.plan.choose import Situation, divisors
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import Machine
 from groundup.plan.probe import Probe
-from groundup.train.config import TrainConfig
+from groundup.plan.run import render
+from groundup.train.config import MAX_BATCH_TOKENS, TrainConfig
 
 SPEED = 3e11
 OVERHEAD_S = 0.02
@@ -82,6 +89,21 @@ def test_memory_has_the_measured_share_of_the_allocator():
     assert memory["process"] == 300_000_000
 
 
+@pytest.mark.parametrize(("device", "held"), [("cpu", 300_000_000), ("mps", 300_000_000), ("cuda", 0)])
+def test_the_process_counts_where_tensors_live_in_its_memory(device, held):
+    config = plan_config(None, SizeConfig(dim=128, num_layers=2), steps=20, micro_batch=4)
+    decisions, forecast = derive(config, situation(device=device), FormulaProbe())
+    parts = {name: size for name, size in forecast.memory_bytes.items() if name != "total"}
+    assert parts["process"] == held
+    assert forecast.memory_bytes["total"] == sum(parts.values())
+    words = [reason for reason in forecast.why if reason.startswith("memory")]
+    assert ("the process with its libraries" in words[0]) == bool(held)
+    table = Console(width=300, file=io.StringIO())
+    table.print(render(decisions, forecast))
+    assert ("process 300 MB" in table.file.getvalue()) == bool(held)
+    assert "process 0" not in table.file.getvalue()
+
+
 def test_the_same_situation_gives_the_same_plan():
     assert derive(plan_config(), situation(), FormulaProbe()) == derive(plan_config(), situation(), FormulaProbe())
 
@@ -104,8 +126,32 @@ def test_the_plan_keeps_to_the_budget(minutes):
 
 def test_every_choice_is_explained():
     _, forecast = derive(plan_config(), situation(), FormulaProbe())
-    for word in ("precision", "model", "micro-batch", "attention", "step time", "memory", "steps"):
+    for word in ("precision", "model", "micro-batch", "attention", "step time", "memory", "steps", "loss"):
         assert any(reason.startswith(word) for reason in forecast.why), word
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 16), st.integers(1, 8), st.integers(1, 5000), st.integers(300, 50_000))
+def test_a_forecast_loss_is_better_than_guessing_or_left_out(width, layers, steps, vocab_size):
+    config = plan_config(None, SizeConfig(dim=32 * width, num_layers=layers), steps=steps)
+    given_ = replace(situation(memory_bytes=10**12), vocab_size=vocab_size)
+    _, forecast = derive(config, given_, FormulaProbe())
+    assert forecast.loss is None or SMALL_RUNS.E < forecast.loss < math.log(vocab_size)
+
+
+@pytest.mark.parametrize(
+    ("dim", "layers", "steps", "vocab_size", "known"),
+    [(192, 3, 1000, 4096, True), (64, 2, 1000, 4096, False), (192, 3, 20, 4096, False), (192, 3, 1000, 512, False)],
+    ids=["a run like those of the law", "a tiny model", "a short run", "another vocabulary"],
+)
+def test_the_loss_is_forecast_within_the_fitted_range_alone(dim, layers, steps, vocab_size, known):
+    config = plan_config(None, SizeConfig(dim=dim, num_layers=layers), steps=steps)
+    decisions, forecast = derive(config, replace(situation(), vocab_size=vocab_size), FormulaProbe())
+    assert (forecast.loss is not None) == known
+    assert any("outside the fitted range: 900k to 4.2M parameters and 250k to 4.7M" in reason for reason in forecast.why) != known
+    table = Console(width=200, file=io.StringIO())
+    table.print(render(decisions, forecast))
+    assert ("no forecast: outside the fitted range" in table.file.getvalue()) != known
 
 
 def test_fixed_size_and_steps_are_kept_and_predicted():
@@ -156,6 +202,19 @@ def test_micro_batch_shrinks_until_it_fits():
     assert 16 % tight.micro_batch == 0
 
 
+@given(st.integers(1, 3000))
+def test_divisors_are_all_there_and_rise(number):
+    assert divisors(number) == [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+@pytest.mark.parametrize("number", [MAX_BATCH_TOKENS, MAX_BATCH_TOKENS - 5])
+def test_divisors_of_the_largest_batch_are_found_in_the_square_root_of_its_size(number, monkeypatch):
+    tried = []
+    monkeypatch.setattr("groundup.plan.choose.range", lambda *ends: tried.append(ends) or range(*ends), raising=False)
+    assert divisors(number)[-1] == number
+    assert sum(stop - start for start, stop in tried) <= 1 << 16
+
+
 def test_a_gpu_takes_the_whole_batch_at_once():
     decisions, _ = derive(plan_config(), situation(device="cuda"), FormulaProbe())
     assert decisions.micro_batch == 16
@@ -187,4 +246,6 @@ def test_a_budget_for_no_steps_names_the_least_that_is_needed():
 
 def test_heads_that_do_not_divide_the_width_are_an_error():
     with pytest.raises(ConfigError, match=r"dim=100.*num_heads=3"):
-        derive(plan_config(size=SizeConfig(dim=100, num_layers=2, num_heads=3)), situation(), FormulaProbe())
+        SizeConfig.parse({"dim": 100, "num_layers": 2, "num_heads": 3}, "model")
+    with pytest.raises(ConfigError, match=r"num_heads=1 .*num_kv_heads=3"):
+        derive(plan_config(size=SizeConfig(dim=50, num_layers=2, num_kv_heads=3)), situation(), FormulaProbe())

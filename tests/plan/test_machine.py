@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from groundup.plan import machine as machine_module
-from groundup.plan.machine import DTYPES, device_memory, matmul_peak, threads, usable_cores
+from groundup.plan.machine import DTYPES, device_memory, matmul_peak, usable_cores
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES.keys())
@@ -28,10 +28,3 @@ def test_container_quota_limits_cores_and_memory(monkeypatch, tmp_path):
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")
     assert device_memory(torch.device("cpu"))[0] == psutil.virtual_memory().total
-
-
-def test_threads_are_put_back():
-    before = torch.get_num_threads()
-    with threads(1):
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before

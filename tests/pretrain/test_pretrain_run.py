@@ -15,6 +15,7 @@ from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError
 from groundup.nn.load import load_model
+from groundup.nn.threads import threads
 
 KILLS = 2
 
@@ -80,6 +81,13 @@ def test_the_checkpoint_is_a_model(whole: TrainingRun) -> None:
     assert set(checkpoint.manifest.inputs) == {"plan", "encode", "tokenizer"}
     model = load_model(checkpoint, torch.device("cpu"))
     assert model(torch.zeros(1, 4, dtype=torch.int64)).isfinite().all()
+
+
+def test_its_threads_are_recorded_and_end_with_it(folder: Path, tmp_path: Path) -> None:
+    with threads(2):
+        trained = process.pretrain(folder, tmp_path / "run")
+        assert torch.get_num_threads() == 2
+    assert trained.final.manifest.counts["num_threads"] == process.DECISIONS.num_threads == 1
 
 
 def test_another_seed_is_another_result(folder: Path, whole: TrainingRun, tmp_path: Path) -> None:

@@ -75,6 +75,18 @@ def test_it_tells_the_whole_run(html: str) -> None:
         assert verb in text
 
 
+def test_a_plan_without_a_forecast_of_the_loss_says_so(html: str, tmp_path: Path) -> None:
+    def plan(folder: Path) -> None:
+        data = json.loads((folder / "forecast.json").read_text())
+        (folder / "forecast.json").write_text(json.dumps({**data, "loss": None}))
+
+    assert "about 4.31 nats per token" in Page(html).text
+    assert "held-out loss [nats/token]" in Page(html).text
+    text = Page(write_report(make_run(tmp_path / "demo", plan=plan)).read_text()).text
+    assert "no forecast: outside the fitted range" in text
+    assert "held-out loss [nats/token]" not in text
+
+
 def test_nothing_is_loaded_from_elsewhere(html: str) -> None:
     page = Page(html)
     for tag in ("script", "link", "img", "iframe", "object", "embed", "image", "form", "base"):
@@ -199,6 +211,24 @@ def test_what_is_no_run_is_refused(run: Path, tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, file: str, content: str) -> None:
     run = make_run(tmp_path / "demo", until="curate", curate=lambda folder: (folder / file).write_text(content) and None)
     with pytest.raises(ArtifactError, match=re.escape(str(run / "curate" / file))):
+        write_report(run)
+
+
+@pytest.mark.parametrize("stage", ["curate", "encode", "plan", "export"])
+def test_a_stage_that_is_not_whole_is_named_and_the_rest_shown(run: Path, stage: str) -> None:
+    (run / stage / "manifest.json").write_text("{")
+    text = Page(write_report(run).read_text()).text
+    assert f"Damaged and left out: {run / stage / 'manifest.json'}" in text
+    assert "--from STAGE" in text
+    assert "bits per byte" in text
+    assert "Not finished yet" not in text
+
+
+def test_a_run_of_damaged_stages_alone_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "demo", until="tokenizer")
+    (run / "curate" / "manifest.json").write_text("{")
+    (run / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(ArtifactError, match=r"(?s)curate/manifest\.json: not valid.*tokenizer\.json: missing"):
         write_report(run)
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import resource
 import signal
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from groundup.artifacts.build import Order
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
-from groundup.core.errors import ConfigError, Stopped, StorageError
+from groundup.core.errors import DivergedError, Stopped, StorageError
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer
 from groundup.train.batches import BatchReader
@@ -258,6 +259,16 @@ def test_the_same_checkpoints_remain_however_often_it_was_stopped(inputs: Inputs
 
 def test_divergence_is_told_and_not_saved(inputs: Inputs, tmp_path: Path) -> None:
     run = Run(inputs, tmp_path / "run", learning_rate=1e35)
-    with pytest.raises(ConfigError, match=r"diverged.*lower pretrain\.optimizer\.learning_rate"):
+    with pytest.raises(DivergedError, match=r"diverged.*lower pretrain\.optimizer\.learning_rate.*no checkpoint was saved before"):
         run.go()
     assert not (run.out / "checkpoints").exists()
+
+
+def test_divergence_names_the_last_good_checkpoint(inputs: Inputs, tmp_path: Path) -> None:
+    Run(inputs, tmp_path / "run").interrupt(6)
+    run = Run(inputs, tmp_path / "run", learning_rate=1e35)
+    good = run.out / "checkpoints" / "step-6"
+    with pytest.raises(DivergedError, match=f"the last good checkpoint is {re.escape(str(good))}$"):
+        run.go()
+    assert run.steps_saved()[-1] == 6
+    assert not Checkpoint.open(good).damaged_files()

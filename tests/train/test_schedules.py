@@ -11,7 +11,8 @@ STEPS, PEAK, FLOOR = 100, 3e-3, 0.05
 
 
 def rates(name: str, warmup: float = 0.1, steps: int = STEPS) -> list[float]:
-    config = ScheduleConfig.parse({"name": name, "warmup_fraction": warmup, "floor": FLOOR}, "test")
+    floor = {} if name == "constant" else {"floor": FLOOR}
+    config = ScheduleConfig.parse({"name": name, "warmup_fraction": warmup, **floor}, "test")
     return [learning_rate(step, steps, PEAK, config) for step in range(steps)]
 
 

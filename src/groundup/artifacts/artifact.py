@@ -1,11 +1,12 @@
 """The artifact on disk, opened and checked."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 from groundup.artifacts.manifest import Manifest, read_manifest
-from groundup.core.errors import ArtifactError
+from groundup.core.errors import REMAKE, ArtifactError
 from groundup.core.files import hash_file
 
 
@@ -39,12 +40,14 @@ class Artifact:
         for name, entry in self.manifest.files.items():
             file = self.path / name
             if not file.is_file():
-                raise ArtifactError(f"{file}: missing, though the manifest lists it; remake the artifact with --force")
+                raise ArtifactError(f"{file}: missing, though the manifest lists it; {REMAKE}")
             if file.stat().st_size != entry.bytes:
-                raise ArtifactError(
-                    f"{file}: {file.stat().st_size:,} bytes, the manifest says {entry.bytes:,}; remake the artifact with --force"
-                )
+                raise ArtifactError(f"{file}: {file.stat().st_size:,} bytes, the manifest says {entry.bytes:,}; {REMAKE}")
 
-    def damaged_files(self) -> list[str]:
-        """Return the files whose bytes no longer have the hash of the manifest (reads everything)."""
-        return [name for name, entry in self.manifest.files.items() if hash_file(self.path / name) != entry.sha256]
+    def damaged_files(self, max_bytes: float = math.inf) -> list[str]:
+        """Return the files, of those up to `max_bytes`, whose bytes no longer have the hash of the manifest (reads them all)."""
+        return [
+            name
+            for name, entry in self.manifest.files.items()
+            if entry.bytes <= max_bytes and hash_file(self.path / name) != entry.sha256
+        ]

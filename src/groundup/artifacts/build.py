@@ -1,10 +1,8 @@
 """Make an artifact once: skip what is made, clear what a kill left behind, write the manifest last."""
 
-import contextlib
-import json
+import functools
 import os
 import platform
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -22,16 +20,16 @@ from groundup.artifacts.manifest import (
     Manifest,
     content_hash,
     make_key,
-    read_manifest,
     write_manifest,
 )
+from groundup.artifacts.place import INCOMPLETE, TIMINGS, Place, Work, look
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
 from groundup.core.files import hash_file, locked, storage_errors, write_json
 
 A = TypeVar("A", bound=Artifact)
-INCOMPLETE = ".groundup-incomplete.json"
-TIMINGS = "timings.json"
+SMALL_FILE_BYTES = 1 << 20
+"""Files up to this size are hashed before a stage is skipped: decisions and reports, not data."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,9 @@ class Order:
         hashes = {name: artifact.content_hash for name, artifact in self.inputs.items()}
         return make_key(self.stage, self.config.model_dump(mode="json"), self.seed, hashes, dict(self.sources))
 
+    def work(self) -> Work:
+        return Work(self.kind, self.key())
+
 
 @dataclass(frozen=True)
 class Job:
@@ -80,12 +81,12 @@ class Job:
 
 
 def is_made(order: Order) -> bool:
-    """Return whether `order.out` already holds exactly what the order would make."""
+    """Return whether `order.out` already holds exactly what the order would make; of large files only the size is compared."""
     try:
         artifact = Artifact.open(order.out)
     except ArtifactError:
         return False
-    return artifact.manifest.key == order.key() and artifact.manifest.kind == order.kind
+    return Work(artifact.manifest.kind, artifact.manifest.key) == order.work() and not artifact.damaged_files(SMALL_FILE_BYTES)
 
 
 def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake: bool = False) -> bool:
@@ -96,7 +97,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
     """
     if is_made(order) and not remake:
         return False
-    _check_place(order)
+    _check_apart(order)
     with locked(order.out):
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
@@ -115,7 +116,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
     return True
 
 
-def _check_place(order: Order) -> None:
+def _check_apart(order: Order) -> None:
     """Raise ArtifactError if making `order.out` would remove an input or write into one, or its name could not be recorded."""
     out = order.out.resolve()
     if os.fsencode(out) != str(out).encode(errors="replace"):
@@ -126,65 +127,41 @@ def _check_place(order: Order) -> None:
             raise ArtifactError(f"{order.out}: overlaps its own input '{name}', {artifact.path}; choose another --out")
 
 
-def _prepare(order: Order, replace: bool, remake: bool) -> None:
-    """Leave `order.out` empty but for the marker, or as an earlier making of the same that can be resumed left it.
+def check(order: Order, replace: bool, remake: bool) -> Place:
+    """Return what lies in `order.out`; raise ArtifactError where `make` would refuse to touch it. Nothing is changed.
 
     Without `replace`, unfinished work of the same kind is only cleared if it is cheap: not where hours may lie in it.
     """
-    marker = order.out / INCOMPLETE
-    left_over = [path for path in order.out.iterdir() if path.name != INCOMPLETE]
-    unfinished, finished = _marked_key(marker), _finished_key(order.out)
-    if unfinished is None and left_over and not _is_artifact(order.out):
-        raise ArtifactError(f"{order.out}: holds files that are not groundup's ({left_over[0].name}, ...); choose an empty --out")
-    keep = order.resumable and not remake and (order.kind, order.key()) in (unfinished, finished)
-    cheap = unfinished is not None and unfinished[0] == order.kind and not order.resumable
-    if left_over and not (replace or keep or cheap):
-        there = _what_is_there(order, unfinished, finished)
-        raise ArtifactError(f"{order.out}: holds {there}; choose another --out, or --force to replace it")
-    write_json(marker, {"kind": order.kind, "key": order.key()})
-    if keep:
+    _check_apart(order)
+    place = look(order.out)
+    cheap = place.unfinished is not None and place.unfinished.kind == order.kind and not order.resumable
+    if place.files and not (replace or cheap or goes_on(order, place, remake)):
+        raise ArtifactError(f"{order.out}: holds {_what_is_there(order, place)}; choose another --out, or --force to replace it")
+    return place
+
+
+def goes_on(order: Order, place: Place, remake: bool) -> bool:
+    """Return whether making the order goes on from what lies there."""
+    return order.resumable and not remake and order.work() in (place.unfinished, place.finished)
+
+
+def _prepare(order: Order, replace: bool, remake: bool) -> None:
+    """Leave `order.out` empty but for the marker, or as an earlier making of the same that can be resumed left it."""
+    place = check(order, replace, remake)
+    write_json(order.out / INCOMPLETE, order.work()._asdict())
+    if goes_on(order, place, remake):
         (order.out / MANIFEST).unlink(missing_ok=True)
-        return
-    with storage_errors(order.out):
-        (order.out / MANIFEST).unlink(missing_ok=True)
-        for path in left_over:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    else:
+        place.clear()
 
 
-def _what_is_there(order: Order, unfinished: tuple[str, str] | None, finished: tuple[str, str] | None) -> str:
-    kind, key = unfinished or finished or ("?", "")
-    state = "an unfinished" if unfinished else "a damaged" if key == order.key() else "a"
-    return f"{state} '{kind}' artifact" + (
-        " made with other settings or inputs" if kind == order.kind and key != order.key() else ""
-    )
-
-
-def _finished_key(folder: Path) -> tuple[str, str] | None:
-    """Return (kind, key) of the finished artifact in the folder, though its files may be damaged."""
-    try:
-        manifest = read_manifest(folder)
-    except ArtifactError:
-        return None
-    return manifest.kind, manifest.key
-
-
-def _is_artifact(folder: Path) -> bool:
-    """Return whether the folder's manifest.json is one of groundup, of whatever schema version."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        data = json.loads((folder / MANIFEST).read_bytes())
-        return isinstance(data, dict) and {"schema_version", "kind", "content_hash"} <= data.keys()
-    return False
-
-
-def _marked_key(marker: Path) -> tuple[str, str] | None:
-    """Return (kind, key) of the unfinished making that the marker tells of."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        data = json.loads(marker.read_bytes())
-        return str(data["kind"]), str(data["key"])
-    return None
+def _what_is_there(order: Order, place: Place) -> str:
+    if place.work is None:
+        return f"an artifact whose {MANIFEST} is damaged or missing"
+    kind, key = place.work
+    state = "an unfinished" if place.unfinished else "a damaged" if key == order.key() else "a"
+    other = " made with other settings or inputs" if kind == order.kind and key != order.key() else ""
+    return f"{state} '{kind}' artifact{other}"
 
 
 def seal(order: Order, outcome: Outcome) -> None:
@@ -227,6 +204,7 @@ def _entries(folder: Path, volatile: frozenset[str]) -> dict[str, FileEntry]:
     return entries
 
 
+@functools.cache
 def _revision() -> str | None:
     """Return the git commit of the code, if it runs from a checkout."""
     root = Path(__file__).parents[3]

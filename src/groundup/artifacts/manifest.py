@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from groundup.core.config import Config
-from groundup.core.errors import ArtifactError, ConfigError
+from groundup.core.errors import REMAKE, ArtifactError, ConfigError
 from groundup.core.files import canonical_json, hash_json, read_object, write_json
 
 MANIFEST = "manifest.json"
@@ -74,11 +74,11 @@ def read_manifest(folder: Path) -> Manifest:
     data = read_object(path)
     version = data.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise ArtifactError(f"{path}: schema version {version!r}, this groundup reads {SCHEMA_VERSION}; remake it with --force")
+        raise ArtifactError(f"{path}: schema version {version!r}, this groundup reads {SCHEMA_VERSION}; {REMAKE}")
     try:
         return Manifest.parse(data, str(path))
     except ConfigError as error:
-        raise ArtifactError(f"{error}; remake the artifact with --force") from None
+        raise ArtifactError(f"{error}; {REMAKE}") from None
 
 
 def make_key(stage: str, config: dict[str, Any], seed: int, inputs: dict[str, str], sources: dict[str, str]) -> str:

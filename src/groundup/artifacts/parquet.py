@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from groundup.core.errors import ArtifactError, StorageError
+from groundup.core.errors import REMAKE, ArtifactError, StorageError
 from groundup.core.files import explain_os_error
 
 
@@ -19,4 +19,4 @@ def parquet_errors(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError(explain_os_error(error, path)) from error
         why = " ".join(str(error).split())
-        raise ArtifactError(f"{path}: not readable as Parquet ({why}); remake the artifact with --force") from None
+        raise ArtifactError(f"{path}: not readable as Parquet ({why}); {REMAKE}") from None

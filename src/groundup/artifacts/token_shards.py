@@ -3,28 +3,31 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.documents import Split
+from groundup.artifacts.names import SOURCE_NAME
 from groundup.artifacts.parquet import parquet_errors
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
 from groundup.core.files import read_object
 
 SHARDS = "shards.json"
+TokenDtype = Literal["uint16", "uint32"]
 INDEX_SCHEMA = pa.schema([("id", pa.string()), ("start", pa.int64()), ("tokens", pa.int64()), ("bytes", pa.int64())])
 
 
 class ShardSource(Config):
     """One source's share of the shards; counts are per split."""
 
-    name: str
+    name: str = Field(pattern=SOURCE_NAME)
     weight: float
     tokens: dict[Split, int]
     """End-of-document tokens included."""
@@ -35,7 +38,7 @@ class ShardSource(Config):
 class ShardsInfo(Config):
     """The contents of shards.json."""
 
-    dtype: str
+    dtype: TokenDtype
     """'uint16' up to 65,536 tokens of vocabulary, else 'uint32'; little-endian."""
     vocab_size: int
     eos_id: int

@@ -3,6 +3,9 @@
 Each says what is wrong, the values that clash, where (dotted key, or file:line), and the way out. The class decides the exit code.
 """
 
+REMAKE = "remake it: the same command with --force, or 'groundup run' with --from STAGE"
+"""The way out of damage."""
+
 
 class GroundupError(Exception):
     """Base of all errors that groundup raises on purpose."""
@@ -36,6 +39,12 @@ class DataError(GroundupError):
 
 class StorageError(GroundupError):
     """The operating system refused a read or a write: disk full, no permission, a vanished file."""
+
+    exit_code = 2
+
+
+class DivergedError(GroundupError):
+    """Training left the numbers that it can go on from: a loss or gradient is not finite."""
 
     exit_code = 2
 

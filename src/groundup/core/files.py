@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from groundup.core.errors import ArtifactError, StorageError
+from groundup.core.errors import REMAKE, ArtifactError, StorageError
 
 _MAX_JSON_BYTES = 64 << 20
 _LOCKED_BY_ANOTHER = (errno.EWOULDBLOCK, errno.EACCES)
@@ -46,7 +46,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file that groundup wrote; raise ArtifactError if it is missing or damaged."""
     if not path.is_file():
-        raise ArtifactError(f"{path}: missing; remake the artifact with --force")
+        raise ArtifactError(f"{path}: missing; {REMAKE}")
     with storage_errors(path):
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise ArtifactError(f"{path}: larger than {_MAX_JSON_BYTES:,} bytes, so not made by groundup")
@@ -54,9 +54,9 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError):
-        raise ArtifactError(f"{path}: not valid JSON; remake the artifact with --force") from None
+        raise ArtifactError(f"{path}: not valid JSON; {REMAKE}") from None
     if not isinstance(data, dict):
-        raise ArtifactError(f"{path}: should be a JSON object, is a {type(data).__name__}; remake the artifact with --force")
+        raise ArtifactError(f"{path}: should be a JSON object, is a {type(data).__name__}; {REMAKE}")
     return data
 
 

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 
@@ -18,7 +19,7 @@ RuleSetName = Literal["gopher-2021", "gopher-2021-repetition"]
 class SourceConfig(Config):
     """A named place that text comes from."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="used in document ids, reports and mixing")
+    name: str = Field(pattern=SOURCE_NAME, description="used in document ids, reports and mixing")
     kind: SourceKind = Field(default="files", description="files: your own text; the others find text in the Python installation")
     path: Path | None = Field(default=None, description="file or folder; only with kind 'files'")
     format: FileFormat = Field(default="auto", description="auto: by the ending of each file")

@@ -2,13 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 import pyarrow.parquet as pq
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Document, Documents, Split
+from groundup.artifacts.names import SOURCE_NAME
 from groundup.artifacts.parquet import parquet_errors
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo, ShardSource
 from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
@@ -33,6 +35,7 @@ def run(config: EncodeConfig, job: Job) -> Outcome:
     documents = job.open("curate", Documents)
     tokenizer = job.open("tokenizer", Tokenizer)
     weights = _weights(documents)
+    _check_names(weights, documents)
     dtype = token_dtype(tokenizer.text.vocab_size)
     writers: dict[Split, dict[str, StreamWriter]] = {split: {} for split in SPLITS}
     with contextlib.ExitStack() as stack, progress("encode", _num_documents(documents)) as bar:
@@ -104,6 +107,16 @@ def _weights(documents: Documents) -> dict[str, float]:
         return {str(source["name"]): float(source["weight"]) for source in listed}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{file}: not readable as the list of sources ({error}); remake the artifact with --force") from None
+
+
+def _check_names(names: Iterable[str], documents: Documents) -> None:
+    """Raise ArtifactError for a name that would lead out of the folder that the streams are written to."""
+    for name in names:
+        if not re.fullmatch(SOURCE_NAME, name):
+            raise ArtifactError(
+                f"{documents.path}: a source called {name!r}; names are made of a-z, 0-9, '_', '.' and '-', the first a letter or "
+                "digit; curate the text again with such names"
+            )
 
 
 def _num_documents(documents: Documents) -> int:

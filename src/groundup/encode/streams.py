@@ -8,14 +8,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from groundup.artifacts.token_shards import INDEX_SCHEMA
+from groundup.artifacts.token_shards import INDEX_SCHEMA, TokenDtype
 from groundup.core.files import storage_errors
 
 _INDEX_ROWS = 1 << 16
 """Rows of a Parquet row group: fixed, so that the bytes on disk do not depend on how documents arrive."""
 
 
-def token_dtype(vocab_size: int) -> str:
+def token_dtype(vocab_size: int) -> TokenDtype:
     """Return the narrowest type of the format that holds ids below `vocab_size`."""
     return "uint16" if vocab_size <= 1 << 16 else "uint32"
 

@@ -14,10 +14,26 @@ class Law:
     alpha: float
     beta: float
     source: str
+    params: tuple[float, float]
+    """Smallest and largest model of the runs that the law was fitted to."""
+    tokens: tuple[float, float]
+    """Fewest and most fresh tokens of those runs."""
+    vocab_size: int
+    """Of their tokenizer: nats are per token, so that another vocabulary has another loss."""
 
     def loss(self, params: float, tokens: float) -> float:
         return self.E + self.A / math.pow(params, self.alpha) + self.B / math.pow(tokens, self.beta)
 
+    def covers(self, params: float, tokens: float, vocab_size: int) -> bool:
+        """Return whether such a run lies among those that the law was fitted to, up to a factor of two in the vocabulary."""
+        near = 1 / VOCABULARY_FACTOR <= vocab_size / self.vocab_size <= VOCABULARY_FACTOR
+        return near and self.params[0] <= params <= self.params[1] and self.tokens[0] <= tokens <= self.tokens[1]
+
+
+VOCABULARY_FACTOR = 2
+"""From 4,096 tokens to 2,048 or 8,192 the bytes a token holds, and with them its nats, change by 11 to 13 % (docs/log.md)."""
+CHINCHILLA_MIN_PARAMS = 44_000_000
+"""The smallest model that CHINCHILLA was fitted to."""
 
 CHINCHILLA = Law(
     E=1.8172,
@@ -26,6 +42,9 @@ CHINCHILLA = Law(
     alpha=0.3478,
     beta=0.3658,
     source="Besiroglu et al. 2024, refit of Hoffmann et al. 2022; runs of 44 M to 16 B parameters, vocabulary of 32 k",
+    params=(CHINCHILLA_MIN_PARAMS, 16e9),
+    tokens=(5e9, 5e11),  # Hoffmann et al. 2022, abstract
+    vocab_size=32_000,
 )
 
 SMALL_RUNS = Law(
@@ -35,11 +54,11 @@ SMALL_RUNS = Law(
     alpha=1.0,
     beta=CHINCHILLA.beta,
     source="fitted to runs of 1 to 4 M parameters on documentation (docs/log.md), repeated tokens as in Muennighoff et al. 2023",
+    params=(0.9e6, 4.2e6),
+    tokens=(0.25e6, 4.7e6),
+    vocab_size=4096,
 )
 """For millions of parameters and tokens on narrow text, where CHINCHILLA, fitted a thousand times above, says nonsense."""
-
-CHINCHILLA_MIN_PARAMS = 44_000_000
-"""The smallest model that CHINCHILLA was fitted to."""
 
 R_D_STAR = 15.387756
 """Half-life of repeated tokens (Muennighoff et al. 2023, section 5 and released fit)."""

@@ -6,7 +6,7 @@ tokens, in bits, over the bytes of UTF-8 text: the end-of-document tokens cost b
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,9 +61,37 @@ class Window(NamedTuple):
     end: int
 
 
-def windows(document: int, num_tokens: int, window_len: int, stride: int) -> Iterator[Window]:
-    """Yield windows, each `stride` after the one before, that score every token once."""
-    begin = scored = 0
+@dataclass(frozen=True)
+class Section:
+    """Tokens of a document that are scored together: all of them, or some with what the first window sees before them."""
+
+    tokens: npt.NDArray[np.unsignedinteger]
+    begin: int = 0
+    """Where the first window begins."""
+    scored: int = 0
+    """Tokens at the start that were scored with the section before."""
+
+    @property
+    def num_scored(self) -> int:
+        return len(self.tokens) - self.scored
+
+
+def sections(pieces: Iterable[npt.NDArray[np.unsignedinteger]], window_len: int, stride: int, max_tokens: int) -> Iterator[Section]:
+    """Yield a document that comes in pieces as sections of about `max_tokens`, cut so that the windows are those of the whole."""
+    held, begin, scored = np.empty(0, np.uint32), 0, 0
+    for piece in pieces:
+        held = np.concatenate([held, piece])
+        if len(held) >= max(max_tokens, begin + window_len):
+            last_begin = begin + (len(held) - begin - window_len) // stride * stride
+            yield Section(held[: last_begin + window_len], begin, scored)
+            held = held[last_begin + stride - 1 :]  # the token before a window is its first input
+            begin, scored = 1, 1 + window_len - stride
+    if len(held) > scored:
+        yield Section(held, begin, scored)
+
+
+def windows(document: int, num_tokens: int, window_len: int, stride: int, begin: int = 0, scored: int = 0) -> Iterator[Window]:
+    """Yield windows, each `stride` after the one before, that score every token from `scored` on once."""
     while scored < num_tokens:
         end = min(begin + window_len, num_tokens)
         yield Window(document, begin, scored, end)
@@ -83,25 +111,42 @@ def resolve_stride(stride: int | None, window_len: int) -> int:
 def score_documents(
     model: Transformer, documents: Sequence[npt.NDArray[np.unsignedinteger]], eos_id: int, stride: int | None, batch: int
 ) -> npt.NDArray[np.float64]:
-    """Return the nats of each document; a document is its tokens with the final end-of-document.
+    """Return the nats of each document; a document is its tokens with the final end-of-document (see `score_sections`)."""
+    stride = resolve_stride(stride, model.config.max_seq_len)
+    with progress("evaluate", sum(map(len, documents))) as bar:
+        return score_sections(model, [Section(tokens) for tokens in documents], eos_id, stride, batch, bar.advance)
+
+
+def score_sections(
+    model: Transformer,
+    parts: Sequence[Section],
+    eos_id: int,
+    stride: int,
+    batch: int,
+    advance: Callable[[int], None],
+) -> npt.NDArray[np.float64]:
+    """Return the nats of each section; `advance` is told of every batch how many tokens it scored.
 
     The log-softmax is taken in float32 and only where it counts. Raises VerificationError if it is not finite.
     """
+    documents = [part.tokens for part in parts]
     largest, vocab_size = max((int(tokens.max()) for tokens in documents), default=0), model.config.vocab_size
     if largest >= vocab_size:
         raise ArtifactError(f"token {largest:,} is outside the model's vocabulary of {vocab_size:,}: its tokenizer is another's")
     window_len = model.config.max_seq_len
-    stride = resolve_stride(stride, window_len)
-    todo = [window for i, tokens in enumerate(documents) for window in windows(i, len(tokens), window_len, stride)]
+    todo = [
+        window
+        for i, part in enumerate(parts)
+        for window in windows(i, len(part.tokens), window_len, stride, part.begin, part.scored)
+    ]
     todo.sort(key=lambda window: window.begin - window.end)  # rows of a batch of nearly one length, the longest first
-    nats = np.zeros(len(documents))
-    with progress("evaluate", sum(map(len, documents))) as bar:
-        for start in range(0, len(todo), batch):
-            rows = todo[start : start + batch]
-            losses = _score_rows(model, *_pad(rows, documents, eos_id))
-            lengths = [row.end - row.first_scored for row in rows]
-            np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses.cpu().double().numpy())
-            bar.advance(sum(lengths))
+    nats = np.zeros(len(parts))
+    for start in range(0, len(todo), batch):
+        rows = todo[start : start + batch]
+        losses = _score_rows(model, *_pad(rows, documents, eos_id))
+        lengths = [row.end - row.first_scored for row in rows]
+        np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses.cpu().double().numpy())
+        advance(sum(lengths))
     if not np.isfinite(nats).all():
         raise VerificationError("the model's predictions are not finite numbers: its training diverged; lower the learning rate")
     return nats

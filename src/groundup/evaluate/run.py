@@ -21,6 +21,7 @@ from groundup.evaluate.held_out import HeldOutDocument, check_tokens, choose_hel
 from groundup.evaluate.samples import write_samples
 from groundup.nn.device import resolve_device
 from groundup.nn.load import load_model
+from groundup.nn.threads import threads_of
 
 NOTES = (
     "The model and every baseline are scored on the same whole held-out documents.",
@@ -38,10 +39,11 @@ def run(config: EvaluateConfig, job: Job) -> Outcome:
     held_out = choose_held_out(job.open("curate", Documents), job.open("encode", TokenShards), config.max_bytes)
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     check_tokens(held_out, tokenizer, str(checkpoint.tokenizer_file))
-    model = load_model(checkpoint, resolve_device(job.device))
-    samples = write_samples(model, tokenizer, config, job.seed)
-    tokens = [document.tokens for document in held_out.chosen]
-    nats = score_documents(model, tokens, tokenizer.eos_id, config.stride, config.batch)
+    with threads_of(checkpoint):
+        model = load_model(checkpoint, resolve_device(job.device))
+        samples = write_samples(model, tokenizer, config, job.seed)
+        tokens = [document.tokens for document in held_out.chosen]
+        nats = score_documents(model, tokens, tokenizer.eos_id, config.stride, config.batch)
     result = summarise(held_out.chosen, nats)
     say(f"  evaluate: model {result['bits_per_byte']:.3f} bits per byte on {result['bytes']:,} bytes of held-out text")
     result["samples"] = samples

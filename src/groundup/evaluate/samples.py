@@ -30,5 +30,5 @@ def _continue(model: Transformer, tokenizer: TextTokenizer, prompt: str, config:
             f"evaluate.prompts: '{prompt[:30]}...' has {len(prompt_ids) - 1:,} tokens; the model's {model.config.max_seq_len:,} "
             f"leave room for at most {model.config.max_seq_len - 2:,}, so shorten it"
         )
-    sampler = make_sampler(config.temperature, top_p=config.top_p, seed=seed)
+    sampler = make_sampler(config.temperature, top_p=config.top_p if config.temperature else None, seed=seed)
     return tokenizer.decode(list(generate(model, prompt_ids, min(config.sample_tokens, room), sampler, eos_id=tokenizer.eos_id)))

@@ -87,7 +87,7 @@ def held_out_text(job: Job) -> str:
 def compared_tokens(model: Transformer, text_ids: list[int], seed: int) -> Int[Tensor, "2 seq"]:
     """Return one sequence of text and one of random tokens, which reach the whole vocabulary."""
     length = min(model.config.max_seq_len, _COMPARED_TOKENS, len(text_ids))
-    generator = torch.Generator().manual_seed(derive_seed(seed, "export") >> 1)
+    generator = torch.Generator().manual_seed(derive_seed(seed, "export"))
     random_ids = torch.randint(model.config.vocab_size, (length,), generator=generator)
     return torch.stack([torch.tensor(text_ids[:length]), random_ids])
 

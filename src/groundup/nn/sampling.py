@@ -63,8 +63,19 @@ def nucleus(probs: Float[Tensor, " kept"], top_p: float) -> Float[Tensor, " kept
     return probs.masked_fill(before >= top_p, 0.0)
 
 
-def make_sampler(temperature: float, top_k: int | None = None, top_p: float = 1.0, seed: int = 0) -> Sampler:
-    """Return the sampler of these settings; temperature 0 is greedy, and the others have no effect then."""
+def make_sampler(temperature: float, top_k: int | None = None, top_p: float | None = None, seed: int = 0) -> Sampler:
+    """Return the sampler of these settings; temperature 0 is greedy, and a top_k or top_p said beside it raises ConfigError."""
     if temperature == 0:
+        refuse_idle("temperature=0", top_k=top_k, top_p=top_p)
         return Greedy()
-    return Random(temperature, top_k, top_p, seed)
+    return Random(temperature, top_k, 1.0 if top_p is None else top_p, seed)
+
+
+def refuse_idle(choice: str, **settings: float | None) -> None:
+    """Raise ConfigError if a setting is said (not None) beside a choice that is greedy."""
+    idle = ", ".join(f"{name}={value:g}" for name, value in settings.items() if value is not None)
+    if idle:
+        raise ConfigError(
+            f"{choice} and {idle}: {choice} takes the most probable token each time, so {idle} would have no effect; "
+            f"leave out the one or the other"
+        )

@@ -1,5 +1,6 @@
 """Choose what to train before anything is timed: precision, batch split and the shape with the lowest predicted loss."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,11 @@ class Situation:
     process_bytes: int
     """Resident memory of this process with its libraries loaded and nothing of the model."""
 
+    @property
+    def held_bytes(self) -> int:
+        """What the process holds of the memory that tensors live in: a CUDA card has its own."""
+        return 0 if self.device == "cuda" else self.process_bytes
+
 
 def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -> RunPrecision:
     """Return what matrices are multiplied in: bf16 where that is clearly faster."""
@@ -67,10 +73,17 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
 
 def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:
     """Return the even splits of the batch, the best first: on a CPU the smallest of MICRO_BATCH_TOKENS, elsewhere the largest."""
-    splits = [number for number in range(1, train.batch_sequences + 1) if train.batch_sequences % number == 0]
+    splits = divisors(train.batch_sequences)
     enough = [number for number in splits if number * train.seq_len >= MICRO_BATCH_TOKENS] or splits[-1:]
     first = enough[0] if situation.device == "cpu" else splits[-1]
     return [number for number in reversed(splits) if number <= first]
+
+
+def divisors(number: int) -> list[int]:
+    """Return all divisors, ascending; takes the square root of `number` in steps."""
+    small = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
+    large = [number // divisor for divisor in reversed(small) if divisor**2 != number]
+    return small + large
 
 
 def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Workload], why: list[str]) -> Workload:
@@ -85,13 +98,14 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
     law, losses = rank(fitting, situation, seconds)
     best = losses.index(min(losses))
     tokens = seconds * _prior_speed(fitting[best], situation)
+    fresh = effective_tokens(tokens, situation.unique_tokens)
     table = ", ".join(
         f"{format_count(total_parameters(candidate.model))}: {loss:.2f}" for candidate, loss in zip(fitting, losses, strict=True)
     )
     why.append(
         f"model: {describe(fitting[best].model)}, the lowest predicted loss of the family in {format_seconds(seconds)} "
-        f"({table} nats). The prediction: about {format_count(tokens)} tokens at the speed expected of this width, worth "
-        f"{format_count(effective_tokens(tokens, situation.unique_tokens))} fresh ones as there are "
+        f"({table} nats; sizes that the law was not fitted to it only ranks). The prediction: about {format_count(tokens)} tokens "
+        f"at the speed expected of this width, worth {format_count(fresh)} fresh ones as there are "
         f"{format_count(situation.unique_tokens)} of text; {law.source}."
     )
     return fitting[best]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundup.artifacts.plan import Decisions, Forecast
 from groundup.core.errors import BudgetError
-from groundup.core.units import format_bytes, format_seconds
+from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, training_memory
@@ -117,9 +117,10 @@ def _memory(workload: Workload, situation: Situation, probe: Probe, why: list[st
     other = _at_depth(workload, _probe_depths(workload.model.num_layers)[1])
     growth = probe.memory_growth(other)
     share = allocator_share_of(other, growth)
-    memory = training_memory(workload, situation.process_bytes, share)
+    memory = training_memory(workload, situation.held_bytes, share)
+    held = "the process with its libraries, " if situation.held_bytes else ""
     why.append(
-        f"memory {format_bytes(memory['total'])}: the process with its libraries, the tensors counted one by one, and "
+        f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and "
         f"{share:.0%} of what comes and goes in a step for the gaps that the allocator leaves, as measured with "
         f"{other.model.num_layers} layers, which took {format_bytes(growth)}."
     )
@@ -193,6 +194,24 @@ def _forecast(
         train_s=train_s,
         matmul_peak_flops_per_s=dict(situation.machine.matmul_peak_flops_per_s),
         mfu=per_token * batch_tokens / step_s / peak,
-        loss=law_for(params).loss(params, effective_tokens(tokens, situation.unique_tokens)),
+        loss=_loss(params, effective_tokens(tokens, situation.unique_tokens), situation.vocab_size, why),
         why=tuple(why),
     )
+
+
+def _loss(params: int, fresh_tokens: float, vocab_size: int, why: list[str]) -> float | None:
+    """Return the nats per token that the law of this size gives, None where its runs say nothing of such a one."""
+    law = law_for(params)
+    loss = law.loss(params, fresh_tokens)
+    if law.covers(params, fresh_tokens, vocab_size) and loss < math.log(vocab_size):
+        why.append(f"loss {loss:.2f} nats per token: {law.source}.")
+        return loss
+    ranges = " and ".join(
+        f"{format_count(float(low))} to {format_count(float(high))} {what}"
+        for (low, high), what in ((law.params, "parameters"), (law.tokens, "fresh tokens"))
+    )
+    why.append(
+        f"loss: no forecast. {format_count(params)} parameters, tokens worth {format_count(fresh_tokens)} fresh ones and "
+        f"{vocab_size:,} kinds of tokens are outside the fitted range: {ranges}, near {law.vocab_size:,} kinds ({law.source})."
+    )
+    return None

@@ -1,13 +1,11 @@
 """What this machine offers: cores, memory and the measured peak of matrix multiplication."""
 
-import contextlib
 import ctypes
 import gc
 import os
 import platform
 import statistics
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groundup.core.config import Config
+from groundup.nn.threads import threads
 
 RunPrecision = Literal["fp32", "bf16"]
 """What training multiplies matrices in, once 'auto' is settled."""
@@ -123,17 +122,6 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-@contextlib.contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Run torch's kernels on `number` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _read_cgroup(name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The plan stage: decide what to train before the first step, and say what it will take."""
 
+import torch
 from rich.table import Table
 
 from groundup.artifacts.build import Job, Outcome
@@ -9,10 +10,11 @@ from groundup.core.files import write_json
 from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.nn.device import resolve_device
+from groundup.nn.threads import threads
 from groundup.plan.choose import Situation
 from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
-from groundup.plan.machine import measure_machine, settled_bytes, threads
+from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe
 from groundup.train.order import streams_of
 
@@ -29,7 +31,7 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     machine = measure_machine(device)
     probe = StepProbe(config.pretrain, device)
     probe.load_libraries()
-    process_bytes = settled_bytes(device)
+    process_bytes = settled_bytes(torch.device("cpu"))
     situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, process_bytes)
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads):
@@ -56,10 +58,10 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
         "kernels", f"{decisions.precision}, attention {decisions.attention}, {decisions.num_threads} threads, {decisions.device}"
     )
     parts = ", ".join(
-        f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if name != "total"
+        f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if size and name != "total"
     )
     table.add_row("peak memory", f"{format_bytes(forecast.memory_bytes['total'])}: {parts}")
     table.add_row("time", f"{format_seconds(forecast.train_s)}, {format_seconds(forecast.step_s)} a step, MFU {forecast.mfu:.0%}")
-    if forecast.loss is not None:
-        table.add_row("loss", f"about {forecast.loss:.2f} nats per token")
+    loss = "no forecast: outside the fitted range" if forecast.loss is None else f"about {forecast.loss:.2f} nats per token"
+    table.add_row("loss", loss)
     return table

@@ -17,6 +17,7 @@ from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
+from groundup.nn.threads import threads
 from groundup.nn.transformer import Transformer
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
@@ -37,12 +38,16 @@ RECIPE_FILE = "recipe.resolved.yaml"
 def run(config: TrainConfig, job: Job) -> Outcome:
     """Train as the plan decided; go on from the newest checkpoint that an earlier try left in `job.out`."""
     plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
-    _check_tokenizer(shards, tokenizer)
-    decisions = plan.decisions
+    shards.check_tokenizer(tokenizer.content_hash)
     _check_vocabulary(plan, shards)
-    torch.set_num_threads(decisions.num_threads)
     if job.recipe is not None:
         write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
+    with threads(plan.decisions.num_threads):
+        return _pretrain(config, job, plan, shards, tokenizer)
+
+
+def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Outcome:
+    decisions = plan.decisions
     device = resolve_device(decisions.device)
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
@@ -73,14 +78,6 @@ def run(config: TrainConfig, job: Job) -> Outcome:
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
         volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, *manifests}),
     )
-
-
-def _check_tokenizer(shards: TokenShards, tokenizer: Tokenizer) -> None:
-    if shards.info.tokenizer_hash != tokenizer.content_hash:
-        raise ArtifactError(
-            f"{shards.path}: its tokens were made by tokenizer {shards.info.tokenizer_hash[:12]}, but {tokenizer.path} is "
-            f"{tokenizer.content_hash[:12]}; encode the documents again with this tokenizer, or give the one they were made with"
-        )
 
 
 def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from groundup.artifacts.artifact import Artifact
-from groundup.artifacts.build import TIMINGS
 from groundup.artifacts.manifest import MANIFEST, Manifest
+from groundup.artifacts.place import TIMINGS
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast
 from groundup.artifacts.reports import EVALUATION_FILE, EXPORT_FILE
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo
 from groundup.core.config import Config
-from groundup.core.errors import ArtifactError
+from groundup.core.errors import REMAKE, ArtifactError
 from groundup.core.files import read_object, storage_errors
 from groundup.lineage import read_sources, stage_folders
 from groundup.pipeline import VERBS
@@ -81,6 +81,8 @@ class RunFacts:
     name: str
     stages: tuple[StageFacts, ...]
     unfinished: tuple[str, ...]
+    damaged: tuple[str, ...]
+    """Of each stage that is left out because its manifest or a file is damaged, what is wrong and the way out."""
     recipe: Mapping[str, Any] | None
     funnel: Funnel | None
     tokenizer: TokenizerFacts | None
@@ -133,13 +135,20 @@ def predicted_memory(forecast: Forecast) -> int:
 
 
 def gather(run: Path) -> RunFacts:
-    """Return the facts of the run folder; stages that are not made are left out.
+    """Return the facts of the run folder; stages that are not made, or are not whole any more, are left out.
 
-    Raises ArtifactError if `run` holds no stage of a run, or a finished stage's file is damaged.
+    Raises ArtifactError if `run` holds no whole stage of a run, or what a stage wrote is not what a report can be drawn from.
     """
-    stages = {folder.name: _stage(folder) for folder in stage_folders(run) if folder.name in VERBS}
+    stages: dict[str, StageFacts] = {}
+    damaged: dict[str, str] = {}
+    for folder in stage_folders(run):
+        if folder.name in VERBS:
+            try:
+                stages[folder.name] = _stage(folder, Artifact.open(folder))
+            except ArtifactError as error:
+                damaged[folder.name] = str(error)
     if not stages:
-        raise ArtifactError(f"{run}: {_why_no_run(run)}")
+        raise ArtifactError("\n".join(damaged.values()) or f"{run}: {_why_no_run(run)}")
     pretrain = run / "pretrain" / METRICS_FILE
     card = run / "export" / "README.md"
     recipes = [stage.manifest.recipe for stage in stages.values() if stage.manifest.recipe is not None]
@@ -154,7 +163,8 @@ def gather(run: Path) -> RunFacts:
     return RunFacts(
         name=str(recipes[-1].get("name", run.resolve().name)) if recipes else run.resolve().name,
         stages=tuple(stages.values()),
-        unfinished=tuple(verb for verb in VERBS if verb not in stages and (run / verb).is_dir()),
+        unfinished=tuple(verb for verb in VERBS if verb not in {*stages, *damaged} and (run / verb).is_dir()),
+        damaged=tuple(damaged.values()),
         recipe=recipes[-1] if recipes else None,
         funnel=read("curate", "funnel.json", Funnel),
         tokenizer=read("tokenizer", "facts.json", TokenizerFacts),
@@ -170,8 +180,7 @@ def gather(run: Path) -> RunFacts:
     )
 
 
-def _stage(folder: Path) -> StageFacts:
-    artifact = Artifact.open(folder)
+def _stage(folder: Path, artifact: Artifact) -> StageFacts:
     timings = folder / TIMINGS
     return StageFacts(
         name=folder.name,
@@ -205,7 +214,7 @@ def read_steps(path: Path) -> tuple[StepFacts, ...]:
         except (ValueError, RecursionError):
             if number == len(lines):
                 break
-            raise ArtifactError(f"{path}:{number}: not valid JSON; remake the artifact with --force") from None
+            raise ArtifactError(f"{path}:{number}: not valid JSON; {REMAKE}") from None
         steps.append(_fit(data, StepFacts, f"{path}:{number}"))
     return tuple(steps)
 
@@ -216,4 +225,4 @@ def _fit(data: Any, shape: type[F], where: str) -> F:
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"]))
-        raise ArtifactError(f"{where}: '{key}': {problem['msg']}; remake the artifact with --force") from None
+        raise ArtifactError(f"{where}: '{key}': {problem['msg']}; {REMAKE}") from None

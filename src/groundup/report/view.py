@@ -198,6 +198,7 @@ def settings(facts: RunFacts) -> tuple[tuple[str, str], ...]:
     )
     peaks = ", ".join(f"{name} {_si(value, 'FLOP/s')}" for name, value in forecast.matmul_peak_flops_per_s.items())
     batch = f"{decisions.batch_tokens:,} tokens, in micro-batches of {decisions.micro_batch} sequences of {decisions.seq_len}"
+    loss = "no forecast: outside the fitted range" if forecast.loss is None else f"about {forecast.loss:.2f} nats per token"
     return (
         ("model", ", ".join(shape)),
         ("parameters", f"{forecast.params:,}"),
@@ -206,6 +207,7 @@ def settings(facts: RunFacts) -> tuple[tuple[str, str], ...]:
         ("tokens in all", f"{forecast.tokens:,}: {forecast.epochs:.2f} passes over {forecast.unique_tokens:,}"),
         ("tokens per parameter", f"{forecast.tokens_per_param:.3g}"),
         ("compute", f"{_si(forecast.flops, 'FLOP')}, {_si(forecast.flops_per_token, 'FLOP')} a token"),
+        ("expected loss", loss),
         ("arithmetic", f"{decisions.precision}, attention by {decisions.attention}"),
         ("machine", f"{decisions.device}, {decisions.num_threads} threads; measured peak of matrix products: {peaks}"),
     )

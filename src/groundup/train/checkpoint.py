@@ -21,6 +21,7 @@ from groundup.core.errors import ArtifactError
 from groundup.core.files import storage_errors, sync_folder, write_bytes, write_json
 from groundup.core.log import say
 from groundup.nn.config import ModelConfig
+from groundup.nn.threads import NUM_THREADS
 from groundup.train.optim import load_state_tensors, state_tensors
 
 _OPTIMIZER = "optimizer."
@@ -54,7 +55,8 @@ class CheckpointStore:
             write_bytes(folder / TOKENIZER_FILE, self.tokenizer_file.read_bytes())
             write_json(folder / PROGRESS_FILE, {"step": step, "tokens": tokens})
             sync_folder(self.root)
-        seal(replace(self.order, out=folder), Outcome(counts={"step": step, "tokens": tokens}))
+        counts = {"step": step, "tokens": tokens, NUM_THREADS: torch.get_num_threads()}
+        seal(replace(self.order, out=folder), Outcome(counts=counts))
         self._remove_old()
 
     def restore(self, model: nn.Module, optimizer: Optimizer) -> int:
@@ -81,6 +83,10 @@ class CheckpointStore:
             self._remove_old()
             return checkpoint.step
         return 0
+
+    def newest(self) -> Path | None:
+        """Return the folder of the newest finished checkpoint, None if there is none."""
+        return next((folder for folder in self._folders() if (folder / MANIFEST).is_file()), None)
 
     def _folders(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""

@@ -1,13 +1,15 @@
 """The settings of a training run."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from groundup.core.config import Config
 from groundup.nn.config import AttentionKernel
 
 Precision = Literal["auto", "fp32", "bf16"]
+MAX_BATCH_TOKENS = 1 << 32
+"""Hundreds of times the largest batches of published runs (Llama 3: 16 M tokens)."""
 LEARNING_RATE_WIDTH = 0.5
 """Peak learning rate times width, where the recipe leaves the rate open (docs/log.md)."""
 
@@ -35,14 +37,28 @@ class ScheduleConfig(Config):
 
     name: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="shape of the decay after the warm-up")
     warmup_fraction: float = Field(default=0.05, ge=0, le=1, description="share of all steps spent warming up")
-    floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak")
+    floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak; not with constant")
+
+    @model_validator(mode="after")
+    def _check_floor(self) -> Self:
+        if self.name == "constant" and "floor" in self.model_fields_set:
+            raise ValueError(f"name=constant never decays, so floor={self.floor:g} would have no effect; leave floor out, or decay")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_idle(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write no floor that has no effect, so that what was written can be read."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if (self.name, name) != ("constant", "floor")}
 
 
 class TrainConfig(Config):
     """One training run of a causal language model."""
 
     seq_len: int = Field(default=256, gt=0, description="tokens a sequence is trained on")
-    batch_tokens: int = Field(default=4096, gt=0, description="tokens an optimizer step sees; a multiple of seq_len")
+    batch_tokens: int = Field(
+        default=4096, gt=0, le=MAX_BATCH_TOKENS, description="tokens an optimizer step sees; a multiple of seq_len"
+    )
     micro_batch: int | None = Field(default=None, gt=0, description="sequences a backward pass sees; null: chosen by the plan")
     steps: int | None = Field(default=None, gt=0, description="optimizer steps; null: derived from the budget")
     optimizer: OptimizerConfig = OptimizerConfig()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from groundup.core.errors import ConfigError, Stopped
+from groundup.core.errors import DivergedError, Stopped
 from groundup.core.log import say
 from groundup.core.progress import progress
 from groundup.core.units import format_count
@@ -31,7 +31,7 @@ def train(
     """Train up to `steps` optimizer steps, from the newest checkpoint if there is one.
 
     An interrupted run that goes on ends in the same weights, bit for bit, as one that was not.
-    Raises Stopped after a signal, once the step is done and saved; ConfigError if the loss is no longer a number.
+    Raises Stopped after a signal, once the step is done and saved; DivergedError if the loss is no longer a number.
     """
     model, optimizer = train_step.model, train_step.optimizer
     done = checkpoints.restore(model, optimizer)
@@ -45,7 +45,7 @@ def train(
         for step, micro_batches in enumerate(batches.read_ahead(done, steps), start=done + 1):
             rate = learning_rate(step - 1)
             result = train_step(micro_batches, rate)
-            _check_finite(step, result, rate)
+            _check_finite(step, result, rate, checkpoints)
 
             last = step == steps
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
@@ -63,12 +63,15 @@ def train(
                 raise Stopped(f"{stop.signal_name} after step {step:,} of {steps:,}, which is saved; the same command goes on")
 
 
-def _check_finite(step: int, result: StepResult, rate: float) -> None:
-    if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
-        raise ConfigError(
-            f"step {step:,}: loss {result.loss}, gradient norm {result.grad_norm}: diverged at learning rate {rate:.3g}; "
-            "lower pretrain.optimizer.learning_rate or raise pretrain.schedule.warmup_fraction"
-        )
+def _check_finite(step: int, result: StepResult, rate: float, checkpoints: CheckpointStore) -> None:
+    if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
+        return
+    last = checkpoints.newest()
+    raise DivergedError(
+        f"step {step:,}: loss {result.loss}, gradient norm {result.grad_norm}: diverged at learning rate {rate:.3g}; "
+        "lower pretrain.optimizer.learning_rate or raise pretrain.schedule.warmup_fraction, and train anew; "
+        + (f"the last good checkpoint is {last}" if last else "no checkpoint was saved before")
+    )
 
 
 def _status(row: dict[str, Any]) -> str:

@@ -1,0 +1,97 @@
+"""The folder where an artifact is to be made: what lies there before."""
+
+import contextlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from groundup.artifacts.manifest import MANIFEST, read_manifest
+from groundup.core.errors import ArtifactError
+from groundup.core.files import storage_errors
+
+INCOMPLETE = ".groundup-incomplete.json"
+TIMINGS = "timings.json"
+_KEYS_OF_OURS = {MANIFEST: {"schema_version", "kind", "content_hash"}, TIMINGS: {"started_at", "elapsed_s", "host"}}
+
+
+class Work(NamedTuple):
+    """What was made, or is being made: the kind of artifact, and the key of its order."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What lies in a folder."""
+
+    path: Path
+    files: tuple[Path, ...]
+    """All entries but the marker of unfinished work."""
+    unfinished: Work | None
+    finished: Work | None
+    """The artifact whose manifest is there, though its files may be damaged."""
+
+    @property
+    def work(self) -> Work | None:
+        """What lies there, as far as it can be known."""
+        return self.unfinished or self.finished
+
+    def clear(self) -> None:
+        """Remove all entries but the marker; the manifest first, so that a kill in between leaves no part that looks whole."""
+        with storage_errors(self.path):
+            (self.path / MANIFEST).unlink(missing_ok=True)
+            for path in self.files:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder; its marker last, so that a kill in between leaves what is known as unfinished."""
+        self.clear()
+        with storage_errors(self.path):
+            (self.path / INCOMPLETE).unlink(missing_ok=True)
+            self.path.rmdir()
+
+
+def look(folder: Path) -> Place:
+    """Return what lies in the folder, nothing if there is none; raise ArtifactError if it holds files that are not groundup's."""
+    if not folder.exists():
+        return Place(folder, (), None, None)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: is a file, and a folder is needed; choose another --out")
+    with storage_errors(folder):
+        files = tuple(sorted(path for path in folder.iterdir() if path.name != INCOMPLETE))
+    marker = folder / INCOMPLETE
+    if files and not marker.exists() and not _is_ours(folder):
+        raise ArtifactError(f"{folder}: holds files that are not groundup's ({files[0].name}, ...); choose an empty --out")
+    return Place(folder, files, _marked(marker), _manifested(folder))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether groundup made what is there, with whatever schema version; the manifest itself may be damaged."""
+    return any(keys <= _read(folder / name).keys() for name, keys in _KEYS_OF_OURS.items())
+
+
+def _marked(marker: Path) -> Work | None:
+    """Return the unfinished work that the marker tells of."""
+    data = _read(marker)
+    return Work(str(data["kind"]), str(data["key"])) if {"kind", "key"} <= data.keys() else None
+
+
+def _manifested(folder: Path) -> Work | None:
+    with contextlib.suppress(ArtifactError):
+        manifest = read_manifest(folder)
+        return Work(manifest.kind, manifest.key)
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the JSON object in the file; an empty one if there is none."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        data = json.loads(path.read_bytes())
+        return data if isinstance(data, dict) else {}
+    return {}
