@@ -18,7 +18,7 @@ from rich.table import Table
 
 from groundup.estimate.memory import Workload
 from groundup.nn.threads import threads
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import build_model
 from groundup.plan.choose import Situation
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
@@ -79,7 +79,7 @@ def _train(config: PlanConfig, attention: str, precision: str, micro_batch: int)
     train = config.pretrain
     (model_config,) = family(config.model, VOCAB_SIZE, train.seq_len)
     workload = Workload(model_config, precision, attention, micro_batch, train.batch_sequences, train.seq_len, True)  # type: ignore[arg-type]
-    model = Transformer(model_config, attention)  # type: ignore[arg-type]
+    model = build_model(model_config, attention)  # type: ignore[arg-type]
     model.init_weights(torch.Generator().manual_seed(0))
     step = TrainStep(model, build_optimizer(model, train.optimizer), precision, train.clip_norm, torch.device("cpu"))  # type: ignore[arg-type]
     times_s = []

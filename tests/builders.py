@@ -21,7 +21,7 @@ from groundup.core.files import write_bytes, write_json
 from groundup.encode.config import EncodeConfig
 from groundup.encode.run import run as encode
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import build_model
 from groundup.tokenizer.config import TokenizerConfig
 from groundup.tokenizer.run import run as train_tokenizer
 
@@ -133,7 +133,7 @@ def build_training_run(out: Path, tokenizer: Tokenizer, seed: int = 0, **changes
     config = ModelConfig.parse({**shape, **changes}, "build_training_run")
 
     def write_checkpoint(_: Config, job: Job) -> Outcome:
-        model = Transformer(config)
+        model = build_model(config)
         model.init_weights(torch.Generator().manual_seed(seed))
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, job.out / WEIGHTS_FILE)
         write_json(job.out / MODEL_CONFIG_FILE, config.model_dump(mode="json"))

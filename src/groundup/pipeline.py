@@ -186,7 +186,7 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
     if "export" in verbs:
-        check_llama_layout(recipe.model.norm, recipe.model.position, recipe.model.feed_forward)
+        check_llama_layout(recipe.model)
 
 
 def line_folders(out: Path) -> dict[str, Path]:

@@ -26,11 +26,11 @@ def test_flops_are_those_that_torch_counts():
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from groundup.nn.transformer import Transformer
+    from groundup.nn.transformer import Inputs, build_model
 
-    model = Transformer(MODEL, attention="matmul")
+    model = build_model(MODEL, "matmul")
     model.init_weights(torch.Generator().manual_seed(0))
     tokens = torch.randint(1000, (2, 128))
     with FlopCounterMode(display=False) as counter:
-        model(tokens).sum().backward()
+        model(Inputs(tokens)).sum().backward()
     assert counter.get_total_flops() == flops_per_token(MODEL, 128) * tokens.numel()

@@ -1,34 +1,67 @@
-from itertools import product
-
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from groundup.estimate.parameters import count_parameters, total_parameters
+import models
+from groundup.estimate.parameters import (
+    BLOCK_NORMS,
+    NORM_VECTORS,
+    UNNORMED_END,
+    count_parameters,
+    matmul_parameters,
+    total_parameters,
+)
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import Transformer
+from groundup.nn.feedforward import FEED_FORWARD
+from groundup.nn.norms import NORMS
+from groundup.nn.positions import POSITIONS
+from groundup.nn.residual import FINAL_NORM, RESIDUALS
+from groundup.nn.transformer import build_model
 
-GRID = list(product(["swiglu", "gelu"], ["rms", "layer"], ["rope", "none"], [True, False], [1, 2, 4]))
+CHOICES = st.fixed_dictionaries(
+    {
+        "norm": st.sampled_from(list(NORMS)),
+        "residual": st.sampled_from(list(RESIDUALS)),
+        "feed_forward": st.sampled_from(list(FEED_FORWARD)),
+        "position": st.sampled_from(list(POSITIONS)),
+        "num_kv_heads": st.sampled_from([1, 2, 4]),
+        "head_dim": st.sampled_from([8, 12]),
+        "num_layers": st.integers(1, 3),
+        **{name: st.booleans() for name in ("tie_embeddings", "bias", "qk_norm", "embedding_norm", "head_bias", "head_transform")},
+    }
+)
+SHAPES = st.sampled_from(
+    [
+        {},
+        {"shape": "encoder", "segments": 2},
+        {"shape": "encoder_decoder", "num_encoder_layers": 2},
+        {"shape": "prefix_decoder"},
+        {"attention": "performer"},
+    ]
+)
 
 
-@pytest.mark.parametrize(("feed_forward", "norm", "position", "tied", "kv_heads"), GRID)
-def test_count_equals_the_real_model(feed_forward, norm, position, tied, kv_heads):
-    config = ModelConfig(
-        vocab_size=977,
-        dim=64,
-        num_layers=3,
-        num_heads=4,
-        num_kv_heads=kv_heads,
-        ffn_dim=176,
-        max_seq_len=32,
-        norm=norm,
-        position=position,
-        feed_forward=feed_forward,
-        tie_embeddings=tied,
-    )
+@settings(max_examples=60, deadline=None)
+@given(CHOICES, SHAPES)
+def test_count_equals_the_real_model(choices, shape):
+    changes = {**choices, **shape}
+    if not models.sensible(changes):
+        return
+    config = models.small_config(**changes)
     with torch.device("meta"):
-        model = Transformer(config)
+        model = build_model(config)
+    counts = count_parameters(config)
     assert total_parameters(config) == sum(parameter.numel() for parameter in model.parameters())
-    assert sum(count_parameters(config).values()) == total_parameters(config)
+    assert sum(counts.values()) == total_parameters(config)
+    linears = sum(p.numel() for name, p in model.named_parameters() if "attention." in name or "feed_forward." in name)
+    assert matmul_parameters(config) - config.vocab_size * config.dim == linears
+
+
+def test_the_tables_hold_every_row():
+    assert set(NORM_VECTORS) == set(NORMS)
+    assert set(BLOCK_NORMS) == set(RESIDUALS)
+    assert set(UNNORMED_END) == set(RESIDUALS) - set(FINAL_NORM)
 
 
 def test_tied_head_costs_nothing():
@@ -36,3 +69,9 @@ def test_tied_head_costs_nothing():
     untied = config.model_copy(update={"tie_embeddings": False})
     assert count_parameters(config)["head"] == 0
     assert total_parameters(untied) - total_parameters(config) == 100 * 8
+
+
+@pytest.mark.parametrize("segments", [0, 2])
+def test_segments_are_rows_of_their_own(segments):
+    config = models.small_config(shape="encoder", segments=segments)
+    assert count_parameters(config)["embedding"] == (models.VOCAB + segments) * 32

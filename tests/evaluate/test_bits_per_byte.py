@@ -21,7 +21,7 @@ from groundup.evaluate.bits_per_byte import (
     windows,
 )
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer, build_model
 
 NATS_TOLERANCE = 1e-4
 """Sums of up to 300 float32 log-probabilities of about 5 nats, each good to about 1e-6, taken in batches of other shapes."""
@@ -34,7 +34,7 @@ def model() -> Transformer:
     config = ModelConfig(
         vocab_size=50, dim=16, num_layers=2, num_heads=2, num_kv_heads=2, ffn_dim=32, max_seq_len=WINDOW, init_std=0.5
     )
-    model = Transformer(config)
+    model = build_model(config)
     model.init_weights(torch.Generator().manual_seed(0))
     return model.eval()
 
@@ -51,7 +51,7 @@ def slow_nats(model: Transformer, tokens: npt.NDArray[np.uint16], stride: int) -
     total = 0.0
     for i, token in enumerate(tokens.tolist()):
         begin = max(0, math.ceil((i + 1 - WINDOW) / stride)) * stride
-        logits = model(torch.tensor([inputs[begin : i + 1]]))[0, -1]
+        logits = model(Inputs(torch.tensor([inputs[begin : i + 1]])))[0, -1]
         total -= float(logits.double().log_softmax(0)[token])
     return total
 
@@ -124,7 +124,7 @@ def test_tokens_outside_the_vocabulary_are_refused(model: Transformer) -> None:
 
 def test_a_diverged_model_is_named() -> None:
     config = ModelConfig(vocab_size=5, dim=4, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=4, max_seq_len=4)
-    broken = Transformer(config)
+    broken = build_model(config)
     torch.nn.init.constant_(broken.embedding.weight, math.nan)
     with pytest.raises(VerificationError, match="diverged"):
         score_documents(broken, [np.array([1, EOS], np.uint16)], EOS, None, 8)

@@ -3,13 +3,12 @@
 import pytest
 import torch
 
+from groundup.nn.attention import FULL_ATTENTION
 from groundup.nn.config import ModelConfig
 from groundup.nn.generate import generate
 from groundup.nn.huggingface import LLAMA_NAMES, hf_config, rename
-from groundup.nn.kernels import ATTENTION
-from groundup.nn.positions import rotary_table
 from groundup.nn.sampling import Greedy
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, build_model
 
 transformers = pytest.importorskip("transformers")
 
@@ -26,7 +25,7 @@ def pair(changes, attention="sdpa"):
     """Return our model and theirs, with our weights in both."""
     sizes = {"vocab_size": 97, "dim": 32, "num_layers": 3, "num_heads": 4, "ffn_dim": 56, "max_seq_len": 48, "init_std": 0.1}
     config = ModelConfig(**(sizes | changes))
-    ours = Transformer(config, attention)
+    ours = build_model(config, attention)
     ours.init_weights(torch.Generator().manual_seed(5))
     theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**hf_config(config)))
     missing = theirs.load_state_dict(rename(ours.state_dict()), strict=False).missing_keys
@@ -34,12 +33,12 @@ def pair(changes, attention="sdpa"):
     return ours.eval(), theirs.eval()
 
 
-@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("attention", FULL_ATTENTION)
 @pytest.mark.parametrize("changes", SHAPES)
 def test_logits_and_gradients_are_equal(changes, attention):
     ours, theirs = pair(changes, attention)
     tokens = torch.randint(97, (2, 48), generator=torch.Generator().manual_seed(1))
-    logits = ours(tokens), theirs(tokens).logits
+    logits = ours(Inputs(tokens)), theirs(tokens).logits
     torch.testing.assert_close(*logits, rtol=0, atol=FLOAT32_SUMS)
     for part in logits:
         torch.nn.functional.cross_entropy(part[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()).backward()
@@ -54,17 +53,6 @@ def test_greedy_text_is_equal(changes):
     prompt = [3, 14, 15, 92, 65]
     made = theirs.generate(torch.tensor([prompt]), max_new_tokens=40, do_sample=False, pad_token_id=0, eos_token_id=None)
     assert list(generate(ours, prompt, 40, Greedy())) == made[0, len(prompt) :].tolist()
-
-
-@pytest.mark.parametrize("theta", [10_000.0, 500_000.0])
-def test_rotary_tables_are_equal(theta):
-    config = transformers.LlamaConfig(
-        hidden_size=64, num_attention_heads=4, rope_parameters={"rope_type": "default", "rope_theta": theta}
-    )
-    rotary = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
-    theirs = rotary(torch.zeros(1), torch.arange(300)[None])
-    for ours, full in zip(rotary_table(300, 16, theta), theirs, strict=True):
-        torch.testing.assert_close(torch.cat((ours, ours), -1), full[0], rtol=0, atol=FLOAT32_SUMS)
 
 
 def test_every_tensor_has_a_name_of_its_own_on_both_sides():

@@ -11,7 +11,7 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.generate import generate
 from groundup.nn.sampling import Greedy, Random, make_sampler, nucleus
 from groundup.nn.text import choose_sampler
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import build_model
 
 PROMPT = [5, 9, 2]
 
@@ -19,7 +19,7 @@ PROMPT = [5, 9, 2]
 @pytest.fixture(scope="module")
 def model():
     config = ModelConfig(vocab_size=61, dim=32, num_layers=2, num_heads=4, num_kv_heads=2, ffn_dim=48, max_seq_len=32, init_std=0.2)
-    model = Transformer(config)
+    model = build_model(config)
     model.init_weights(torch.Generator().manual_seed(0))
     return model.eval()
 
@@ -44,9 +44,9 @@ def test_tokens_come_one_by_one(model):
     calls = []
 
     class Counting(Greedy):
-        def __call__(self, logits):
+        def __call__(self, logits, seen=()):
             calls.append(1)
-            return super().__call__(logits)
+            return super().__call__(logits, seen)
 
     stream = generate(model, PROMPT, 10, Counting())
     next(stream)

@@ -12,6 +12,7 @@ from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError, StorageError
 from groundup.nn.load import load_model
+from groundup.nn.transformer import Inputs
 
 CPU = torch.device("cpu")
 
@@ -35,12 +36,12 @@ def test_the_weights_come_back_exactly(checkpoint, attention):
     assert model.state_dict().keys() == saved.keys()
     assert all(torch.equal(tensor, saved[name]) for name, tensor in model.state_dict().items())
     assert not model.training
-    assert model(torch.arange(8)[None]).isfinite().all()
+    assert model(Inputs(torch.arange(8)[None])).isfinite().all()
 
 
 def test_a_loaded_model_can_be_trained_on(checkpoint):
     model = load_model(checkpoint, CPU)
-    model(torch.arange(8)[None]).square().mean().backward()
+    model(Inputs(torch.arange(8)[None])).square().mean().backward()
     assert all(p.grad is not None for p in model.parameters())
 
 
@@ -78,17 +79,24 @@ def write_settings(text):
     return lambda checkpoint: (checkpoint.path / "model.json").write_bytes(text)
 
 
+NORM = "decoder.norm.weight"
 DAMAGES = {
     "truncated": (truncate, "damaged or not a safetensors file"),
     "empty": (overwrite(b""), "damaged or not a safetensors file"),
     "pickle": (overwrite(b"\x80\x04K\x01."), "damaged or not a safetensors file"),
     "oversized header": (overwrite(struct.pack("<Q", 1 << 62) + b"{}"), "damaged or not a safetensors file"),
     "header beyond the file": (overwrite(struct.pack("<Q", 1000) + b"{}"), "damaged or not a safetensors file"),
-    "missing tensor": (change_weights(lambda t: t.pop("norm.weight")), "tensor 'norm.weight' is missing"),
+    "missing tensor": (change_weights(lambda t: t.pop(NORM)), "tensor 'decoder.norm.weight' is missing"),
     "missing embedding": (change_weights(lambda t: t.pop("embedding.weight")), "embedding None"),
     "unknown tensor": (change_weights(lambda t: t.update(other=torch.ones(2))), "tensor 'other' is unknown"),
-    "wrong shape": (change_weights(lambda t: t.update({"norm.weight": torch.ones(7)})), r"'norm.weight' is \[7\].*asks for \[16\]"),
-    "whole numbers": (change_weights(lambda t: t.update({"norm.weight": torch.ones(16, dtype=torch.int32)})), "torch.int32"),
+    "wrong shape": (
+        change_weights(lambda t: t.update({NORM: torch.ones(7)})),
+        r"norm.weight' is \[7\].*asks for \[16\]",
+    ),
+    "whole numbers": (
+        change_weights(lambda t: t.update({NORM: torch.ones(16, dtype=torch.int32)})),
+        "torch.int32",
+    ),
     "other width": (change_settings(ffn_dim=48), "asks for"),
     "vast depth": (change_settings(num_layers=9_999), "asks for 9999"),
     "vast width": (change_settings(dim=1 << 20), r"asks for 2 and \[\d+, 1048576\]"),

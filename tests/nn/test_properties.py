@@ -100,7 +100,8 @@ def test_padding_on_the_left_changes_no_logit(changes):
     with torch.no_grad():
         alone = model(Inputs(tokens))
         torch.testing.assert_close(model(Inputs(padded, ids))[:, 11:], alone, rtol=0, atol=FLOAT32_SUMS)
-        parts = [model(Inputs(part, id), cache) for part, id in zip(padded.split((20, 21), 1), ids.split((20, 21), 1), strict=True)]
+        cuts = zip(padded.split((20, 21), 1), ids.split((20, 21), 1), strict=True)
+        parts = [model(Inputs(part, part_ids), cache) for part, part_ids in cuts]
         torch.testing.assert_close(torch.cat(parts, dim=1)[:, 11:], alone, rtol=0, atol=FLOAT32_SUMS)
 
 

@@ -13,7 +13,6 @@ from groundup.core.errors import ConfigError
 from groundup.nn import text as writer
 from groundup.nn.generate import generate
 from groundup.nn.sampling import Sampler
-from groundup.nn.transformer import Transformer
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError
 from groundup.nn.load import load_model
 from groundup.nn.threads import threads
+from groundup.nn.transformer import Inputs
 
 KILLS = 2
 
@@ -80,7 +81,7 @@ def test_the_checkpoint_is_a_model(whole: TrainingRun) -> None:
     assert checkpoint.tokenizer_file.is_file()
     assert set(checkpoint.manifest.inputs) == {"plan", "encode", "tokenizer"}
     model = load_model(checkpoint, torch.device("cpu"))
-    assert model(torch.zeros(1, 4, dtype=torch.int64)).isfinite().all()
+    assert model(Inputs(torch.zeros(1, 4, dtype=torch.int64))).isfinite().all()
 
 
 def test_its_threads_are_recorded_and_end_with_it(folder: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def reader(shards: TokenShards, seed: int = 0, micro_batch: int = 2, seq_len: in
 
 
 def joined(batches: list[Batch]) -> torch.Tensor:
-    return torch.cat([torch.cat([batch.inputs, batch.targets[:, -1:]], dim=1) for batch in batches])
+    return torch.cat([torch.cat([batch.inputs.tokens, batch.targets[:, -1:]], dim=1) for batch in batches])
 
 
 def test_rows_are_the_windows_of_the_streams(shards: TokenShards) -> None:
@@ -45,15 +45,15 @@ def test_rows_are_the_windows_of_the_streams(shards: TokenShards) -> None:
 
 def test_targets_follow_inputs(shards: TokenShards) -> None:
     for batch in reader(shards).read(0):
-        assert batch.inputs.dtype == batch.targets.dtype == torch.int64
-        assert torch.equal(batch.inputs[:, 1:], batch.targets[:, :-1])
+        assert batch.inputs.tokens.dtype == batch.targets.dtype == torch.int64
+        assert torch.equal(batch.inputs.tokens[:, 1:], batch.targets[:, :-1])
 
 
 def test_the_rows_of_a_step_do_not_depend_on_the_micro_batch(shards: TokenShards) -> None:
     whole = [joined(reader(shards, micro_batch=8).read(step)) for step in range(3)]
     for micro_batch in (1, 2, 4):
         parts = reader(shards, micro_batch=micro_batch)
-        assert all(len(batch.inputs) == micro_batch for batch in parts.read(0))
+        assert all(len(batch.inputs.tokens) == micro_batch for batch in parts.read(0))
         assert all(torch.equal(joined(parts.read(step)), rows) for step, rows in enumerate(whole))
 
 
@@ -78,8 +78,8 @@ def test_document_ids_count_the_ends_up_to_each_token() -> None:
 
 def test_no_document_ids_if_no_row_holds_two_documents(shards: TokenShards) -> None:
     assert document_ids(torch.tensor([[EOS, 5, 6], [1, 2, 3]]), EOS) is None
-    assert all(batch.document_ids is None for batch in reader(shards, document_mask=False).read(0))
-    assert any(batch.document_ids is not None for step in range(10) for batch in reader(shards).read(step))
+    assert all(batch.inputs.document_ids is None for batch in reader(shards, document_mask=False).read(0))
+    assert any(batch.inputs.document_ids is not None for step in range(10) for batch in reader(shards).read(step))
 
 
 def test_corpus_shorter_than_a_sequence(shards: TokenShards) -> None:

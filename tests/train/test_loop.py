@@ -17,7 +17,7 @@ from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import DivergedError, Stopped, StorageError
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import OptimizerConfig, TrainConfig
@@ -65,7 +65,7 @@ class Run:
             return self.learning_rate / (1 + step)
 
         torch.manual_seed(2)
-        model = Transformer(MODEL)
+        model = build_model(MODEL)
         model.init_weights(torch.Generator().manual_seed(1))
         optimizer = build_optimizer(model, OptimizerConfig())
         self.out.mkdir(exist_ok=True)

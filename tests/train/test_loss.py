@@ -25,7 +25,7 @@ def reference(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 @pytest.mark.parametrize("chunk_rows", [1, 32, 512])
 def test_equals_cross_entropy_of_whole_logits(chunk_rows: int) -> None:
     hidden, weight, targets = problem()
-    loss, expected = linear_cross_entropy(hidden, weight, targets, chunk_rows), reference(hidden, weight, targets)
+    loss, expected = linear_cross_entropy(hidden, weight, targets, chunk_rows=chunk_rows), reference(hidden, weight, targets)
     gradients = torch.autograd.grad(loss / 7, (hidden, weight))
     expected_gradients = torch.autograd.grad(expected / 7, (hidden, weight))
     torch.testing.assert_close(loss, expected, rtol=SUMMATION_ORDER, atol=0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, build_model
 from groundup.train.batches import Batch
 from groundup.train.config import OptimizerConfig
 from groundup.train.loss import IGNORE
@@ -23,7 +23,7 @@ GOLDEN = [
 
 
 def train_step(precision: Literal["fp32", "bf16"] = "fp32", clip_norm: float = 1.0) -> TrainStep:
-    model = Transformer(CONFIG)
+    model = build_model(CONFIG)
     model.init_weights(torch.Generator().manual_seed(7))
     return TrainStep(model, build_optimizer(model, OptimizerConfig()), precision, clip_norm, CPU)
 
@@ -34,11 +34,14 @@ def batch(seed: int = 0, rows: int = 8) -> Batch:
     starts = torch.randint(0, 61, (rows, 1), generator=generator)
     strides = torch.randint(1, 6, (rows, 1), generator=generator)
     tokens = (starts + strides * torch.arange(33)) % 61
-    return Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
+    return Batch(Inputs(tokens[:, :-1].contiguous()), tokens[:, 1:].contiguous())
 
 
 def split(whole: Batch, rows: int) -> list[Batch]:
-    return [Batch(*parts) for parts in zip(whole.inputs.split(rows), whole.targets.split(rows), strict=True)]
+    return [
+        Batch(Inputs(tokens), targets)
+        for tokens, targets in zip(whole.inputs.tokens.split(rows), whole.targets.split(rows), strict=True)
+    ]
 
 
 def losses(step: TrainStep, count: int = 20) -> list[float]:

@@ -7,8 +7,8 @@ What autograd keeps for the backward pass is counted tensor by tensor, as the ea
 from dataclasses import dataclass
 from typing import Literal
 
-from groundup.estimate.parameters import count_parameters, total_parameters
-from groundup.nn.config import ModelConfig
+from groundup.estimate.parameters import NORM_VECTORS, count_parameters, total_parameters
+from groundup.nn.config import FeedForwardName, ModelConfig
 
 AttentionName = Literal["sdpa", "matmul"]
 PrecisionName = Literal["fp32", "bf16"]
@@ -20,6 +20,19 @@ ADAMW_BYTES = 8
 COMPUTE_BYTES: dict[PrecisionName, int] = {"fp32": 4, "bf16": 2}
 ALLOCATOR_SHARE = 0.65
 """Prior of the allocator share: 0.4 to 0.9 were measured with glibc 2.36."""
+FFN_TENSORS: dict[FeedForwardName, int] = {
+    "swiglu": 4,
+    "geglu": 4,
+    "geglu_tanh": 4,
+    "reglu": 3,
+    "gelu": 2,
+    "gelu_tanh": 2,
+    "relu": 1,
+    "relu_squared": 2,
+    "silu": 2,
+}
+"""Tensors of the inner width that the backward pass needs: gate and widened stream, before and after the activation, and their
+product; ReLU needs its result alone."""
 LOSS_CHUNK_ROWS = 512
 """Positions whose logits exist at once: the default of groundup.train.loss.linear_cross_entropy."""
 
@@ -91,31 +104,40 @@ def activation_bytes(workload: Workload) -> int:
 def _attention_bytes(workload: Workload) -> int:
     """Per token and layer: the norm; queries, keys, values, mixed values; then the kernel's own."""
     model, size = workload.model, workload.compute_bytes
-    kv_dim = model.num_kv_heads * model.head_dim
-    kept = _norm_bytes(workload) + size * (2 * model.dim + 2 * kv_dim)
+    kept = _norm_bytes(workload) + size * 2 * (model.inner_dim + model.kv_dim)
     if workload.attention == "matmul":
         return kept + size * model.num_heads * workload.seq_len  # the softmax
-    mask = size * workload.seq_len if workload.document_mask else 0  # a float copy of the boolean mask, in each layer
-    return kept + mask + FP32_BYTES * model.num_heads  # the log-sum-exp
+    return kept + FP32_BYTES * model.num_heads  # the log-sum-exp
 
 
 def _feed_forward_bytes(workload: Workload) -> int:
-    """Per token and layer: the norm; gate, silu(gate), up and their product, or up and gelu(up)."""
-    tensors = {"swiglu": 4, "gelu": 2}[workload.model.feed_forward]
-    return _norm_bytes(workload) + workload.compute_bytes * tensors * workload.model.ffn_dim
+    """Per token and layer: the norm; what widening, activation and gate keep."""
+    return _norm_bytes(workload) + workload.compute_bytes * FFN_TENSORS[workload.model.feed_forward] * workload.model.ffn_dim
 
 
 def _norm_bytes(workload: Workload, output: bool = True) -> int:
-    """Per token: the residual stream before it; RMS: 1/rms and the scaled stream, layer: mean and 1/std; the result."""
+    """Per token: the residual stream before it; what the norm keeps beside it; the result."""
     dim = workload.model.dim
-    statistics = {"rms": FP32_BYTES * (1 + dim), "layer": FP32_BYTES * 2}[workload.model.norm]
+    learned = NORM_VECTORS[workload.model.norm] > 0
+    plain = FP32_BYTES * (1 + (dim if learned else 0))  # 1/rms, and the scaled stream for the gradient of the weight
+    statistics = plain if workload.model.norm in ("rms", "rms_plain") else FP32_BYTES * 2  # mean and 1/std
     return FP32_BYTES * dim + statistics + (workload.compute_bytes * dim if output else 0)
 
 
 def _position_bytes(workload: Workload) -> int:
     """Return the rotary tables cast to the compute dtype; in float32 they are the model's own."""
     rotary = workload.model.position == "rope" and workload.precision != "fp32"
-    return workload.compute_bytes * workload.seq_len * workload.model.head_dim if rotary else 0
+    return workload.compute_bytes * workload.seq_len * workload.model.rotary_dims if rotary else 0
+
+
+def mask_bytes(workload: Workload) -> int:
+    """Return what is added to scores, one for all layers: none where the fused kernel knows the order by itself."""
+    biased = workload.model.position in ("t5_bias", "alibi")
+    if workload.attention == "sdpa" and not (workload.document_mask or biased):
+        return 0
+    rows = workload.micro_batch if workload.document_mask else 1
+    heads = workload.model.num_heads if biased else 1
+    return workload.compute_bytes * rows * heads * workload.seq_len**2
 
 
 def weight_copy_bytes(workload: Workload) -> int:
@@ -144,7 +166,4 @@ def loss_bytes(workload: Workload) -> int:
 
 def data_bytes(workload: Workload) -> int:
     """Return the batch being trained on and the one read ahead (inputs, targets, documents), and the mask."""
-    batches = 2 * 3 * INT64_BYTES * workload.batch_sequences * workload.seq_len
-    rows = workload.micro_batch if workload.document_mask else 1
-    size = workload.compute_bytes + 1 if workload.attention == "matmul" else 1
-    return batches + size * rows * workload.seq_len**2
+    return 2 * 3 * INT64_BYTES * workload.batch_sequences * workload.seq_len + mask_bytes(workload)

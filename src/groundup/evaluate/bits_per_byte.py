@@ -19,7 +19,7 @@ from torch import Tensor
 
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.progress import progress
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer
 
 _MAX_LOGITS = 1 << 24
 """Logits in memory at a time (64 MiB of float32)."""
@@ -174,12 +174,12 @@ def _score_rows(
     model: Transformer, inputs: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch seq"], counted: Bool[Tensor, "batch seq"]
 ) -> Float[Tensor, " counted"]:
     """Return the nats of the targets that count, row by row."""
-    head = model.head_weight
-    hidden = model.trunk(inputs.to(head.device))[counted.to(head.device)]
-    wanted = targets[counted].to(head.device)
-    rows = max(_MAX_LOGITS // head.shape[0], 1)
+    device = model.head.weight.device
+    hidden = model.hidden(Inputs(inputs.to(device)))[counted.to(device)]
+    wanted = targets[counted].to(device)
+    rows = max(_MAX_LOGITS // model.config.vocab_size, 1)
     losses = [
-        F.cross_entropy(F.linear(vectors, head).float(), ids, reduction="none")
+        F.cross_entropy(model.head(vectors).float(), ids, reduction="none")
         for vectors, ids in zip(torch.split(hidden, rows), torch.split(wanted, rows), strict=True)
     ]
     return torch.cat(losses)

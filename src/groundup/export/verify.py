@@ -11,7 +11,7 @@ from torch import Tensor
 
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import VerificationError
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer
 
 PAGE = (
     "Plain words, 1,234.5 numbers and CamelCase_with_under_scores.\n\n\tTabs,  two  spaces,   three; trailing space \r\n"
@@ -59,7 +59,7 @@ def compare_tokens(folder: Path, ours: TextTokenizer, texts: Sequence[str]) -> N
 def max_logit_difference(folder: Path, ours: Transformer, tokens: Int[Tensor, "batch seq"]) -> float:
     """Return the largest |logit difference| between the folder, loaded by `transformers` in float32, and our model on the CPU."""
     theirs = load_transformers().AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-    difference: Float[Tensor, "batch seq vocab"] = theirs(tokens).logits - ours(tokens)
+    difference: Float[Tensor, "batch seq vocab"] = theirs(tokens).logits - ours(Inputs(tokens))
     if not difference.isfinite().all():
         raise VerificationError(f"{folder}: the logits are not finite numbers; the checkpoint's weights are damaged")
     return float(difference.abs().max())

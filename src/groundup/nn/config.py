@@ -155,7 +155,7 @@ class ModelConfig(ArchitectureConfig):
     num_encoder_layers: int = Field(default=0, ge=0, le=10_000, description="blocks of the encoder in an encoder_decoder")
     num_heads: int = Field(gt=0, description="query heads")
     num_kv_heads: int = Field(gt=0, description="key/value heads; fewer than query heads is grouped-query attention")
-    head_dim: int = Field(gt=0, le=1 << 16, description="width of a head; left out: dim / num_heads")
+    head_dim: int = Field(default=0, ge=0, le=1 << 16, description="width of a head; left out: dim / num_heads")
     ffn_dim: int = Field(gt=0, description="inner width of the feed-forward layer")
     max_seq_len: int = Field(gt=0, le=1 << 20, description="longest sequence [tokens]")
 
@@ -177,7 +177,7 @@ class ModelConfig(ArchitectureConfig):
     @model_validator(mode="before")
     @classmethod
     def _fill_head_dim(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "head_dim" not in data:
+        if isinstance(data, Mapping) and not data.get("head_dim"):
             dim, heads = data.get("dim"), data.get("num_heads")
             if isinstance(dim, int) and isinstance(heads, int) and dim > 0 and heads > 0:
                 check_heads(dim, heads)

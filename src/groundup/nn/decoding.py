@@ -18,8 +18,8 @@ PADDING = 0
 class Decoding:
     """Some prompts, continued together token by token; each gets the logits that it would get alone.
 
-    In an encoder-decoder the prompts are the sources, and every decoder begins with `start_ids`; in a prefix decoder the prompts are
-    the prefixes.
+    In an encoder-decoder the prompts are the sources, and every decoder begins with `start_ids`; in a prefix decoder the prompts
+    are the prefixes.
     """
 
     def __init__(
@@ -97,9 +97,7 @@ def pad_left(
     return tokens, (places >= length - lengths[:, None]).long()
 
 
-def checked_count(
-    config: ModelConfig, prompt_ids: Sequence[int], max_new_tokens: int | None, start_ids: Sequence[int] = ()
-) -> int:
+def checked_count(config: ModelConfig, prompt_ids: Sequence[int], max_new_tokens: int | None, start_ids: Sequence[int] = ()) -> int:
     """Return how many tokens can be made after a prompt: `max_new_tokens`, or for None as many as fit.
 
     Raises ConfigError if the prompt is empty, holds a token outside the vocabulary, or is with the new tokens longer than the

@@ -23,8 +23,8 @@ def generate(
 ) -> Iterator[int]:
     """Return an iterator over new tokens as they are made: at most `max_new_tokens` (None: as many as fit), ending before `eos_id`.
 
-    In an encoder-decoder the prompt is the source, and what is made follows `start_ids`. Raises ConfigError at once for a prompt that
-    cannot be continued (see `checked_count`).
+    In an encoder-decoder the prompt is the source, and what is made follows `start_ids`. Raises ConfigError at once for a prompt
+    that cannot be continued (see `checked_count`).
     """
     count = checked_count(model.config, prompt_ids, max_new_tokens, start_ids)
     decoding = Decoding(model, [prompt_ids], count, start_ids, use_cache=use_cache)

@@ -59,7 +59,7 @@ def deepnorm(config: ModelConfig, name: str, matrix: Tensor) -> float:
 
 
 def mup(config: ModelConfig, name: str, matrix: Tensor) -> float:
-    """The scheme of gpt2 at the base width; matrices between hidden layers shrink with sqrt(width ratio) (Yang et al. 2022, table 8)."""
+    """The scheme of gpt2 at the base width; hidden matrices shrink with sqrt(width ratio) (Yang et al. 2022, table 8)."""
     std = gpt2(config, name, matrix)
     return std if _is_table(name) or name == "head.output.weight" else std * math.sqrt(config.mup_base_dim / config.dim)
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, Checkpoint
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import read_object, storage_errors
-from groundup.nn.config import ModelConfig
 from groundup.nn.attention import KernelName
+from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer, build_model
 
 _REMAKE = "remake the checkpoint with --force"

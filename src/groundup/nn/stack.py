@@ -1,6 +1,5 @@
 """A stack of blocks, with the positions and the attention that they share."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 

@@ -160,7 +160,8 @@ def seen_ids(inputs: Inputs, cache: KVCache | None) -> Int[Tensor, "batch total"
 
 
 def _remembered_len(cache: KVCache | None) -> int:
-    assert cache is not None and cache.layers[0].source is not None, "the first pass brings the source"
+    assert cache is not None, "without a cache every pass brings the source"
+    assert cache.layers[0].source is not None, "the first pass brings the source"
     return cache.layers[0].source[0].shape[2]
 
 

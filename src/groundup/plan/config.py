@@ -1,11 +1,11 @@
 """What a plan is made from."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
-from groundup.nn.config import FeedForwardName, NormName, PositionName
+from groundup.nn.config import ArchitectureConfig
 from groundup.train.config import TrainConfig
 
 
@@ -15,22 +15,20 @@ class BudgetConfig(Config):
     minutes: float = Field(gt=0, description="wall-clock time of the training loop on this machine [min]")
 
 
-class SizeConfig(Config):
-    """The size and choices of the model, as far as the user wants to say them; null is derived."""
+class SizeConfig(ArchitectureConfig):
+    """The model: every choice of the architecture, and its size as far as the user wants to say it; null is derived."""
 
     dim: int | None = Field(default=None, gt=0, description="width of the residual stream")
     num_layers: int | None = Field(default=None, gt=0, description="blocks")
     num_heads: int | None = Field(default=None, gt=0, description="query heads; null: dim / 64, below a width of 256 dim / 32")
     num_kv_heads: int | None = Field(default=None, gt=0, description="key/value heads; null: as many as query heads")
     ffn_dim: int | None = Field(
-        default=None, gt=0, description="inner width of the feed-forward layer; null: 8/3 dim (gelu: 4 dim), in 32s"
+        default=None, gt=0, description="inner width of the feed-forward layer; null: 8/3 dim (without a gate 4 dim), in 32s"
     )
-    norm: NormName = Field(default="rms", description="normalisation before attention, feed-forward and head")
-    position: PositionName = Field(
-        default="rope", description="how attention knows where a token stands; none: from the causal mask alone"
-    )
-    feed_forward: FeedForwardName = Field(default="swiglu", description="what each token does by itself in a block")
-    tie_embeddings: bool = Field(default=True, description="use the input embedding as output head")
+
+    def choices(self) -> dict[str, Any]:
+        """Return the choices of the architecture, without sizes."""
+        return self.model_dump(include=set(ArchitectureConfig.model_fields))
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:

@@ -10,7 +10,7 @@ import torch
 from groundup.core.seeds import derive_seed
 from groundup.estimate.memory import PrecisionName, Workload
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, build_model
 from groundup.plan.machine import settled_bytes, synchronize
 from groundup.train.batches import Batch
 from groundup.train.config import TrainConfig
@@ -85,7 +85,7 @@ class StepProbe(Probe):
         return time.perf_counter() - start_s
 
     def _prepare(self, workload: Workload) -> Callable[[], None]:
-        model = Transformer(workload.model, attention=workload.attention)
+        model = build_model(workload.model, workload.attention)
         model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe")))
         model.to(self._device)
         optimizer = build_optimizer(model, self._train.optimizer)
@@ -104,4 +104,4 @@ def made_up_batch(workload: Workload) -> Batch:
     size = (workload.micro_batch, workload.seq_len + 1)
     tokens = torch.randint(workload.model.vocab_size, size, generator=generator)
     ids = torch.arange(workload.seq_len).expand(workload.micro_batch, -1) // _DOCUMENT_TOKENS if workload.document_mask else None
-    return Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), ids.contiguous() if ids is not None else None)
+    return Batch(Inputs(tokens[:, :-1].contiguous(), ids.contiguous() if ids is not None else None), tokens[:, 1:].contiguous())

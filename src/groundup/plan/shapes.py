@@ -1,7 +1,7 @@
 """The family of model shapes that one dial, the width, runs through."""
 
 from groundup.core.errors import ConfigError
-from groundup.nn.config import ModelConfig
+from groundup.nn.config import GATED, ModelConfig
 from groundup.plan.config import SizeConfig
 
 WIDTHS = (64, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
@@ -17,6 +17,7 @@ def shape(size: SizeConfig, dim: int, num_layers: int, vocab_size: int, seq_len:
     """
     num_heads = size.num_heads or default_heads(dim)
     fields = {
+        **size.choices(),
         "vocab_size": vocab_size,
         "dim": dim,
         "num_layers": num_layers,
@@ -24,10 +25,6 @@ def shape(size: SizeConfig, dim: int, num_layers: int, vocab_size: int, seq_len:
         "num_kv_heads": size.num_kv_heads or num_heads,
         "ffn_dim": size.ffn_dim or default_ffn_dim(dim, size.feed_forward),
         "max_seq_len": seq_len,
-        "norm": size.norm,
-        "position": size.position,
-        "feed_forward": size.feed_forward,
-        "tie_embeddings": size.tie_embeddings,
     }
     return ModelConfig.parse(fields, "model")
 
@@ -63,5 +60,5 @@ def default_heads(dim: int) -> int:
 
 def default_ffn_dim(dim: int, feed_forward: str) -> int:
     """Return 8/3 of the width for SwiGLU (Shazeer 2020, section 2: as many parameters as 4 dim with two matrices), in 32s."""
-    width = dim * 8 / 3 if feed_forward == "swiglu" else dim * 4
+    width = dim * 8 / 3 if feed_forward in GATED else dim * 4
     return max(32, round(width / 32) * 32)

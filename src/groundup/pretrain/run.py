@@ -18,7 +18,7 @@ from groundup.core.seeds import derive_seed
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Transformer, build_model
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
@@ -99,7 +99,7 @@ def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:
 
 def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Transformer:
     """Return the model with its first weights, which depend on the seed alone."""
-    model = Transformer(ModelConfig.parse(decisions.model, "plan"), decisions.attention)
+    model = build_model(ModelConfig.parse(decisions.model, "plan"), decisions.attention)
     model.init_weights(torch.Generator().manual_seed(derive_seed(seed, "init")))
     torch.manual_seed(derive_seed(seed, "train"))
     return model.to(device)

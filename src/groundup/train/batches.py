@@ -10,21 +10,20 @@ from jaxtyping import Int
 from torch import Tensor
 
 from groundup.artifacts.token_shards import TokenShards
+from groundup.nn.transformer import Inputs
 from groundup.train.order import DataOrder, streams_of
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tokens, the tokens that follow them, and which document each token is of (None: one a row)."""
+    """What the model reads, and the token that it is to predict at each place (IGNORE: none)."""
 
-    inputs: Int[Tensor, "batch seq"]
+    inputs: Inputs
     targets: Int[Tensor, "batch seq"]
-    document_ids: Int[Tensor, "batch seq"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on `device`."""
-        ids = None if self.document_ids is None else self.document_ids.to(device)
-        return Batch(self.inputs.to(device), self.targets.to(device), ids)
+        return Batch(self.inputs.to(device), self.targets.to(device))
 
 
 class BatchReader:
@@ -64,7 +63,7 @@ class BatchReader:
 
     def _batch(self, rows: Int[Tensor, "batch window"]) -> Batch:
         inputs, targets = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
-        return Batch(inputs, targets, document_ids(inputs, self._eos_id) if self._document_mask else None)
+        return Batch(Inputs(inputs, document_ids(inputs, self._eos_id) if self._document_mask else None), targets)
 
 
 def document_ids(tokens: Int[Tensor, "batch seq"], eos_id: int) -> Int[Tensor, "batch seq"] | None:

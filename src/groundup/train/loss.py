@@ -1,5 +1,6 @@
 """The loss of a language model: cross-entropy of a linear head, in nats."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,52 +16,81 @@ _CHUNK_ROWS = 512
 
 
 def linear_cross_entropy(
-    hidden: Float[Tensor, "*batch dim"],
+    features: Float[Tensor, "*batch dim"],
     head_weight: Float[Tensor, "vocab dim"],
     targets: Int[Tensor, "*batch"],
+    head_bias: Float[Tensor, " vocab"] | None = None,
+    soft_cap: float | None = None,
     chunk_rows: int = _CHUNK_ROWS,
 ) -> Float[Tensor, ""]:
-    """Return the summed cross-entropy of `targets` under softmax(hidden @ head_weight.T) over all targets but IGNORE, in nats.
+    """Return the summed cross-entropy of `targets` under softmax(features @ head_weight.T + head_bias), in nats.
 
-    Logits exist for `chunk_rows` positions at a time: in the autocast dtype where autocast is on, with the log-sum-exp in
-    float32 (float64 for float64). The gradient is taken in the same pass, so backward only scales it; there is no second
-    derivative.
+    All targets but IGNORE count. With a soft cap c the logits are c tanh(logit / c). Logits exist for `chunk_rows` positions at a
+    time: in the autocast dtype where autocast is on, with the log-sum-exp in float32 (float64 for float64). The gradient is taken
+    in the same pass, so backward only scales it; there is no second derivative.
     """
-    dtype = compute_dtype(hidden)
-    rows = hidden.reshape(-1, hidden.shape[-1])
-    with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = _LinearCrossEntropy.apply(rows, head_weight, targets.reshape(-1), dtype, chunk_rows)  # type: ignore[no-untyped-call]
+    settings = _Settings(compute_dtype(features), soft_cap, chunk_rows)
+    rows = features.reshape(-1, features.shape[-1])
+    with torch.autocast(features.device.type, enabled=False):
+        loss: Tensor = _LinearCrossEntropy.apply(rows, head_weight, head_bias, targets.reshape(-1), settings)  # type: ignore[no-untyped-call]
     return loss
+
+
+@dataclass(frozen=True)
+class _Settings:
+    dtype: torch.dtype
+    soft_cap: float | None
+    chunk_rows: int
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     """Loss and gradient of linear head + cross-entropy, chunk by chunk."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, chunk_rows: int) -> Tensor:
-        needs_grad = any(ctx.needs_input_grad[:2])
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, settings: _Settings) -> Tensor:
+        dtype = settings.dtype
         exact = torch.promote_types(dtype, torch.float32)
-        head = weight.to(dtype)
-        loss = torch.zeros((), dtype=exact, device=hidden.device)
-        hidden_grad = torch.empty_like(hidden) if needs_grad else None
-        weight_grad = torch.zeros_like(weight) if needs_grad else None
-        for start in range(0, len(hidden), chunk_rows):
-            chunk = slice(start, start + chunk_rows)
-            inputs = hidden[chunk].to(dtype)
-            log_probs = torch.log_softmax(inputs @ head.T, dim=-1, dtype=exact)  # rows, vocab
+        head, head_bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+        loss = torch.zeros((), dtype=exact, device=features.device)
+        grads = _Gradients(features, weight, bias) if any(ctx.needs_input_grad[:3]) else None
+        for start in range(0, len(features), settings.chunk_rows):
+            chunk = slice(start, start + settings.chunk_rows)
+            inputs = features[chunk].to(dtype)
+            logits = torch.nn.functional.linear(inputs, head, head_bias)  # rows, vocab
+            if settings.soft_cap is not None:
+                logits = logits.div_(settings.soft_cap).tanh_().mul_(settings.soft_cap)
+            log_probs = torch.log_softmax(logits, dim=-1, dtype=exact)
             valid = targets[chunk] != IGNORE
             chosen = targets[chunk].clamp(min=0)[:, None]
             loss -= log_probs.gather(1, chosen)[:, 0].masked_fill_(~valid, 0).sum()
-            if hidden_grad is not None and weight_grad is not None:
+            if grads is not None:
                 logits_grad = log_probs.exp_().scatter_add_(1, chosen, -torch.ones_like(chosen, dtype=exact))
                 logits_grad = logits_grad.to(dtype).masked_fill_(~valid[:, None], 0)
-                hidden_grad[chunk] = logits_grad @ head
-                weight_grad += logits_grad.T @ inputs
-        ctx.save_for_backward(hidden_grad, weight_grad)
+                if settings.soft_cap is not None:
+                    logits_grad.mul_(1 - logits.div_(settings.soft_cap).square_())
+                grads.add(chunk, logits_grad, inputs, head)
+        ctx.save_for_backward(*(grads.as_tuple() if grads is not None else (None, None, None)))
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        hidden_grad, weight_grad = ctx.saved_tensors
-        return hidden_grad * scale, weight_grad * scale, None, None, None
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
+        return *(None if grad is None else grad * scale for grad in ctx.saved_tensors), None, None
+
+
+class _Gradients:
+    """Sums of the gradients over the chunks."""
+
+    def __init__(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+        self._features = torch.empty_like(features)
+        self._weight = torch.zeros_like(weight)
+        self._bias = None if bias is None else torch.zeros_like(bias)
+
+    def add(self, chunk: slice, logits_grad: Tensor, inputs: Tensor, head: Tensor) -> None:
+        self._features[chunk] = logits_grad @ head
+        self._weight += logits_grad.T @ inputs
+        if self._bias is not None:
+            self._bias += logits_grad.sum(0)
+
+    def as_tuple(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        return self._features, self._weight, self._bias

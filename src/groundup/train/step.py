@@ -60,5 +60,6 @@ class TrainStep:
     def loss_sum(self, batch: Batch) -> Tensor:
         """Return the loss of one micro-batch, summed over its valid tokens [nats]."""
         with self._autocast:
-            hidden = self.model.trunk(batch.inputs, batch.document_ids)
-            return linear_cross_entropy(hidden, self.model.head_weight, batch.targets)
+            head = self.model.head
+            features = self.model.trunk(batch.inputs)
+            return linear_cross_entropy(features, head.weight, batch.targets, head.bias, head.soft_cap)

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from groundup.nn.attention.mechanism import KernelName, Mechanism, as_bias
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Bias
+from groundup.nn.view import View
 
 
 class SdpaAttention(Mechanism):

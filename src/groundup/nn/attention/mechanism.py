@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Bias
+from groundup.nn.view import View
 
 KernelName = Literal["sdpa", "matmul"]
 """The names of groundup.nn.config.AttentionKernel but 'auto', which the plan resolves."""

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from groundup.core.seeds import derive_seed
 from groundup.nn.attention.mechanism import KernelName, Mechanism
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Bias
+from groundup.nn.view import View
 
 _CHUNK = 128
 """Tokens whose products are made at once in the causal form."""
@@ -18,8 +18,8 @@ _CHUNK = 128
 class Performer(Mechanism):
     """FAVOR+: softmax(q k^T) v as phi(q) (phi(k)^T v) over the same sums, with phi positive and orthogonal random features.
 
-    Choromanski et al. 2021, lemma 1 and section 2.4: phi(x)_i = exp(w_i x - |x|^2 / 2) / sqrt(m), x being scaled by the fourth root.
-    Computed in float32. The features are drawn once, the same for all blocks and runs, and never again.
+    Choromanski et al. 2021, lemma 1 and section 2.4: phi(x)_i = exp(w_i x - |x|^2 / 2) / sqrt(m), x being scaled by the fourth
+    root. Computed in float32. The features are drawn once, the same for all blocks and runs, and never again.
     """
 
     features: Tensor

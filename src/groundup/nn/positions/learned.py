@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from groundup.core.errors import ConfigError
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Effects, Position
+from groundup.nn.view import View
 
 
 class LearnedPosition(Position):

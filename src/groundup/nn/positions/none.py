@@ -2,9 +2,9 @@
 
 import torch
 
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Effects, Position
+from groundup.nn.view import View
 
 
 class NoPosition(Position):

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Effects, Position
 from groundup.nn.positions.frequencies import rotary_frequencies
+from groundup.nn.view import View
 
 
 class RotaryPosition(Position):

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Effects, Position
+from groundup.nn.view import View
 
 BASE = 10_000.0
 

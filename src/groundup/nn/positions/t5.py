@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from groundup.nn.view import View
 from groundup.nn.config import ModelConfig
 from groundup.nn.positions.base import Effects, Position, distances
+from groundup.nn.view import View
 
 
 class T5Position(Position):
