@@ -37,18 +37,26 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _check_heads(self) -> Self:
-        if self.dim % self.num_heads:
-            near = max(h for h in range(1, min(self.num_heads, self.dim) + 1) if self.dim % h == 0)
-            raise ValueError(
-                f"dim={self.dim} is not a multiple of num_heads={self.num_heads}; nearest fewer heads that fit: {near}"
-            )
-        if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}")
-        if self.position == "rope" and self.head_dim % 2:
-            raise ValueError(
-                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads, or position='none'"
-            )
+        check_heads(self.dim, self.num_heads, self.num_kv_heads, self.position)
         return self
+
+
+def check_heads(dim: int | None, num_heads: int | None, num_kv_heads: int | None, position: PositionName) -> None:
+    """Raise ValueError if those that are said do not fit together."""
+    if dim and num_heads and dim % num_heads:
+        near = _largest_divisor(dim, num_heads)
+        raise ValueError(f"dim={dim} is not a multiple of num_heads={num_heads}; nearest fewer heads that fit: {near}")
+    if num_heads and num_kv_heads and num_heads % num_kv_heads:
+        near = _largest_divisor(num_heads, num_kv_heads)
+        raise ValueError(f"num_heads={num_heads} is not a multiple of num_kv_heads={num_kv_heads}; nearest fewer that fit: {near}")
+    if dim and num_heads and position == "rope" and dim // num_heads % 2:
+        raise ValueError(
+            f"position='rope' turns pairs, but dim / num_heads = {dim // num_heads} is odd; change num_heads, or position='none'"
+        )
+
+
+def _largest_divisor(number: int, limit: int) -> int:
+    return max(divisor for divisor in range(1, min(number, limit) + 1) if number % divisor == 0)
 
 
 def check_llama_layout(norm: NormName, position: PositionName, feed_forward: FeedForwardName) -> None:

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
-from groundup.nn.config import FeedForwardName, NormName, PositionName
+from groundup.nn.config import FeedForwardName, NormName, PositionName, check_heads
 from groundup.train.config import TrainConfig
 
 
@@ -36,6 +36,7 @@ class SizeConfig(Config):
     def _check_size(self) -> Self:
         if (self.dim is None) != (self.num_layers is None):
             raise ValueError("dim and num_layers go together: say both, or neither and a budget")
+        check_heads(self.dim, self.num_heads, self.num_kv_heads, self.position)
         return self
 
 
