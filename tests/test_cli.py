@@ -182,12 +182,20 @@ def test_sigterm_outside_training_ends_with_a_word_and_leaves_nothing_running(li
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 3, said
-    assert "stopped; the same command goes on" in said
+    assert "stopped on request; the same command goes on" in said
     assert "Traceback" not in said
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
     assert subprocess.run(words, env=ENV, check=False).returncode == 0
     assert content_hashes(out) == content_hashes(line / "run")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signals_end_with_a_word_wherever_they_come(name: str) -> None:
+    inside = f"import os, signal; os.kill(os.getpid(), signal.{name})"
+    code = f"from groundup import cli; cli.app = lambda: exec({inside!r}); cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=ENV)
+    assert (done.returncode, done.stderr) == (3, "stopped on request; the same command goes on from what is finished\n")
 
 
 def test_names_are_no_markup_and_line_numbers_no_emoji(line: Path) -> None:

@@ -138,6 +138,9 @@ def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:
         (["curate.sources.0.path=RUN/curate"], None, None, "overlap"),
         (["curate.sources.0.path=RUN/.."], None, None, "overlap"),
         ([], "encode", "pretrain", "--from pretrain"),
+        (["evaluate.stride=65"], None, None, r"evaluate\.stride=65 .* 64 tokens \(pretrain\.seq_len\)"),
+        (["model.num_heads=null", "model.num_kv_heads=3"], None, None, "num_heads=1 is not a multiple of num_kv_heads=3"),
+        (["model.dim=31", "model.num_heads=null"], "pretrain", None, "is odd"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_refused_first(
@@ -150,6 +153,28 @@ def test_what_a_later_stage_would_refuse_is_refused_first(
         with pytest.raises(ConfigError, match=problem):
             act(recipe, line / "run", until, remake_from)
     assert content_hashes(line / "run") == before
+
+
+def test_a_proof_that_cannot_be_made_is_said_first(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    for act in (api.preview, api.run):
+        with pytest.raises(ConfigError, match=r"export\.verify=true .*groundup\[hf\].*export\.verify=false"):
+            act(load_recipe(line / "recipe.yaml"), line / "unborn")
+    assert not (line / "unborn").exists()
+    unproven = load_recipe(line / "recipe.yaml", ["export.verify=false"])
+    assert api.preview(unproven, line / "unborn")["export"].startswith("make")
+    assert api.preview(load_recipe(line / "recipe.yaml"), line / "unborn", until="evaluate")
+
+
+def test_a_prompt_that_fills_the_model_is_refused_before_training(line: Path) -> None:
+    folder = line / "wordy"
+    recipe = load_recipe(line / "recipe.yaml", [f"evaluate.prompts=[{'def class import ' * 40}]"])
+    with pytest.raises(ConfigError, match=r"evaluate\.prompts: 'def class .* 64 \(pretrain\.seq_len\) leave room for at most 62"):
+        api.run(recipe, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["curate", "tokenizer"]
+    with pytest.raises(ConfigError, match=r"evaluate\.prompts"):
+        api.preview(recipe, folder)
+    assert api.preview(recipe, folder, until="pretrain")["tokenizer"] == "skip"
 
 
 def test_preview_knows_what_is_made_anew(line: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ else:
     token_shards, tokenizers = lazy("groundup.artifacts.token_shards"), lazy("groundup.artifacts.tokenizer")
     explanations = lazy("groundup.curate.explain")
 
-INTERRUPTED = 130  # what typer exits with on Ctrl-C
+INTERRUPTED = 130  # what a shell calls Ctrl-C
 app = typer.Typer(
     name="groundup",
     help="Raw text and a compute budget in; a language model you can trust, explain and ship out. Start with: groundup demo",
@@ -379,20 +380,25 @@ def main() -> None:
     """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal cannot show
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
-    stopped = "stopped; the same command goes on from what is finished"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         app()
     except SystemExit as exit_:
-        interrupted = exit_.code == INTERRUPTED
-        code = _fail(stopped, Stopped.exit_code) if interrupted else exit_.code
-    except KeyboardInterrupt:
-        code = _fail(stopped, Stopped.exit_code)
+        code = exit_.code
+        if code == INTERRUPTED:
+            code = _fail("on request; the same command goes on from what is finished", Stopped.exit_code)
     except GroundupError as error:
         code = _fail(str(error), error.exit_code)
     except OSError as error:
         code = _fail(explain_os_error(error), StorageError.exit_code)
     sys.exit(code)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Leave from wherever the program is. Not by KeyboardInterrupt: Python dies of it if it passes through an exec() of text."""
+    raise SystemExit(INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,6 +1,7 @@
 """The line: the ordered table of stages, and the walk from raw text to a shipped model."""
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,15 @@ from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.aside import holds_hours, moves
 from groundup.artifacts.build import Job, Order, Outcome, is_made, make
 from groundup.artifacts.place import look
+from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 from groundup.core.files import locked
 from groundup.core.log import say
+from groundup.evaluate.config import resolve_stride
+from groundup.evaluate.prompts import encode_prompt
 from groundup.nn.config import check_llama_layout
+from groundup.plan.shapes import family
 from groundup.recipe import Recipe
 
 StageRun = Callable[[Any, Job], Outcome]
@@ -158,13 +163,14 @@ def walk(
         for move in moves(order, remake):
             say(f"{stage.verb:<10} {move}", style="yellow")
             move.carry_out()
-        if is_made(order) and not remake:
+        is_new = remake or not is_made(order)
+        if is_new:
+            say(f"{stage.verb:<10} {stage.what} -> {stage.makes}", style="bold")
+            make(order, stage.run, replace=True, remake=remake)
+        else:
             say(f"{stage.verb:<10} already made with the same inputs and settings, skipped  {folders[stage.verb]}", style="dim")
-            yield stage, False
-            continue
-        say(f"{stage.verb:<10} {stage.what} -> {stage.makes}", style="bold")
-        make(order, stage.run, replace=True, remake=remake)
-        yield stage, True
+        _check_finished(stage, recipe, folders, stages)
+        yield stage, is_new
 
 
 def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: str | None = None) -> dict[str, bool]:
@@ -185,8 +191,29 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
         look(folders[stage.verb])
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
+    if "plan" in verbs:
+        family(recipe.model, recipe.tokenizer.vocab_size, recipe.pretrain.seq_len)  # the shapes that the plan chooses among exist
+    if "evaluate" in verbs:
+        resolve_stride(recipe.evaluate.stride, recipe.pretrain.seq_len)
     if "export" in verbs:
         check_llama_layout(recipe.model)
+        _check_verifiable(recipe)
+
+
+def _check_verifiable(recipe: Recipe) -> None:
+    if recipe.export.verify and importlib.util.find_spec("transformers") is None:
+        raise ConfigError(
+            "export.verify=true compares the export with the library 'transformers', which is not installed: "
+            "pip install 'groundup[hf]', or set export.verify=false, or stop before: --until evaluate"
+        )
+
+
+def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> None:
+    """Raise ConfigError for what would stop a later stage, and can be known as soon as this one is finished."""
+    if stage.verb == "tokenizer" and any(later.verb == "evaluate" for later in stages):
+        tokenizer = Tokenizer.open(folders[stage.verb]).text
+        for prompt in recipe.evaluate.prompts:
+            encode_prompt(tokenizer, prompt, recipe.pretrain.seq_len)
 
 
 def line_folders(out: Path) -> dict[str, Path]:
@@ -211,7 +238,11 @@ def preview(
             steps[stage.verb] = "; ".join([f"make, after {', '.join(waiting)}", *_perhaps_moved(stage, folders[stage.verb])])
             continue
         order = order_stage(stage, recipe, folders)
-        steps[stage.verb] = "skip" if is_made(order) and not remake else "; ".join(["make", *map(str, moves(order, remake))])
+        if is_made(order) and not remake:
+            _check_finished(stage, recipe, folders, stages)
+            steps[stage.verb] = "skip"
+        else:
+            steps[stage.verb] = "; ".join(["make", *map(str, moves(order, remake))])
     return steps
 
 

@@ -14,12 +14,12 @@ from groundup.evaluate import bits_per_byte as scoring
 from groundup.evaluate.bits_per_byte import (
     Score,
     bits_per_byte,
-    resolve_stride,
     score_documents,
     score_sections,
     sections,
     windows,
 )
+from groundup.evaluate.config import resolve_stride
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, Transformer, build_model
 

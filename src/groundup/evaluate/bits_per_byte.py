@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from groundup.core.errors import ArtifactError, ConfigError, VerificationError
+from groundup.core.errors import ArtifactError, VerificationError
 from groundup.core.progress import progress
+from groundup.evaluate.config import resolve_stride
 from groundup.nn.transformer import Inputs, Transformer
 
 _MAX_LOGITS = 1 << 24
@@ -96,16 +97,6 @@ def windows(document: int, num_tokens: int, window_len: int, stride: int, begin:
         end = min(begin + window_len, num_tokens)
         yield Window(document, begin, scored, end)
         begin, scored = begin + stride, end
-
-
-def resolve_stride(stride: int | None, window_len: int) -> int:
-    """Return the tokens that a window moves on; raise ConfigError if tokens would be left between two windows."""
-    if stride is not None and stride > window_len:
-        raise ConfigError(
-            f"evaluate.stride={stride:,} is more than the model's {window_len:,} tokens, so tokens would never be scored; "
-            f"set it to at most {window_len:,}, or null for {max(window_len // 2, 1):,}"
-        )
-    return stride or max(window_len // 2, 1)
 
 
 def score_documents(

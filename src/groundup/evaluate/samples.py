@@ -1,11 +1,9 @@
 """What the model writes after given starts."""
 
-from collections.abc import Sequence
-
 from groundup.artifacts.tokenizer import TextTokenizer
-from groundup.core.errors import ConfigError
 from groundup.core.seeds import derive_seed
 from groundup.evaluate.config import EvaluateConfig
+from groundup.evaluate.prompts import encode_prompt
 from groundup.nn.generate import generate
 from groundup.nn.sampling import make_sampler
 from groundup.nn.transformer import Transformer
@@ -23,12 +21,7 @@ def write_samples(model: Transformer, tokenizer: TextTokenizer, config: Evaluate
 
 
 def _continue(model: Transformer, tokenizer: TextTokenizer, prompt: str, config: EvaluateConfig, seed: int) -> str:
-    prompt_ids: Sequence[int] = [tokenizer.eos_id, *tokenizer.encode(prompt)]
+    prompt_ids = encode_prompt(tokenizer, prompt, model.config.max_seq_len)
     room = model.config.max_seq_len - len(prompt_ids)
-    if room < 1:
-        raise ConfigError(
-            f"evaluate.prompts: '{prompt[:30]}...' has {len(prompt_ids) - 1:,} tokens; the model's {model.config.max_seq_len:,} "
-            f"leave room for at most {model.config.max_seq_len - 2:,}, so shorten it"
-        )
     sampler = make_sampler(config.temperature, top_p=config.top_p if config.temperature else None, seed=seed)
     return tokenizer.decode(list(generate(model, prompt_ids, min(config.sample_tokens, room), sampler, eos_id=tokenizer.eos_id)))

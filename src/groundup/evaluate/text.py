@@ -11,8 +11,8 @@ import numpy.typing as npt
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.progress import progress
-from groundup.evaluate.bits_per_byte import Score, Section, resolve_stride, score_sections, sections
-from groundup.evaluate.config import EvaluateConfig
+from groundup.evaluate.bits_per_byte import Score, Section, score_sections, sections
+from groundup.evaluate.config import EvaluateConfig, resolve_stride
 from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.nn.device import resolve_device
 from groundup.nn.load import load_model

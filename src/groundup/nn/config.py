@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
@@ -180,26 +180,14 @@ class ModelConfig(ArchitectureConfig):
         if isinstance(data, Mapping) and not data.get("head_dim"):
             dim, heads = data.get("dim"), data.get("num_heads")
             if isinstance(dim, int) and isinstance(heads, int) and dim > 0 and heads > 0:
-                check_heads(dim, heads)
+                check_heads(dim, heads, None)
                 return {**data, "head_dim": dim // heads}
         return data
 
-    @field_validator("num_kv_heads")
-    @classmethod
-    def _check_groups(cls, num_kv_heads: int, info: ValidationInfo) -> int:
-        num_heads = info.data.get("num_heads", num_kv_heads)
-        if num_heads % num_kv_heads:
-            raise ValueError(f"num_heads={num_heads} is not a multiple of num_kv_heads={num_kv_heads}")
-        return num_kv_heads
-
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
-        if self.position == "rope" and self.rope_fraction == 1 and self.head_dim % 2:
-            raise ValueError(
-                f"position='rope' turns pairs, but dim / num_heads = {self.head_dim} is odd; change num_heads, or position='none'"
-            )
-        if self.position == "rope" and not self.rotary_dims:
-            raise ValueError(f"rope_fraction={self.rope_fraction} of head_dim={self.head_dim} is no pair of dims; raise it")
+        check_heads(None, self.num_heads, self.num_kv_heads)
+        check_pairs(self, self.head_dim)
         if self.position == "sinusoidal" and self.dim % 2:
             raise ValueError(f"position='sinusoidal' fills dims in pairs, but dim={self.dim} is odd")
         if self.window is not None and self.window > self.max_seq_len:
@@ -213,11 +201,28 @@ class ModelConfig(ArchitectureConfig):
         return self
 
 
-def check_heads(dim: int, num_heads: int) -> None:
-    """Raise ValueError unless the heads share the width evenly."""
-    if dim % num_heads:
-        near = max(heads for heads in range(1, min(num_heads, dim) + 1) if dim % heads == 0)
+def check_heads(dim: int | None, num_heads: int | None, num_kv_heads: int | None) -> None:
+    """Raise ValueError if those that are said do not share evenly."""
+    if dim and num_heads and dim % num_heads:
+        near = _largest_divisor(dim, num_heads)
         raise ValueError(f"dim={dim} is not a multiple of num_heads={num_heads}; nearest fewer heads that fit: {near}")
+    if num_heads and num_kv_heads and num_heads % num_kv_heads:
+        near = _largest_divisor(num_heads, num_kv_heads)
+        raise ValueError(f"num_heads={num_heads} is not a multiple of num_kv_heads={num_kv_heads}; nearest fewer that fit: {near}")
+
+
+def check_pairs(config: ArchitectureConfig, head_dim: int) -> None:
+    """Raise ValueError if rotary positions cannot turn heads of this width."""
+    if config.position == "rope" and config.rope_fraction == 1 and head_dim % 2:
+        raise ValueError(
+            f"position='rope' turns pairs, but dim / num_heads = {head_dim} is odd; change num_heads, or position='none'"
+        )
+    if config.position == "rope" and int(head_dim * config.rope_fraction) < 2:
+        raise ValueError(f"rope_fraction={config.rope_fraction} of a head {head_dim} wide is no pair of dims; raise it")
+
+
+def _largest_divisor(number: int, limit: int) -> int:
+    return max(divisor for divisor in range(1, min(number, limit) + 1) if number % divisor == 0)
 
 
 LLAMA_LAYOUT: dict[str, Any] = {

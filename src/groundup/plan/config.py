@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
-from groundup.nn.config import ArchitectureConfig
+from groundup.nn.config import ArchitectureConfig, check_heads, check_pairs
 from groundup.train.config import TrainConfig
 
 
@@ -34,6 +34,11 @@ class SizeConfig(ArchitectureConfig):
     def _check_size(self) -> Self:
         if (self.dim is None) != (self.num_layers is None):
             raise ValueError("dim and num_layers go together: say both, or neither and a budget")
+        check_heads(self.dim, self.num_heads, self.num_kv_heads)
+        if self.dim and self.num_heads:
+            check_pairs(self, self.dim // self.num_heads)
+        if self.shape != "decoder":
+            raise ValueError(f"shape='{self.shape}' is not trained by pretrain, whose objective is causal; set shape='decoder'")
         return self
 
 
