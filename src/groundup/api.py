@@ -25,6 +25,7 @@ from groundup.curate.explain import Explanation
 from groundup.curate.explain import explain as explain_document
 from groundup.evaluate.config import EvaluateConfig
 from groundup.lineage import Lineage, lineage
+from groundup.nn.config import GenerationConfig
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 
 
@@ -199,30 +200,22 @@ def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None,
 def generate(
     checkpoint: Path,
     prompt: str,
-    temperature: float | None = None,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    seed: int = 0,
-    max_new_tokens: int | None = None,
     device: str = "auto",
-    greedy: bool = False,
+    **settings: Any,
 ) -> Iterator[str]:
     """Return an iterator over pieces of text that follow the prompt: `max_new_tokens`, by default as many as fit, at most 100.
 
-    They are sampled with temperature 0.7 and top_p 0.95 unless other values are said. Greedy (or temperature 0) takes the most
-    probable token each time; values said beside it have no effect and raise ConfigError.
+    Settings are those of `groundup.nn.config.GenerationConfig`: temperature (0.7 unless said), top_k, top_p (0.95), min_p, greedy,
+    repetition_penalty, num_beams, length_penalty, stop, seed, max_new_tokens. One that another leaves without effect raises
+    ConfigError.
     """
+    config = GenerationConfig.parse(settings, "generate")
     writer = importlib.import_module("groundup.nn.text")
     pieces: Iterator[str] = writer.continue_text(
         find_checkpoint(checkpoint),
         prompt,
-        greedy=greedy,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-        max_new_tokens=max_new_tokens,
-        device=device,
+        config,
+        device,
     )
     return pieces
 

@@ -323,6 +323,15 @@ def generate(
     top_p: Annotated[
         float | None, typer.Option(help="Sample among the most probable tokens that hold this share; default 0.95.")
     ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Sample among tokens at least this share as probable as the likeliest.")
+    ] = None,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1, tokens seen before are made less probable.")] = 1.0,
+    num_beams: Annotated[int, typer.Option(help="Search the most probable text along so many at once.")] = 1,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Above 1 favours longer texts in the search along beams; default 1.")
+    ] = None,
+    stop: Annotated[list[str] | None, typer.Option("--stop", help="End before this text; may be repeated.")] = None,
     seed: int = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens to add at most; default as many as fit, at most 100.")] = None,
     device: Device = "auto",
@@ -331,7 +340,22 @@ def generate(
 ) -> None:
     """Go on with a prompt, token by token."""
     set_quiet(quiet)
-    stream = api.generate(checkpoint, prompt, temperature, top_k, top_p, seed, max_new_tokens, device, greedy)
+    stream = api.generate(
+        checkpoint,
+        prompt,
+        device,
+        greedy=greedy,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        num_beams=num_beams,
+        length_penalty=length_penalty,
+        stop=stop or (),
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+    )
     if as_json:
         text = "".join(stream)
         _print({"prompt": prompt, "text": text}, True, None)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from groundup.core.errors import ConfigError
-from groundup.nn.config import ModelConfig
+from groundup.nn.config import GenerationConfig, ModelConfig
 from groundup.nn.generate import generate
-from groundup.nn.sampling import Greedy, Random, make_sampler, nucleus
-from groundup.nn.text import choose_sampler
+from groundup.nn.sampling import Greedy, Penalised, Random, make_sampler, nucleus
+from groundup.nn.text import until
 from groundup.nn.transformer import build_model
 
 PROMPT = [5, 9, 2]
@@ -113,14 +113,28 @@ def test_the_nucleus_is_the_fewest_that_reach_p():
     assert nucleus(torch.tensor([0.5, 0.25, 0.25]), 0.76).tolist() == [0.5, 0.25, 0.25]
 
 
+def test_min_p_keeps_what_is_near_the_likeliest():
+    logits = torch.tensor([0.1, 0.4, 0.3, 0.2]).log()
+    assert set(draws(Random(min_p=0.6), logits)) == {1, 2}
+    assert set(draws(Random(min_p=1.0), logits)) == {1}
+
+
+def test_a_penalty_makes_what_was_seen_less_likely():
+    logits = torch.tensor([2.0, 1.5, -1.0, -1.2])
+    assert Penalised(Greedy(), 1.5)(logits, [0]) == 1  # 2 / 1.5 < 1.5
+    assert Penalised(Greedy(), 1.2)(logits, [0, 0]) == 0  # once, however often it was seen
+    assert Penalised(Greedy(), 1.5)(logits[2:], [0]) == 1  # -1 * 1.5 < -1.2
+    assert Penalised(Greedy(), 1.0)(logits, [0, 1, 2, 3]) == 0
+    assert logits.tolist() == pytest.approx([2.0, 1.5, -1.0, -1.2])
+
+
 def test_a_tiny_temperature_is_greedy():
     logits = torch.randn(50, generator=torch.Generator().manual_seed(1))
     assert draws(Random(temperature=1e-30), logits, 20) == {int(logits.argmax()): 20}
 
 
-def test_temperature_zero_means_greedy():
-    assert isinstance(make_sampler(0), Greedy)
-    assert isinstance(make_sampler(0.5), Random)
+def parsed(**settings):
+    return GenerationConfig.parse(settings, "generate")
 
 
 @pytest.mark.parametrize(
@@ -129,18 +143,40 @@ def test_temperature_zero_means_greedy():
         ({"greedy": True, "temperature": 0.7}, r"greedy and temperature=0\.7: "),
         ({"greedy": True, "top_k": 3, "top_p": 0.5}, r"greedy and top_k=3, top_p=0\.5: "),
         ({"temperature": 0.0, "top_k": 3}, "temperature=0 and top_k=3: "),
-        ({"temperature": 0.0, "top_p": 0.95}, r"temperature=0 and top_p=0\.95: "),
+        ({"temperature": 0.0, "min_p": 0.1}, r"temperature=0 and min_p=0\.1: "),
+        ({"num_beams": 4, "top_p": 0.95}, r"num_beams=4 and top_p=0\.95: "),
+        ({"num_beams": 4, "repetition_penalty": 1.2}, r"num_beams=4 and repetition_penalty=1\.2: "),
+        ({"length_penalty": 0.6}, r"num_beams=1 and length_penalty=0\.6: "),
+        ({"stop": [""]}, "ends every text before it begins"),
+        ({"temprature": 1.0}, "did you mean 'temperature'"),
     ],
 )
 def test_settings_without_effect_are_refused_by_name(said, words):
     with pytest.raises(ConfigError, match=words):
-        choose_sampler(**{"greedy": False, "temperature": None, "top_k": None, "top_p": None, "seed": 0, **said})
+        parsed(**said)
 
 
 def test_what_is_not_said_is_sampled_or_greedy():
-    assert isinstance(choose_sampler(False, None, None, None, 0), Random)
-    assert isinstance(choose_sampler(False, 0.0, None, None, 0), Greedy)
-    assert isinstance(choose_sampler(True, None, None, None, 0), Greedy)
+    assert isinstance(make_sampler(parsed()), Random)
+    assert isinstance(make_sampler(parsed(temperature=0.0)), Greedy)
+    assert isinstance(make_sampler(parsed(greedy=True)), Greedy)
+    assert isinstance(make_sampler(parsed(greedy=True, repetition_penalty=1.1)), Penalised)
+
+
+@pytest.mark.parametrize(
+    ("texts", "stops", "wanted"),
+    [
+        (["one", " two", " three"], ["tw"], ["one", " "]),
+        (["a", "b", "c", "d"], ["bc"], ["a"]),
+        (["a", "b", "x"], ["bc"], ["a", "bx"]),
+        (["ab"], ["b", "a"], [""]),
+        (["a", "b"], [], ["a", "b"]),
+        (["x", "a", "a", "b"], ["aab"], ["x"]),
+        (["x", "a"], ["aab"], ["x", "a"]),
+    ],
+)
+def test_text_ends_before_the_first_stop(texts, stops, wanted):
+    assert list(until(iter(texts), stops)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -154,8 +190,16 @@ def test_what_is_not_said_is_sampled_or_greedy():
         {"top_k": 0},
         {"top_p": 0.0},
         {"top_p": 1.5},
+        {"min_p": -0.1},
+        {"min_p": 1.1},
     ],
 )
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Random(**settings)
+
+
+@pytest.mark.parametrize("penalty", [0.0, -1.0, math.inf, math.nan])
+def test_an_impossible_penalty_is_refused(penalty):
+    with pytest.raises(ConfigError, match="repetition_penalty"):
+        Penalised(Greedy(), penalty)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn import text as writer
 from groundup.nn.generate import generate
 from groundup.nn.sampling import Sampler
+from groundup.nn.transformer import Transformer
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,10 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 def test_as_many_tokens_as_fit_are_made_at_most_a_hundred(
     tokenizer: Tokenizer, tmp_path: Path, length: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def endless(model: Transformer, prompt_ids: Sequence[int], count: int | None, sampler: Sampler, _eos_id: int) -> Iterator[int]:
-        return generate(model, prompt_ids, count, sampler)
+    def endless(
+        model: Transformer, prompt_ids: Sequence[int], count: int | None, sampler: Sampler, _eos_id: int, **settings: Any
+    ) -> Iterator[int]:
+        return generate(model, prompt_ids, count, sampler, **settings)
 
     run = build_training_run(tmp_path / "pretrain", tokenizer, max_seq_len=length)
     monkeypatch.setattr(writer, "generate", endless)

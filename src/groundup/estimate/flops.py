@@ -5,11 +5,11 @@ from groundup.nn.config import ModelConfig
 
 
 def attention_flops_per_token(config: ModelConfig, seq_len: int) -> int:
-    """Return 12 L d s: scores and weighted sum, forward and backward, over the whole square (PaLM, appendix B).
+    """Return 12 L d s, d being the width of all heads (PaLM, appendix B): scores and weighted sum, forward and backward.
 
-    The causal half that a kernel may skip is counted, so that figures compare with published ones.
+    The whole square is counted: the causal half that a kernel may skip too, so that figures compare with published ones.
     """
-    return 12 * config.num_layers * config.dim * seq_len
+    return 12 * config.num_layers * config.inner_dim * seq_len
 
 
 def flops_per_token(config: ModelConfig, seq_len: int) -> int:

@@ -4,6 +4,7 @@ from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.seeds import derive_seed
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.prompts import encode_prompt
+from groundup.nn.config import GenerationConfig
 from groundup.nn.generate import generate
 from groundup.nn.sampling import make_sampler
 from groundup.nn.transformer import Transformer
@@ -23,5 +24,6 @@ def write_samples(model: Transformer, tokenizer: TextTokenizer, config: Evaluate
 def _continue(model: Transformer, tokenizer: TextTokenizer, prompt: str, config: EvaluateConfig, seed: int) -> str:
     prompt_ids = encode_prompt(tokenizer, prompt, model.config.max_seq_len)
     room = model.config.max_seq_len - len(prompt_ids)
-    sampler = make_sampler(config.temperature, top_p=config.top_p if config.temperature else None, seed=seed)
-    return tokenizer.decode(list(generate(model, prompt_ids, min(config.sample_tokens, room), sampler, eos_id=tokenizer.eos_id)))
+    settings = GenerationConfig(temperature=config.temperature, top_p=config.top_p if config.temperature else None, seed=seed)
+    tokens = generate(model, prompt_ids, min(config.sample_tokens, room), make_sampler(settings), tokenizer.eos_id)
+    return tokenizer.decode(list(tokens))

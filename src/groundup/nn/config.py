@@ -258,3 +258,50 @@ def check_llama_layout(config: ArchitectureConfig) -> None:
                 f"model.{key}={chosen!r} has no place in the Llama layout, which is {key}={needed!r}; "
                 f"set model.{key}={needed}, or stop before the export: --until evaluate"
             )
+
+
+class GenerationConfig(Config):
+    """How text is continued; null is left to groundup."""
+
+    greedy: bool = Field(default=False, description="always the most probable token")
+    temperature: float | None = Field(
+        default=None, ge=0, description="above 1 more varied, below 1 more sure, 0 greedy; default 0.7", allow_inf_nan=False
+    )
+    top_k: int | None = Field(default=None, ge=1, description="sample among the k most probable tokens")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="sample among the most probable tokens that hold this share; default 0.95"
+    )
+    min_p: float | None = Field(
+        default=None, ge=0, le=1, description="sample among tokens at least this share as probable as the likeliest"
+    )
+    repetition_penalty: float = Field(default=1.0, gt=0, description="divides the logits of tokens seen before; above 1 repeats less")
+    num_beams: int = Field(default=1, ge=1, le=1024, description="continuations searched at once for the most probable one")
+    length_penalty: float | None = Field(
+        default=None, description="power of the length that a beam's log-probability is divided by; default 1"
+    )
+    stop: tuple[str, ...] = Field(default=(), description="texts that end the continuation; they are left out")
+    seed: int = Field(default=0, ge=-(2**63), lt=2**64, description="of the random stream")
+    max_new_tokens: int | None = Field(default=None, ge=0, description="tokens to add at most; default as many as fit, at most 100")
+
+    @model_validator(mode="after")
+    def _check_idle(self) -> Self:
+        sampling = {"temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p, "min_p": self.min_p}
+        if self.greedy or self.num_beams > 1:
+            _refuse_idle("greedy" if self.greedy else f"num_beams={self.num_beams}", sampling)
+        elif self.temperature == 0:
+            _refuse_idle("temperature=0", {name: value for name, value in sampling.items() if name != "temperature"})
+        if self.num_beams == 1:
+            _refuse_idle("num_beams=1", {"length_penalty": self.length_penalty}, "has no beams to compare")
+        else:
+            penalty = self.repetition_penalty if self.repetition_penalty != 1 else None
+            _refuse_idle(f"num_beams={self.num_beams}", {"repetition_penalty": penalty}, "searches what the model finds probable")
+        if "" in self.stop:
+            raise ValueError("stop='' ends every text before it begins; leave it out")
+        return self
+
+
+def _refuse_idle(choice: str, settings: Mapping[str, float | None], why: str = "takes the most probable text each time") -> None:
+    """Raise ValueError if a setting is said (not None) beside a choice that leaves it without effect."""
+    idle = ", ".join(f"{name}={value:g}" for name, value in settings.items() if value is not None)
+    if idle:
+        raise ValueError(f"{choice} and {idle}: {choice} {why}, so {idle} would have no effect; leave out the one or the other")

@@ -9,7 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from groundup.core.errors import ConfigError
+from groundup.nn.config import GenerationConfig
 
+TEMPERATURE = 0.7
+TOP_P = 0.95
 _MIN_TEMPERATURE = 1e-30
 """Far below it float32 divides by zero."""
 
@@ -88,19 +91,11 @@ def nucleus(probs: Float[Tensor, " kept"], top_p: float) -> Float[Tensor, " kept
     return probs.masked_fill(before >= top_p, 0.0)
 
 
-def make_sampler(temperature: float, top_k: int | None = None, top_p: float | None = None, seed: int = 0) -> Sampler:
-    """Return the sampler of these settings; temperature 0 is greedy, and a top_k or top_p said beside it raises ConfigError."""
-    if temperature == 0:
-        refuse_idle("temperature=0", top_k=top_k, top_p=top_p)
-        return Greedy()
-    return Random(temperature, top_k, 1.0 if top_p is None else top_p, seed)
-
-
-def refuse_idle(choice: str, **settings: float | None) -> None:
-    """Raise ConfigError if a setting is said (not None) beside a choice that is greedy."""
-    idle = ", ".join(f"{name}={value:g}" for name, value in settings.items() if value is not None)
-    if idle:
-        raise ConfigError(
-            f"{choice} and {idle}: {choice} takes the most probable token each time, so {idle} would have no effect; "
-            f"leave out the one or the other"
-        )
+def make_sampler(config: GenerationConfig) -> Sampler:
+    """Return the sampler of the settings, with temperature 0.7 and top_p 0.95 where nothing else is said."""
+    temperature = TEMPERATURE if config.temperature is None else config.temperature
+    sampler: Sampler = Greedy()
+    if not config.greedy and temperature:
+        top_p = TOP_P if config.top_p is None else config.top_p
+        sampler = Random(temperature, config.top_k, top_p, config.seed, config.min_p or 0.0)
+    return sampler if config.repetition_penalty == 1 else Penalised(sampler, config.repetition_penalty)

@@ -1,57 +1,74 @@
 """Text continued by a checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import ConfigError
+from groundup.nn.beam import beam_search
+from groundup.nn.config import GenerationConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.generate import generate
 from groundup.nn.load import load_model
-from groundup.nn.sampling import Greedy, Sampler, make_sampler, refuse_idle
+from groundup.nn.sampling import make_sampler
+from groundup.nn.transformer import Transformer
 
-TEMPERATURE = 0.7
-TOP_P = 0.95
 NEW_TOKENS = 100
 _INCOMPLETE = "\ufffd"
 
 
-def continue_text(
-    checkpoint: Checkpoint,
-    prompt: str,
-    *,
-    greedy: bool,
-    temperature: float | None,
-    top_k: int | None,
-    top_p: float | None,
-    seed: int,
-    max_new_tokens: int | None,
-    device: str,
-) -> Iterator[str]:
+def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig, device: str) -> Iterator[str]:
     """Return an iterator over pieces of the text that follows `prompt`, as tokens are made; an empty prompt starts a document.
 
-    What is None is left to groundup: temperature 0.7, top_p 0.95, and as many new tokens as fit, at most 100.
-    Everything but the decoding is done at once, so that a bad setting is known before the first piece.
+    Everything but the decoding is done at once, so that a bad setting is known before the first piece. A search along beams gives its
+    text in one piece. An encoder-decoder reads the prompt as its source.
     """
-    sampler = choose_sampler(greedy, temperature, top_k, top_p, seed)
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     model = load_model(checkpoint, resolve_device(device))
     prompt_ids = [tokenizer.eos_id, *tokenizer.encode(checked_text(prompt))]
-    if max_new_tokens is None and model.config.max_seq_len - len(prompt_ids) > NEW_TOKENS:
-        max_new_tokens = NEW_TOKENS
-    return pieces(generate(model, prompt_ids, max_new_tokens, sampler, tokenizer.eos_id), tokenizer)
+    start_ids = (tokenizer.eos_id,) if model.config.shape == "encoder_decoder" else ()
+    count = config.max_new_tokens
+    if count is None and model.config.max_seq_len - len(start_ids or prompt_ids) > NEW_TOKENS:
+        count = NEW_TOKENS
+    tokens = _tokens(model, prompt_ids, count, config, tokenizer.eos_id, start_ids)
+    return until(pieces(tokens, tokenizer), config.stop)
 
 
-def choose_sampler(greedy: bool, temperature: float | None, top_k: int | None, top_p: float | None, seed: int) -> Sampler:
-    """Return the sampler of what was said; raise ConfigError if some of it would have no effect."""
-    if greedy:
-        refuse_idle("greedy", temperature=temperature, top_k=top_k, top_p=top_p)
-        return Greedy()
-    if temperature is None:
-        temperature = TEMPERATURE
-    if temperature and top_p is None:
-        top_p = TOP_P
-    return make_sampler(temperature, top_k, top_p, seed)
+def _tokens(
+    model: Transformer,
+    prompt_ids: list[int],
+    count: int | None,
+    config: GenerationConfig,
+    eos_id: int,
+    start_ids: tuple[int, ...],
+) -> Iterator[int]:
+    if config.num_beams == 1:
+        return generate(model, prompt_ids, count, make_sampler(config), eos_id, start_ids=start_ids)
+    penalty = 1.0 if config.length_penalty is None else config.length_penalty
+    best = beam_search(model, prompt_ids, count, config.num_beams, penalty, eos_id, start_ids=start_ids)[0]
+    return iter(best.tokens)
+
+
+def until(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
+    """Yield the pieces up to the first of `stops`; what may be the beginning of one waits for what follows."""
+    held = ""
+    for text in texts:
+        held += text
+        ends = [held.index(stop) for stop in stops if stop in held]
+        if ends:
+            yield held[: min(ends)]
+            return
+        keep = max((_overlap(held, stop) for stop in stops), default=0)
+        if len(held) > keep:
+            yield held[: len(held) - keep]
+            held = held[len(held) - keep :]
+    if held:
+        yield held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return how many characters at the end of the text begin `stop`."""
+    return next((size for size in range(min(len(text), len(stop) - 1), 0, -1) if stop.startswith(text[-size:])), 0)
 
 
 def checked_text(prompt: str) -> str:

@@ -62,6 +62,7 @@ def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -
 def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation, precision: RunPrecision) -> Workload:
     """Return the candidate with the attention kernel of the rule, and the largest wanted split of the batch that fits in memory."""
     fused = precision == "fp32" or train.seq_len > MATMUL_MAX_SEQ_LEN or situation.device != "cpu"
+    fused = fused and model.attention == "full" and model.attention_soft_cap is None
     attention: AttentionName = train.attention if train.attention != "auto" else "sdpa" if fused else "matmul"
     splits = [train.micro_batch] if train.micro_batch else _micro_batches(train, situation)
     workloads = [

@@ -57,3 +57,12 @@ class PlanConfig(Config):
         if self.budget is not None and self.pretrain.steps is not None:
             raise ValueError("budget.minutes and pretrain.steps both fix the length of the run; take one out")
         return self
+
+    @model_validator(mode="after")
+    def _check_kernel(self) -> Self:
+        kernel, kind = self.pretrain.attention, self.model.attention
+        if kernel != "auto" and kind != "full":
+            raise ValueError(f"pretrain.attention='{kernel}' has no effect on model.attention='{kind}'; leave it out")
+        if kernel == "sdpa" and self.model.attention_soft_cap is not None:
+            raise ValueError("pretrain.attention='sdpa' has no place for model.attention_soft_cap; set it to matmul or auto")
+        return self
