@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import DataError
 from groundup.core.seeds import derive_seed
+from groundup.train.randomness import GOLDEN_RATIO, Ints, UInts, mix
 
-UInts = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
 _ROUNDS = 8
-_GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 over the golden ratio: its multiples are spread evenly modulo 2^64."""
 
 
 def permute(positions: Ints, size: int, seed: int) -> Ints:
@@ -23,7 +19,7 @@ def permute(positions: Ints, size: int, seed: int) -> Ints:
     fall inside (cycle walking, Black & Rogaway 2002, section 3): no table, any size.
     """
     half_bits = max((size - 1).bit_length() + 1, 4) // 2
-    keys = _mix(np.uint64(seed) + np.arange(1, _ROUNDS + 1, dtype=np.uint64) * _GOLDEN_RATIO)
+    keys = mix(np.uint64(seed) + np.arange(1, _ROUNDS + 1, dtype=np.uint64) * GOLDEN_RATIO)
     values = _feistel(positions.astype(np.uint64), half_bits, keys)
     outside = np.flatnonzero(values >= size)
     while outside.size:
@@ -36,15 +32,8 @@ def _feistel(values: UInts, half_bits: int, keys: UInts) -> UInts:
     shift, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
     left, right = values >> shift, values & mask
     for key in keys:
-        left, right = right, left ^ (_mix(right ^ key) & mask)
+        left, right = right, left ^ (mix(right ^ key) & mask)
     return (left << shift) | right
-
-
-def _mix(values: UInts) -> UInts:
-    """Spread every bit over all 64: multiply and fold, twice (arithmetic modulo 2^64)."""
-    for multiplier in (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)):
-        values = (values ^ (values >> np.uint64(33))) * multiplier
-    return values ^ (values >> np.uint64(33))
 
 
 @dataclass(frozen=True)
