@@ -12,6 +12,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ HEADS, HEAD_DIM, WINDOW = 8, 64, 256
 ROUNDS = 3
 
 
-def settings(kind: str, length: int) -> dict[str, object]:
+def settings(kind: str, length: int) -> Mapping[str, object]:
     """Return the settings of a kind: blocks near the square root of the length where the paper asks for it."""
     block = 1 << round(math.log2(length) / 2)
     return {

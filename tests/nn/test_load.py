@@ -101,7 +101,7 @@ DAMAGES = {
     "vast depth": (change_settings(num_layers=9_999), "asks for 9999"),
     "vast width": (change_settings(dim=1 << 20), r"asks for 2 and \[\d+, 1048576\]"),
     "vaster width": (change_settings(dim=1 << 40), "less than or equal to 1048576"),
-    "impossible heads": (change_settings(num_heads=3), "num_heads=3"),
+    "impossible heads": (change_settings(num_heads=3), r"asks for \[24, 16\]"),
     "impossible depth": (change_settings(num_layers=10**12), "num_layers"),
     "unknown setting": (change_settings(nrom="rms"), "did you mean 'norm'"),
     "not JSON": (write_settings(b"{"), "not valid JSON"),

@@ -93,7 +93,7 @@ def test_reports_the_norm_before_clipping_and_updates_by_the_clipped_gradient() 
     def first(clip_norm: float) -> tuple[StepResult, torch.Tensor]:
         step = train_step(clip_norm=clip_norm)
         result = step([batch()], 1e-3)
-        moment = step.optimizer.state[step.model.norm.weight]["exp_avg"]
+        moment = step.optimizer.state[step.model.decoder.norm.weight]["exp_avg"]
         return result, moment
 
     free, moment = first(1e9)

@@ -15,7 +15,7 @@ FORECAST_FILE = "forecast.json"
 class Decisions(Config):
     """What the training run is made from: part of the content hash."""
 
-    model: dict[str, int | float | str | bool]
+    model: dict[str, int | float | str | bool | None]
     """Fields of groundup.nn.config.ModelConfig."""
     steps: int
     batch_tokens: int

@@ -274,7 +274,7 @@ class GenerationConfig(Config):
     min_p: float | None = Field(
         default=None, ge=0, le=1, description="sample among tokens at least this share as probable as the likeliest"
     )
-    repetition_penalty: float = Field(default=1.0, gt=0, description="divides the logits of tokens seen before; above 1 repeats less")
+    repetition_penalty: float = Field(default=1.0, gt=0, description="divides logits of tokens seen before; above 1 repeats less")
     num_beams: int = Field(default=1, ge=1, le=1024, description="continuations searched at once for the most probable one")
     length_penalty: float | None = Field(
         default=None, description="power of the length that a beam's log-probability is divided by; default 1"

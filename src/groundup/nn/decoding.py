@@ -37,6 +37,8 @@ class Decoding:
         self._source = self._as_source(prompts) if model.config.shape == "encoder_decoder" else None
         rows = [list(start_ids)] * len(prompts) if self._source is not None else [list(prompt) for prompt in prompts]
         self._tokens, self._ids = pad_left(rows, self._device)
+        if self._source is not None and self._source.document_ids is not None:
+            self._ids = torch.ones_like(self._tokens)  # the document that the sources' own tokens are
         self._prompt_len = self._tokens.shape[1]
         length = self._prompt_len + new_tokens
         self._cache = KVCache(model.config, len(rows), length, weight.dtype, self._device) if use_cache else None
@@ -44,7 +46,7 @@ class Decoding:
     @torch.inference_mode()
     def start(self) -> Float[Tensor, "batch vocab"]:
         """Return the logits of the first new token of each row."""
-        return self._logits(self._tokens, self._ids, self._source)
+        return self._whole()
 
     @torch.inference_mode()
     def step(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch vocab"]:
@@ -56,8 +58,8 @@ class Decoding:
             new_ids = torch.ones_like(new)
             self._ids = torch.cat((self._ids, new_ids), dim=1)
         if self._cache is None:
-            return self._logits(self._tokens, self._ids, self._source)
-        return self._logits(new, new_ids, None)
+            return self._whole()
+        return self._logits(Inputs(new, new_ids))
 
     def choose(self, rows: Int[Tensor, " new_batch"]) -> None:
         """Go on with these rows, in this order; a row may come several times."""
@@ -69,15 +71,18 @@ class Decoding:
         if self._cache is not None:
             self._cache.choose(rows)
 
-    def _logits(self, tokens: Tensor, ids: Tensor | None, source: Inputs | None) -> Tensor:
-        hidden = self._model.hidden(Inputs(tokens, ids, self._prefix(tokens), source=source), self._cache)
-        return self._model.head(hidden[:, -1])  # type: ignore[no-any-return]
+    def _whole(self) -> Tensor:
+        """Return the logits after all tokens so far; with a cache only in the beginning."""
+        return self._logits(Inputs(self._tokens, self._ids, self._prefix(), source=self._source))
 
-    def _prefix(self, tokens: Tensor) -> Bool[Tensor, "batch seq"] | None:
+    def _logits(self, inputs: Inputs) -> Tensor:
+        return self._model.head(self._model.hidden(inputs, self._cache)[:, -1])  # type: ignore[no-any-return]
+
+    def _prefix(self) -> Bool[Tensor, "batch seq"] | None:
         """Return what of the tokens is prompt, in a prefix decoder; what follows a prompt sees it whole anyway."""
-        if self._model.config.shape != "prefix_decoder" or tokens.shape[1] < self._prompt_len:
+        if self._model.config.shape != "prefix_decoder":
             return None
-        return (torch.arange(tokens.shape[1], device=self._device) < self._prompt_len).expand(tokens.shape)
+        return (torch.arange(self._tokens.shape[1], device=self._device) < self._prompt_len).expand(self._tokens.shape)
 
     def _as_source(self, prompts: Sequence[Sequence[int]]) -> Inputs:
         tokens, ids = pad_left([list(prompt) for prompt in prompts], self._device)

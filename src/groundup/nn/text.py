@@ -20,8 +20,8 @@ _INCOMPLETE = "\ufffd"
 def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig, device: str) -> Iterator[str]:
     """Return an iterator over pieces of the text that follows `prompt`, as tokens are made; an empty prompt starts a document.
 
-    Everything but the decoding is done at once, so that a bad setting is known before the first piece. A search along beams gives its
-    text in one piece. An encoder-decoder reads the prompt as its source.
+    Everything but the decoding is done at once, so that a bad setting is known before the first piece. A search along beams gives
+    its text in one piece. An encoder-decoder reads the prompt as its source.
     """
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     model = load_model(checkpoint, resolve_device(device))
@@ -56,7 +56,8 @@ def until(texts: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
         held += text
         ends = [held.index(stop) for stop in stops if stop in held]
         if ends:
-            yield held[: min(ends)]
+            if min(ends):
+                yield held[: min(ends)]
             return
         keep = max((_overlap(held, stop) for stop in stops), default=0)
         if len(held) > keep:

@@ -137,6 +137,7 @@ class EncoderDecoder(Transformer):
             cache.source_ids = source_ids
         ids = seen_ids(inputs, cache)
         view = view_itself(start, length, True, device, ids)
+        assert source_ids is None or ids is not None, "documents of a source are paired by ids: the decoder's tokens need theirs"
         source_len = encoded.shape[1] if encoded is not None else _remembered_len(cache)
         across = view_source(length, source_len, device, view.query_ids if source_ids is not None else None, source_ids)
         return self.decoder(self.embed(inputs), view, encoded, across, cache)  # type: ignore[no-any-return]

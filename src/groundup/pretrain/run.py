@@ -81,8 +81,8 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
 
 
 def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:
-    planned = plan.decisions.model["vocab_size"]
-    if int(planned) < shards.info.vocab_size:
+    planned = ModelConfig.parse(plan.decisions.model, str(plan.path)).vocab_size
+    if planned < shards.info.vocab_size:
         raise ArtifactError(
             f"{plan.path}: plans a model of {planned:,} tokens, but {shards.path} holds tokens of {shards.info.vocab_size:,}; "
             "plan again for these shards"
