@@ -210,3 +210,19 @@ def test_a_change_is_undone_exactly(change):
 def test_palm_has_no_format_and_the_reasons_are_named():
     with pytest.raises(ConfigError, match=r"llama: model.norm='layer_no_bias', not 'rms'; model.residual='parallel_shared'"):
         format_for(find_preset("palm-8b").config)
+
+
+ODD = (None, True, -1, 0, 3, 1.5, "x", [], {}, {"rope_type": []}, [1], 10**30, float("nan"), float("inf"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_setting_ends_in_anything_but_words(name):
+    """Each key in turn is missing, or of any kind and size."""
+    data = FORMATS[name].write_config(models.small_config(**SMALL[name]))
+    data |= {"rope_scaling": None, "architectures": None, "partial_rotary_factor": None}
+    for key in data:
+        for odd in ODD:
+            try:
+                FORMATS[name].read_config(data | {key: odd})
+            except ConfigError as error:
+                assert len(str(error)) > 20, (key, odd)

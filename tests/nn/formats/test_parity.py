@@ -128,3 +128,18 @@ def test_no_two_written_tensors_share_memory(pairs):
         _, ours = pairs(name)
         theirs = format_for(ours.config).to_theirs(ours.state_dict(), ours.config)
         assert len({tensor.data_ptr() for tensor in theirs.values()}) == len(theirs)
+
+
+@pytest.mark.parametrize("name", ["BERT", "RoBERTa"])
+@pytest.mark.parametrize("padding", families.PADDINGS)
+def test_an_encoder_without_its_head_gives_the_same_vectors(name, padding, tmp_path):
+    """What sentence encoders are saved as: no prefix, no head, a pooler."""
+    family = families.FAMILIES[name]
+    model_class = getattr(transformers, family.model.replace("ForMaskedLM", "Model"))
+    theirs = model_class(model_class.config_class(**family.settings)).eval()
+    families.stir(theirs)
+    ours = families.import_ours(theirs, tmp_path)
+    batch = families.batch_for(family, padding)
+    with torch.inference_mode():
+        wanted = theirs(**batch.theirs(family)).last_hidden_state
+        torch.testing.assert_close(ours.hidden(batch.ours())[batch.real], wanted[batch.real], rtol=0, atol=FLOAT32_SUMS)
