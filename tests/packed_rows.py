@@ -12,6 +12,7 @@ from groundup.train.objectives.vocabulary import FillTokens, SpecialTokens, Voca
 
 EOS = 0
 SENTENCE_ENDS = (5, 6)
+FORMS = ("packed", "padded", "whole")
 NUM_OTHERS = 9
 """Special tokens beside eos and sentinels."""
 
@@ -52,14 +53,16 @@ def rows_of_lengths(lengths: list[list[int]], raw_len: int, vocabulary: Vocabula
 
 
 def random_rows(
-    num_rows: int, raw_len: int, vocabulary: Vocabulary, seed: int = 0, mean_len: float = 20.0, padded: bool = False
+    num_rows: int, raw_len: int, vocabulary: Vocabulary, seed: int = 0, mean_len: float = 20.0, form: str = "packed"
 ) -> Rows:
-    """Return rows cut out of a stream of documents of geometric lengths."""
+    """Return rows cut out of a stream of documents of geometric lengths; form: packed, padded, or whole (one document a row)."""
     generator = np.random.default_rng(seed)
     tokens = generator.choice(text_ids(vocabulary), (num_rows, raw_len))
     tokens[generator.random(tokens.shape) < 1 / mean_len] = EOS
     ids = np.cumsum(tokens == EOS, axis=1)
-    if padded:
+    if form == "whole":
+        ids[:] = 0
+    if form == "padded":
         ids[np.arange(raw_len) >= generator.integers(1, raw_len + 1, (num_rows, 1))] = -1
     return Rows(tokens, ids, generator.integers(2**64, size=num_rows, dtype=np.uint64))
 

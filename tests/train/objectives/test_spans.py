@@ -110,8 +110,9 @@ def test_spans_are_laid_as_they_are_shared_out(seed, mean_len, rate, mean):
     documents = Documents.of(random_rows(5, 60, VOCABULARY, seed, mean_len), EOS)
     row_tokens, row_spans = count_noise(documents.row_lens, rate, mean)
     tokens, spans = share_out(documents, row_tokens, row_spans, 0)
-    assert (sums(spans, documents.per_row) <= row_spans).all()
     assert (sums(tokens, documents.per_row) <= row_tokens).all()
+    more = sums(spans, documents.per_row) > row_spans
+    assert (sums((spans > 1).astype(np.int64), documents.per_row)[more] <= row_spans[more]).all()
     assert ((tokens >= spans) & ((tokens > 0) == (spans > 0)) & (tokens + spans <= documents.lengths)).all()
     hidden = lay(documents, documents.lengths, spans, split_evenly(documents, tokens, spans, 1), 2)
     assert sums(hidden.astype(np.int64), documents.lengths).tolist() == tokens.tolist()
@@ -127,6 +128,14 @@ def test_a_document_alone_gets_all_of_its_row():
     assert (tokens[0], spans[0]) == slow_count(60, 0.15, 3.0)
     assert sums(tokens, documents.per_row).tolist() == [9, 9, 9]
     assert sums(spans, documents.per_row).tolist() == [3, 3, 3]
+
+
+def test_what_a_short_document_has_no_room_for_goes_to_others():
+    documents = documents_of([[10, 10, 30], [9, 2, 1]])
+    tokens, spans = share_out(documents, np.array([25, 5]), np.array([1, 1]), 0)
+    assert sums(tokens, documents.per_row).tolist() == [25, 5]
+    assert set(spans.tolist()) == {0, 1}
+    assert (tokens < documents.lengths).all()
 
 
 def test_spans_are_shared_out_by_length():

@@ -15,12 +15,10 @@ from groundup.train.objectives.objective import Objective, longest_fitting
 from groundup.train.objectives.ragged import places
 from groundup.train.objectives.sentinels import Pairs, hide, pair_lens, reveal
 from groundup.train.objectives.span_corruption import draw_spans
-from groundup.train.objectives.spans import count_noise, share_out
+from groundup.train.objectives.spans import count_noise, most_spans, share_out
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.randomness import Bools, Ints
 
-TOKENS_PER_ENDING = 64
-"""A row has room for the sentinels of one hidden ending (mode S) in so many tokens."""
 _WHICH, _SHARES, _SPLIT, _LAYING = range(4)
 Fit = Callable[[Documents, Ints, Ints], Bools]
 """Which documents have room, by the lengths of sources and targets."""
@@ -49,7 +47,7 @@ class Denoisers:
         """Return tokens (with a mode token before them), hidden ones, and most spans of rows of so many tokens, by denoiser."""
         whole = np.repeat(length[:, None] + 1, len(self._rates), axis=1)
         tokens, spans = count_noise(whole, self._rates, self._means)
-        return whole, tokens, np.where(self._sequential, 1 + whole // TOKENS_PER_ENDING, spans)
+        return whole, tokens, most_spans(whole, spans)
 
     def check_sentinels(self, raw_len: int) -> None:
         """Raise ConfigError if a document of so many tokens can have more spans than there are sentinels for."""

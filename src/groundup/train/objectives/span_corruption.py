@@ -9,7 +9,7 @@ from groundup.train.objectives.documents import Documents, Rows
 from groundup.train.objectives.layout import by_document, first_that_fit, paired
 from groundup.train.objectives.objective import Objective, longest_fitting
 from groundup.train.objectives.sentinels import hide, pair_lens, reveal
-from groundup.train.objectives.spans import count_noise, lay, share_out, split_evenly
+from groundup.train.objectives.spans import count_noise, lay, most_spans, share_out, split_evenly
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.randomness import Bools, Ints
 
@@ -26,10 +26,11 @@ class SpanCorruption(Objective):
     def __init__(self, config: ObjectiveConfig, vocabulary: Vocabulary, seq_len: int) -> None:
         super().__init__(config, vocabulary, seq_len)
         self._raw_len = longest_fitting(config.name, seq_len, self._fits)
-        tokens, spans = (int(count[0]) for count in self._noise(np.array([self._raw_len])))
-        self._target_len = tokens + 2 * spans
+        length = np.array([self._raw_len])
+        tokens, spans = self._noise(length)
+        self._target_len = int((tokens + 2 * most_spans(length, spans))[0])
         way_out = f"raise objective.mean_span_len, which is {config.mean_span_len:g}"
-        self._sentinels = self.special.need_sentinels(config.name, spans + 1, way_out)
+        self._sentinels = self.special.need_sentinels(config.name, int(spans[0]) + 1, way_out)
 
     @property
     def raw_len(self) -> int:
@@ -67,7 +68,8 @@ class SpanCorruption(Objective):
         """Return whether a document of so many tokens fits, with a place to spare in the source (in the paper: for its end)."""
         tokens, spans = self._noise(length)
         source_lens, _ = pair_lens(length, tokens, spans)
-        return (source_lens < self.seq_len) & (tokens + 2 * spans <= self.seq_len)
+        target_lens = tokens + 2 * most_spans(length, spans)
+        return (source_lens < self.seq_len) & (target_lens <= self.seq_len)  # type: ignore[no-any-return]
 
 
 def draw_spans(

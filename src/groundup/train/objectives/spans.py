@@ -11,6 +11,8 @@ from groundup.train.randomness import Floats, Ints, uniforms
 
 _GROUP_BITS, _RANDOM_BITS, _PLACE_BITS = 20, 24, 20
 """A key holds (group, random bits, place within the group), from the highest bit down."""
+TOKENS_PER_SPAN = 64
+"""A row has room for one span, with its sentinels, in so many tokens, however few its denoiser asks for."""
 
 
 def count_noise(
@@ -32,17 +34,28 @@ def share_out(
 ) -> tuple[Int64[np.ndarray, " documents"], Int64[np.ndarray, " documents"]]:
     """Return each document's part of the hidden tokens and spans of its row.
 
-    Spans go by length, tokens go with spans; what does not fit into a short document goes to the first ones with room. The parts
-    add up to the row's but where all documents that have spans are too short.
+    Spans go by length, tokens go with spans. Tokens that do not fit into short documents go to the first ones with room: those with
+    spans, then, as a span more each, those without. So the parts add up to the row's tokens but where all documents are very short.
     """
     parts, ends = _systematic(documents.lengths - 1, documents.per_row, spans, documents.row_uniforms(stream))
     row_tokens, row_spans = tokens[documents.rows], np.maximum(spans[documents.rows], 1)
     token_parts = row_tokens * ends // row_spans - row_tokens * (ends - parts) // row_spans
-    fitting = np.minimum(parts, documents.lengths // 2)
-    token_parts = np.minimum(token_parts, documents.lengths - fitting) * (fitting > 0)
-    room = (documents.lengths - fitting - token_parts) * (fitting > 0)
-    missing = (tokens - sums(token_parts, documents.per_row))[documents.rows]
-    return token_parts + np.clip(missing - (running_sums(room, documents.per_row) - room), 0, room), fitting
+    parts = np.minimum(parts, documents.lengths // 2)
+    token_parts = np.minimum(token_parts, documents.lengths - parts) * (parts > 0)
+    token_parts += _pour(documents, tokens, token_parts, (documents.lengths - parts - token_parts) * (parts > 0))
+    poured = _pour(documents, tokens, token_parts, (documents.lengths - 1) * ((parts == 0) & (documents.lengths > 2)))
+    return token_parts + poured, parts + (poured > 0)
+
+
+def most_spans(length: Int64[np.ndarray, "*shape"], spans: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+    """Return how many spans a row that has `spans` has room for: one in TOKENS_PER_SPAN tokens, for rows of several documents."""
+    return np.maximum(spans, 1 + length // TOKENS_PER_SPAN)  # type: ignore[no-any-return]
+
+
+def _pour(documents: Documents, wanted: Ints, had: Ints, room: Ints) -> Ints:
+    """Return what each document takes of what its row has too little, the first with room first."""
+    missing = (wanted - sums(had, documents.per_row))[documents.rows]
+    return np.clip(missing - (running_sums(room, documents.per_row) - room), 0, room)  # type: ignore[no-any-return]
 
 
 def share_of_each(
