@@ -407,6 +407,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    code: str | int | None = 0
     try:
         app()
     except SystemExit as exit_:
