@@ -240,3 +240,16 @@ def test_no_setting_ends_in_anything_but_words(name):
                 FORMATS[name].read_config(data | {key: odd})
             except ConfigError as error:
                 assert len(str(error)) > 20, (key, odd)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_tensor_that_is_missing_or_misshapen_is_named(name):
+    model, family = models.small_model(**SMALL[name]), FORMATS[name]
+    theirs = family.to_theirs(model.state_dict(), model.config)
+    for tensor in list(theirs)[:: max(len(theirs) // 6, 1)]:
+        rest = {other: value for other, value in theirs.items() if other != tensor}
+        with pytest.raises(ArtifactError, match=f"'{tensor}' is missing"):
+            family.to_ours(rest, model.config)
+        for wrong in (torch.ones(()), torch.ones(5), torch.ones(3, 4), theirs[tensor][:-1], theirs[tensor][None]):
+            with pytest.raises(ArtifactError, match=rf"'{tensor}' is \["):
+                family.to_ours({**rest, tensor: wrong}, model.config)
