@@ -147,16 +147,41 @@ def test_infilling_leaves_the_kept_tokens_in_order():
         assert all(token in left for document in tokens.values() for token in document if token != SPECIAL.mask_id)
 
 
+def counting_rows(raw_len: int) -> Rows:
+    """Return rows that count 2, 3, ... 201, 2, ..., so that a gap shows."""
+    tokens = np.tile(np.arange(raw_len) % 200 + 2, (ROWS, 1))
+    return Rows(tokens, np.zeros_like(tokens), np.arange(ROWS, dtype=np.uint64))
+
+
 def test_runs_of_hidden_tokens_become_one_mask():
-    """With no spans of length 0 and no shuffling, masks stand where the kept tokens leave gaps."""
+    """Of spans that are never of length 0, masks stand where the kept tokens leave gaps, and nowhere else."""
     objective = build("denoising", "encoder_decoder", {"shuffle_share": 0, "mean_span_len": 100}, SEQ_LEN, LARGE)
-    seeds = np.arange(ROWS, dtype=np.uint64)
-    rows = Rows(np.tile(np.arange(1, 512) % 200 + 1, (ROWS, 1)), np.zeros((ROWS, 511), dtype=np.int64), seeds)
-    for source in by_document(objective(rows).inputs.source.tokens, None):
-        tokens = [token for token in source[0] if token != SPECIAL.padding]
-        for before, mask, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
-            if mask == SPECIAL.mask_id:
-                assert after != before + 1
+    source = objective(counting_rows(objective.raw_len)).inputs.source
+    for row in by_document(source.tokens, source.document_ids):
+        is_mask = np.array(row[0]) == SPECIAL.mask_id
+        kept = np.array(row[0])[~is_mask]
+        behind = np.cumsum(~is_mask)[is_mask]  # how many kept tokens stand before each mask
+        assert len(np.unique(behind)) == len(behind)
+        gaps = np.flatnonzero((np.diff(kept) - 1) % 200) + 1
+        assert np.array_equal(behind[behind < len(kept)], gaps)
+
+
+def test_masks_that_stand_for_nothing_are_anywhere():
+    objective = build("denoising", "encoder_decoder", {"shuffle_share": 0}, SEQ_LEN, LARGE)
+    source = objective(counting_rows(objective.raw_len)).inputs.source
+    places, num_spans = [], 0
+    for row in by_document(source.tokens, source.document_ids):
+        is_mask = np.array(row[0]) == SPECIAL.mask_id
+        kept = np.append(np.array(row[0])[~is_mask], (objective.raw_len % 200) + 2)  # and the token after the row
+        gap = (np.diff(kept) - 1) % 200 > 0
+        masks = np.bincount(np.cumsum(~is_mask)[is_mask] - 1, minlength=len(gap))
+        assert (masks >= gap).all()
+        num_spans += gap.sum()
+        places += np.repeat(np.arange(len(gap)) / (len(gap) - 1), masks - gap).tolist()
+    zero = math.exp(-3)
+    assert abs(len(places) - num_spans * zero / (1 - zero)) < 4 * math.sqrt(num_spans * zero) / (1 - zero)
+    assert abs(np.mean(places) - 0.5) < 4 / math.sqrt(12 * len(places))
+    assert abs(np.std(places) - 12**-0.5) < 0.03
 
 
 def test_sentences_are_shuffled_within_their_document():
