@@ -28,7 +28,7 @@ DEFAULT_RATES: Final[dict[ObjectiveName, float]] = {
     "denoising": 0.3,
     "fill_in_middle": 0.5,
 }
-"""BERT, section 3.1; T5, section 3.1.4; BART, section 4; Bavarian et al. 2022, section 4."""
+"""Devlin et al. 2019, section 3.1; Raffel et al. 2020, section 3.1.4; Lewis et al. 2020, section 5.1; Bavarian et al. 2022."""
 MAX_DRAWN_RATE = 0.5
 """Spans of drawn lengths are laid with at least one kept token between them: beyond half there is no room."""
 
