@@ -29,8 +29,8 @@ class FillInMiddle(Objective):
 
     Two cuts, drawn evenly, part a document in prefix, middle and suffix. PSM: <prefix> prefix <suffix> suffix <middle> middle;
     SPM, in `spm_share` of the cases: <prefix> <suffix> suffix <middle> prefix middle. The middle's last token predicts eos.
-    Documents are rearranged as they are packed (the context level of the paper), cuts fall between tokens. Rows of more documents than
-    there is room for leave the last as they are.
+    Documents are rearranged as they are packed (the context level of the paper), cuts fall between tokens. Rows of more documents
+    than there is room for leave the last as they are.
     """
 
     def __init__(self, config: ObjectiveConfig, vocabulary: Vocabulary, seq_len: int) -> None:
