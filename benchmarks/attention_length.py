@@ -47,7 +47,7 @@ def settings(kind: str, length: int) -> Mapping[str, object]:
 
 def measure(kind: str, length: int) -> dict[str, float]:
     """Return the best time of a pass and the memory it took."""
-    attention = kind.split()[0]
+    attention = kind.split(maxsplit=1)[0]
     config = ModelConfig.model_validate(
         {
             "vocab_size": 2,

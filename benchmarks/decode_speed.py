@@ -69,7 +69,9 @@ def main() -> None:
             times = [(seconds(ours, prompts), seconds(theirs, prompts)) for _ in range(given.rounds)]
             speeds = [batch * NEW / statistics.median(column) for column in zip(*times, strict=True)]
             ratio = statistics.median(other / own for own, other in times)
-            sys.stdout.write(f"{shape}, batch {batch}: ours {speeds[0]:,.0f} tok/s, transformers {speeds[1]:,.0f}, ratio {ratio:.2f}\n")
+            sys.stdout.write(
+                f"{shape}, batch {batch}: ours {speeds[0]:,.0f} tok/s, transformers {speeds[1]:,.0f}, ratio {ratio:.2f}\n"
+            )
 
 
 if __name__ == "__main__":

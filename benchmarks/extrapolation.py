@@ -3,8 +3,8 @@
     python benchmarks/extrapolation.py RUN [--steps 600] [--picture FILE.png]
 
 RUN is a run of the line on long documents (its `encode` stage is read). All models see the same batches and differ in their
-positions alone. Scored are windows of the held-out stream that do not overlap, each token from all before it in its window [nats per
-token]. Scalings of rotary positions act on the model trained without them, with the factor of the length.
+positions alone. Scored are windows of the held-out stream that do not overlap, each token from all before it in its window
+[nats per token]. Scalings of rotary positions act on the model trained without them, with the factor of the length.
 """
 
 import argparse

@@ -172,3 +172,26 @@ def test_a_tied_head_is_the_embedding():
     assert tied.head.weight is tied.embedding.weight
     assert untied.head.weight is untied.head.output.weight
     assert "head.output.weight" not in tied.state_dict()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_padding_without_a_source_disturbs_nothing(kernel):
+    """The decoder's padding is a document that the source does not have."""
+    model = small_model(kernel, shape="encoder_decoder", num_encoder_layers=2)
+    tokens, padded = some_tokens(1, 20), torch.cat((some_tokens(1, 20), torch.zeros(1, 5, dtype=torch.long)), dim=1)
+    ids = torch.cat((torch.zeros(1, 20, dtype=torch.long), torch.full((1, 5), -1)), dim=1)
+    source = Inputs(some_tokens(1, 9, seed=5), torch.zeros(1, 9, dtype=torch.long))
+    with torch.no_grad():
+        alone = model(Inputs(tokens, source=Inputs(source.tokens)))
+        logits = model(Inputs(padded, ids, source=source))
+    assert logits.isfinite().all()
+    torch.testing.assert_close(logits[:, :20], alone, rtol=0, atol=FLOAT32_SUMS)
+
+
+def test_a_soft_cap_acts_on_cross_attention_with_every_kernel():
+    one, two = (
+        small_model(kernel, shape="encoder_decoder", num_encoder_layers=2, attention_soft_cap=1.0, init_std=0.3)
+        for kernel in KERNELS
+    )
+    inputs = some_inputs("encoder_decoder", some_tokens(2, 20))
+    torch.testing.assert_close(one(inputs), two(inputs), rtol=0, atol=FLOAT32_SUMS)

@@ -251,6 +251,11 @@ LLAMA_LAYOUT: dict[str, Any] = {
 
 def check_llama_layout(config: ArchitectureConfig) -> None:
     """Raise ConfigError if the Llama layout, which exports are written in, cannot hold a model with these choices."""
+    if config.init == "mup":
+        raise ConfigError(
+            "model.init='mup' scales the head, for which the Llama layout has no place; set another model.init, or stop before the "
+            "export: --until evaluate"
+        )
     for key, needed in LLAMA_LAYOUT.items():
         chosen = getattr(config, key)
         if chosen != needed:

@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from groundup.nn.attention import ATTENTION, FULL_ATTENTION, KernelName
+from groundup.nn.attention import ATTENTION, KernelName
+from groundup.nn.attention.full import full_attention
 from groundup.nn.attention.layer import Glance
 from groundup.nn.block import Block, ReadingBlock
 from groundup.nn.cache import KVCache
@@ -61,7 +62,7 @@ class ReadingStack(Base):
     def __init__(self, config: ModelConfig, attention: KernelName) -> None:
         super().__init__(config, True, attention)
         self.blocks = nn.ModuleList(ReadingBlock(config) for _ in range(config.num_layers))
-        self.cross_mechanism = FULL_ATTENTION[attention](config)
+        self.cross_mechanism = full_attention(config, attention)
 
     def forward(
         self,

@@ -45,7 +45,10 @@ class View:
         return self.query_ids is not None or self.prefix is not None
 
     def visible(self) -> Bool[Tensor, "#batch query key"]:
-        """Return which keys each query sees."""
+        """Return which keys each query sees.
+
+        Padding of a decoder whose source has none would see nothing, and make numbers of nothing: it sees everything.
+        """
         queries, keys = self.query_positions[:, None], self.key_positions[None, :]
         seen = keys <= queries if self.causal else torch.ones_like(keys <= queries)
         seen = seen[None]
@@ -53,6 +56,8 @@ class View:
             seen = seen | self.prefix[:, None, :]
         if self.query_ids is not None and self.key_ids is not None:
             seen = seen & (self.query_ids[:, :, None] == self.key_ids[:, None, :])
+            if not self.causal:
+                seen = seen | ~seen.any(-1, keepdim=True)
         return seen
 
 

@@ -62,7 +62,7 @@ def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -
 def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation, precision: RunPrecision) -> Workload:
     """Return the candidate with the attention kernel of the rule, and the largest wanted split of the batch that fits in memory."""
     fused = precision == "fp32" or train.seq_len > MATMUL_MAX_SEQ_LEN or situation.device != "cpu"
-    fused = fused and model.attention == "full" and model.attention_soft_cap is None
+    fused = fused and has_kernels(model)
     attention: AttentionName = train.attention if train.attention != "auto" else "sdpa" if fused else "matmul"
     splits = [train.micro_batch] if train.micro_batch else _micro_batches(train, situation)
     workloads = [
@@ -70,6 +70,11 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
         for micro_batch in splits
     ]
     return next((workload for workload in workloads if _fits(workload, situation)), workloads[-1])
+
+
+def has_kernels(model: ModelConfig) -> bool:
+    """Return whether there is a choice of kernels: not for sparse or approximate attention, nor under a soft cap of scores."""
+    return model.attention == "full" and model.attention_soft_cap is None
 
 
 def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:

@@ -10,7 +10,7 @@ from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, training_memory
 from groundup.estimate.parameters import total_parameters
-from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe
+from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels
 from groundup.plan.config import PlanConfig
 from groundup.plan.probe import Probe
 from groundup.plan.shapes import family
@@ -68,6 +68,9 @@ def _choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why:
     """Keep the rule's kernel unless the other is clearly faster in a step of one layer (or two, if the model has one)."""
     if train.attention != "auto":
         why.append(f"attention {workload.attention}: as the recipe says.")
+        return workload
+    if not has_kernels(workload.model):
+        why.append(f"attention {workload.attention}: the one kernel of model.attention='{workload.model.attention}'.")
         return workload
     other: AttentionName = "matmul" if workload.attention == "sdpa" else "sdpa"
     depth = 2 if workload.model.num_layers == 1 else 1
