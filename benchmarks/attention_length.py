@@ -2,8 +2,8 @@
 
     python benchmarks/attention_length.py [--max-length 16384] [--picture FILE.png]
 
-Forward and backward of one causal attention layer (8 heads of 64, batch 1, float32), each point in a fresh process. Memory is the rise
-of the process's peak over the process before.
+Forward and backward of one causal attention layer (8 heads of 64, batch 1, float32), each point in a fresh process. Memory is the
+rise of the process's peak over the process before.
 """
 
 import argparse
