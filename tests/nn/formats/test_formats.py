@@ -166,7 +166,7 @@ def test_the_export_says_how_frequencies_are_scaled(scaling):
 
 
 def test_the_export_refuses_a_head_that_is_scaled_by_the_width():
-    with pytest.raises(ConfigError, match="model.init='mup' scales the head"):
+    with pytest.raises(ConfigError, match=r"model\.init='mup' scales the head"):
         hf_config(models.small_config(init="mup"))
 
 
