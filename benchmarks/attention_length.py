@@ -104,7 +104,7 @@ def main() -> None:
             words = [sys.executable, __file__, "--one", kind, str(length)]
             found[kind, length] = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     for what, scale, unit in (("seconds", 1e3, "ms"), ("bytes", 1e-6, "MB")):
-        table = Table("attention", *(f"{length:,}" for length in lengths), title=f"{what} [{unit}]")
+        table = Table("attention", *(f"{length:,}" for length in lengths), title=f"{what} ({unit})")
         for kind in KINDS:
             table.add_row(kind, *(f"{found[kind, length][what] * scale:,.0f}" for length in lengths))
         Console().print(table)
