@@ -15,7 +15,7 @@ from groundup.artifacts.checkpoint import CHECKPOINTS, MODEL_CONFIG_FILE, WEIGHT
 from groundup.artifacts.documents import DOCUMENT_SCHEMA, SPLIT_FOLDERS, Document, Documents, Split
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast, Plan
 from groundup.artifacts.token_shards import TokenShards
-from groundup.artifacts.tokenizer import TOKENIZER_FILE, Tokenizer
+from groundup.artifacts.tokenizer import TOKENIZER_FILES, Tokenizer
 from groundup.core.config import Config
 from groundup.core.files import write_bytes, write_json
 from groundup.encode.config import EncodeConfig
@@ -137,7 +137,8 @@ def build_training_run(out: Path, tokenizer: Tokenizer, seed: int = 0, **changes
         model.init_weights(torch.Generator().manual_seed(seed))
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, job.out / WEIGHTS_FILE)
         write_json(job.out / MODEL_CONFIG_FILE, config.model_dump(mode="json"))
-        write_bytes(job.out / TOKENIZER_FILE, tokenizer.file.read_bytes())
+        for name in TOKENIZER_FILES:
+            write_bytes(job.out / name, (tokenizer.path / name).read_bytes())
         return Outcome({"step": 1, "tokens": 0, "num_threads": 1})
 
     def write_run(_: Config, job: Job) -> Outcome:

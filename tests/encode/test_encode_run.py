@@ -9,8 +9,9 @@ import pytest
 
 from builders import build, build_documents, build_shards, build_tokenizer, word_salad
 from groundup.artifacts.documents import Document, Documents
+from groundup.artifacts.special_tokens import EOS_TOKEN
 from groundup.artifacts.token_shards import SHARDS, TokenShards
-from groundup.artifacts.tokenizer import EOS_TOKEN, Tokenizer
+from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ArtifactError, DataError
 from groundup.encode.config import EncodeConfig
 from groundup.encode.run import run

@@ -19,7 +19,8 @@ from groundup.artifacts.build import Order, Outcome, make
 from groundup.artifacts.documents import REDACTION_SCHEMA, Document, Documents
 from groundup.artifacts.plan import Decisions
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
-from groundup.artifacts.tokenizer import EOS_TOKEN, TextTokenizer
+from groundup.artifacts.special_tokens import EOS_TOKEN
+from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.files import write_json

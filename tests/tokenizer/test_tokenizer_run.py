@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from builders import build, build_documents, build_tokenizer, word_salad
 from groundup.artifacts.documents import Document, Documents
-from groundup.artifacts.tokenizer import EOS_TOKEN, Tokenizer
+from groundup.artifacts.special_tokens import EOS_TOKEN
+from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import DataError
 from groundup.tokenizer.bpe import train_bpe
 from groundup.tokenizer.config import TokenizerConfig

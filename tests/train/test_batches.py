@@ -8,7 +8,8 @@ import builders
 from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import DataError
-from groundup.train.batches import Batch, BatchReader, document_ids
+from groundup.train.batch import Batch
+from groundup.train.batches import BatchReader, document_ids
 
 EOS = 0
 

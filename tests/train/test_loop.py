@@ -35,7 +35,7 @@ STEPS, EVERY = 12, 4
 @dataclass(frozen=True)
 class Inputs:
     shards: TokenShards
-    tokenizer_file: Path
+    tokenizer: Path
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     folder = tmp_path_factory.mktemp("inputs")
     curated = builders.build_documents(folder / "curate", [Document("a:0", builders.word_salad(600), "a")], [])
     tokenizer = builders.build_tokenizer(folder / "tokenizer", curated)
-    return Inputs(builders.build_shards(folder / "encode", curated, tokenizer), tokenizer.file)
+    return Inputs(builders.build_shards(folder / "encode", curated, tokenizer), tokenizer.path)
 
 
 Hook = Callable[[dict[str, Any]], None]
@@ -75,9 +75,7 @@ class Run:
             train_step=TrainStep(model, optimizer, "fp32", 1.0, CPU),
             batches=BatchReader(self.inputs.shards, seed=0, seq_len=16, batch_sequences=4, micro_batch=2, document_mask=True),
             learning_rate=rate,
-            checkpoints=CheckpointStore(
-                self.out / "checkpoints", order, MODEL, self.inputs.tokenizer_file, every=EVERY, keep=self.keep
-            ),
+            checkpoints=CheckpointStore(self.out / "checkpoints", order, MODEL, self.inputs.tokenizer, every=EVERY, keep=self.keep),
             metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(1e5, 1e11), PeakMemory(CPU)),
             hooks=hooks,
         )

@@ -5,7 +5,7 @@ import torch
 
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.config import OptimizerConfig
 from groundup.train.loss import IGNORE
 from groundup.train.optim import build_optimizer

@@ -1,4 +1,4 @@
-"""The tokenizer: tokenizer.json with the names of its special tokens."""
+"""The tokenizer: tokenizer.json, and special_tokens.json with the names of its special tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,39 +9,55 @@ from typing import Any, ClassVar
 from tokenizers import Tokenizer as TokenizerEngine
 
 from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
 from groundup.core.errors import ArtifactError
 from groundup.core.files import read_object
 
 TOKENIZER_FILE = "tokenizer.json"
-EOS_TOKEN = "<|endoftext|>"  # noqa: S105  the name of a token
+TOKENIZER_FILES = (TOKENIZER_FILE, SPECIAL_TOKENS_FILE)
+"""What a checkpoint takes along of its tokenizer."""
 MAX_TOKENIZER_BYTES = 256 << 20
 
 
 class TextTokenizer:
-    """Text to tokens and back, exactly; text that looks like a special token is ordinary text."""
+    """Text to tokens and back; text that looks like a special token is ordinary text.
 
-    def __init__(self, engine: Any, origin: str) -> None:
+    Byte-level BPE, and Unigram that falls back to bytes, give back exactly the text; WordPiece does not.
+    """
+
+    def __init__(self, engine: Any, special: SpecialNames, origin: str) -> None:
         engine.encode_special_tokens = True
-        eos_id = engine.token_to_id(EOS_TOKEN)
-        if eos_id is None:
-            raise ArtifactError(f"{origin}: has no token {EOS_TOKEN}, which ends documents")
         self._engine = engine
-        self.eos_id: int = eos_id
+        self._origin = origin
+        self.special = special
+        for name in special.all():
+            self.id_of(name)
+        self.eos_id = self.id_of(special.eos)
+        """Ends every document."""
+        self.before_ids = [self.id_of(name) for name in special.before]
+        """Stand before a text that a model reads."""
+        self.after_ids = [self.id_of(name) for name in special.after]
+        """Stand after a text that an encoder reads."""
+        self.start_id = self.id_of(special.start) if special.start is not None else self.eos_id
+        """What the decoder of an encoder-decoder reads first."""
+        self.pad_id = self.id_of(special.pad) if special.pad is not None else self.eos_id
+        """Fills rows, and is never looked at."""
+        self.mask_id = self.id_of(special.mask) if special.mask is not None else None
+        """Stands for a token that is to be predicted."""
         self.vocab_size: int = 1 + max(engine.get_vocab().values())
         """Rows that an embedding of these tokens needs: the largest id and one."""
 
     @classmethod
     def from_file(cls, path: Path) -> "TextTokenizer":
-        """Read a tokenizer.json; raise ArtifactError if it is missing, too large or not one."""
-        if not path.is_file():
-            raise ArtifactError(f"{path}: missing; 'groundup tokenizer train' makes it")
-        if path.stat().st_size > MAX_TOKENIZER_BYTES:
-            raise ArtifactError(f"{path}: larger than {MAX_TOKENIZER_BYTES:,} bytes, so not a tokenizer")
-        try:
-            engine = TokenizerEngine.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise ArtifactError(f"{path}: not readable as a tokenizer ({error})") from None
-        return cls(engine, str(path))
+        """Read tokenizer.json and special_tokens.json beside it; raise ArtifactError if one is missing, too large or damaged."""
+        return cls(read_engine(path), SpecialNames.from_file(path.with_name(SPECIAL_TOKENS_FILE)), str(path))
+
+    def id_of(self, name: str) -> int:
+        """Return the id of the token with this name; raise ArtifactError if there is none."""
+        token_id: int | None = self._engine.token_to_id(name)
+        if token_id is None:
+            raise ArtifactError(f"{self._origin}: has no token '{name}', which {SPECIAL_TOKENS_FILE} names")
+        return token_id
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._engine.encode(text, add_special_tokens=False).ids
@@ -58,6 +74,18 @@ class TextTokenizer:
     def token(self, token_id: int) -> str:
         """Return the vocabulary's own name of a token."""
         return str(self._engine.id_to_token(token_id))
+
+
+def read_engine(path: Path) -> Any:
+    """Return the engine (tokenizers.Tokenizer) of a tokenizer.json; raise ArtifactError if it is missing, too large or not one."""
+    if not path.is_file():
+        raise ArtifactError(f"{path}: missing; 'groundup tokenizer train' makes it")
+    if path.stat().st_size > MAX_TOKENIZER_BYTES:
+        raise ArtifactError(f"{path}: larger than {MAX_TOKENIZER_BYTES:,} bytes, so not a tokenizer")
+    try:
+        return TokenizerEngine.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise ArtifactError(f"{path}: not readable as a tokenizer ({error})") from None
 
 
 @dataclass(frozen=True)

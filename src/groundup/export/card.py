@@ -6,7 +6,6 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
-from groundup.artifacts.tokenizer import EOS_TOKEN
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.export.story import Story
 
@@ -19,7 +18,7 @@ _BASELINES = {
 }
 
 
-def render_card(story: Story, proof: dict[str, Any]) -> str:
+def render_card(story: Story, proof: dict[str, Any], eos_token: str) -> str:
     """Return the card's text: metadata, then the story, with what verification found."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  Markdown
     environment.filters.update(
@@ -30,7 +29,7 @@ def render_card(story: Story, proof: dict[str, Any]) -> str:
         comma=lambda value: f"{value:,}",
     )
     body = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        story=story, proof=proof, scores=scores(story), eos_token=EOS_TOKEN
+        story=story, proof=proof, scores=scores(story), eos_token=eos_token
     )
     text = f"---\n{metadata(story).to_yaml()}\n---\n\n{body.strip()}\n"
     return str(ModelCard(text))

@@ -6,7 +6,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from groundup.artifacts.tokenizer import EOS_TOKEN, TOKENIZER_FILE
+from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer
 from groundup.core.errors import StorageError
 from groundup.core.files import storage_errors, write_bytes, write_json
 from groundup.nn.config import ModelConfig
@@ -16,11 +16,12 @@ from groundup.nn.transformer import Transformer
 WEIGHTS_FILE = "model.safetensors"
 
 
-def write_folder(out: Path, model: Transformer, tokenizer_file: Path, eos_id: int) -> None:
+def write_folder(out: Path, model: Transformer, tokenizer_file: Path, tokenizer: TextTokenizer) -> None:
     """Write weights, settings and tokenizer in the Llama layout; raise ConfigError if that layout cannot hold the model."""
+    eos_id = tokenizer.eos_id
     write_json(out / "config.json", hf_config(model.config, eos_id))
     write_json(out / "generation_config.json", generation_config(model.config, eos_id))
-    write_json(out / "tokenizer_config.json", tokenizer_config(model.config))
+    write_json(out / "tokenizer_config.json", tokenizer_config(model.config, tokenizer))
     with storage_errors(tokenizer_file):
         write_bytes(out / TOKENIZER_FILE, tokenizer_file.read_bytes())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in rename(model.state_dict()).items()}
@@ -37,15 +38,15 @@ def generation_config(config: ModelConfig, eos_id: int) -> dict[str, Any]:
     return {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": eos_id, "max_length": config.max_seq_len}
 
 
-def tokenizer_config(config: ModelConfig) -> dict[str, Any]:
+def tokenizer_config(config: ModelConfig, tokenizer: TextTokenizer) -> dict[str, Any]:
     """Return how `AutoTokenizer` is to read tokenizer.json so that its tokens are groundup's.
 
     Text that looks like a special token stays ordinary text, and nothing is put before or after a text.
     """
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": EOS_TOKEN,
-        "bos_token": EOS_TOKEN,
+        "eos_token": tokenizer.special.eos,
+        "bos_token": tokenizer.special.eos,
         "unk_token": None,
         "pad_token": None,
         "split_special_tokens": True,

@@ -40,12 +40,12 @@ def run(config: ExportConfig, job: Job) -> Outcome:
     hf_config(load_config(checkpoint))  # before the weights are read: the layout may be unable to hold them
     model = load_model(checkpoint, torch.device("cpu"))
     story = gather(checkpoint, model.config, config.licence, job.inputs)
-    write_folder(job.out, model, checkpoint.tokenizer_file, tokenizer.eos_id)
+    write_folder(job.out, model, checkpoint.tokenizer_file, tokenizer)
     proof: dict[str, Any] = {"format": config.format, "verified": False, "max_logit_difference": None}
-    _write_findings(job.out, story, proof)
+    _write_findings(job.out, story, proof, tokenizer)
     if config.verify:
         proof |= prove(job, config, model, tokenizer)
-        _write_findings(job.out, story, proof)
+        _write_findings(job.out, story, proof, tokenizer)
         say(f"  same logits in transformers {proof['transformers_version']} within {proof['max_logit_difference']:.1e}")
     return Outcome(counts={"params": story.params, "step": story.step}, volatile=frozenset({CARD_FILE, EXPORT_FILE}))
 
@@ -92,6 +92,6 @@ def compared_tokens(model: Transformer, text_ids: list[int], seed: int) -> Int[T
     return torch.stack([torch.tensor(text_ids[:length]), random_ids])
 
 
-def _write_findings(out: Path, story: Story, proof: dict[str, Any]) -> None:
+def _write_findings(out: Path, story: Story, proof: dict[str, Any], tokenizer: TextTokenizer) -> None:
     write_json(out / EXPORT_FILE, proof)
-    write_text(out / CARD_FILE, render_card(story, proof))
+    write_text(out / CARD_FILE, render_card(story, proof, tokenizer.special.eos))

@@ -25,8 +25,10 @@ def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig,
     """
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     model = load_model(checkpoint, resolve_device(device))
-    prompt_ids = [tokenizer.eos_id, *tokenizer.encode(checked_text(prompt))]
-    start_ids = (tokenizer.eos_id,) if model.config.shape == "encoder_decoder" else ()
+    prompt_ids = [*tokenizer.before_ids, *tokenizer.encode(checked_text(prompt))]
+    start_ids: tuple[int, ...] = ()
+    if model.config.shape == "encoder_decoder":
+        prompt_ids, start_ids = [*prompt_ids, *tokenizer.after_ids], (tokenizer.start_id,)
     count = config.max_new_tokens
     if count is None and model.config.max_seq_len - len(start_ids or prompt_ids) > NEW_TOKENS:
         count = NEW_TOKENS

@@ -12,7 +12,7 @@ from groundup.estimate.memory import PrecisionName, Workload
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.plan.machine import settled_bytes, synchronize
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.config import TrainConfig
 from groundup.train.memory import PeakMemory
 from groundup.train.optim import build_optimizer

@@ -116,7 +116,7 @@ def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer:
         root=job.out / CHECKPOINTS,
         order=Order("pretrain", Checkpoint.kind, job.out, config, job.seed, decisions.device, job.inputs),
         model_config=ModelConfig.parse(decisions.model, "plan"),
-        tokenizer_file=tokenizer.file,
+        tokenizer=tokenizer.path,
         every=decisions.checkpoint_steps,
         keep=config.keep_checkpoints,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from groundup.artifacts.tokenizer import EOS_TOKEN
+from groundup.artifacts.special_tokens import EOS_TOKEN
 
 WORD = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"  # English contractions

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,19 +10,8 @@ from torch import Tensor
 
 from groundup.artifacts.token_shards import TokenShards
 from groundup.nn.transformer import Inputs
+from groundup.train.batch import Batch
 from groundup.train.order import DataOrder, streams_of
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What the model reads, and the token that it is to predict at each place (IGNORE: none)."""
-
-    inputs: Inputs
-    targets: Int[Tensor, "batch seq"]
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch on `device`."""
-        return Batch(self.inputs.to(device), self.targets.to(device))
 
 
 class BatchReader:

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from groundup.artifacts.build import Order, Outcome, seal
 from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, PROGRESS_FILE, STATE_FILE, WEIGHTS_FILE, Checkpoint, checkpoint_folders
 from groundup.artifacts.manifest import MANIFEST
-from groundup.artifacts.tokenizer import TOKENIZER_FILE
+from groundup.artifacts.tokenizer import TOKENIZER_FILES
 from groundup.core.errors import ArtifactError
 from groundup.core.files import storage_errors, sync_folder, write_bytes, write_json
 from groundup.core.log import say
@@ -36,7 +36,8 @@ class CheckpointStore:
     order: Order
     """What a checkpoint's manifest says of its making; `out` is each checkpoint's own."""
     model_config: ModelConfig
-    tokenizer_file: Path
+    tokenizer: Path
+    """Folder of the tokenizer that goes along."""
     every: int
     """Steps between scheduled checkpoints; the last step's is scheduled too."""
     keep: int
@@ -52,7 +53,8 @@ class CheckpointStore:
             _save_tensors(folder / WEIGHTS_FILE, model.state_dict())
             _save_tensors(folder / STATE_FILE, _state(optimizer))
             write_json(folder / MODEL_CONFIG_FILE, self.model_config.model_dump(mode="json"))
-            write_bytes(folder / TOKENIZER_FILE, self.tokenizer_file.read_bytes())
+            for name in TOKENIZER_FILES:
+                write_bytes(folder / name, (self.tokenizer / name).read_bytes())
             write_json(folder / PROGRESS_FILE, {"step": step, "tokens": tokens})
             sync_folder(self.root)
         counts = {"step": step, "tokens": tokens, NUM_THREADS: torch.get_num_threads()}

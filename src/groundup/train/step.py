@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from groundup.nn.transformer import Transformer
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE, linear_cross_entropy
 from groundup.train.optim import set_learning_rate
 

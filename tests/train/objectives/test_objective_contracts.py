@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import models
 import packed_rows
 from groundup.nn.transformer import Inputs, Transformer
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE, linear_cross_entropy
 from groundup.train.objectives.config import SHAPES_OF, MaskUnit, ObjectiveName
 from groundup.train.objectives.documents import Rows

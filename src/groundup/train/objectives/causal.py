@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from groundup.nn.transformer import Inputs
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE
 from groundup.train.objectives.documents import Rows
 from groundup.train.objectives.layout import PADDING, ids_or_none, to_tensor

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from groundup.core.errors import ConfigError
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.documents import Documents, Rows
 from groundup.train.objectives.layout import by_document, paired

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int64
 
 from groundup.core.errors import ConfigError
 from groundup.nn.transformer import Inputs
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.documents import Documents, Rows

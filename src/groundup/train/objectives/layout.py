@@ -6,7 +6,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from groundup.nn.transformer import Inputs
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE
 from groundup.train.objectives.documents import Documents
 from groundup.train.objectives.ragged import group_starts, padded, places, running_sums, sums

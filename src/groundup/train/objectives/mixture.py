@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.documents import Documents, Rows

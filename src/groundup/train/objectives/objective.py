@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from groundup.core.errors import ConfigError
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.documents import Rows
 from groundup.train.objectives.vocabulary import Vocabulary

@@ -3,7 +3,7 @@
 import numpy as np
 
 from groundup.nn.transformer import Inputs
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE
 from groundup.train.objectives.causal import followed
 from groundup.train.objectives.documents import Documents, Rows

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from groundup.train.batches import Batch
+from groundup.train.batch import Batch
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.documents import Documents, Rows
 from groundup.train.objectives.layout import by_document, first_that_fit, paired
