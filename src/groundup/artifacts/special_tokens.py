@@ -62,3 +62,7 @@ class SpecialNames(Config):
         yield from (name for name in (self.start, self.pad, self.unk, self.mask, self.sep) if name is not None)
         if self.fill is not None:
             yield from (self.fill.prefix, self.fill.suffix, self.fill.middle)
+
+    def distinct(self) -> tuple[str, ...]:
+        """Return every name once, eos first."""
+        return tuple(dict.fromkeys(self.all()))

@@ -1,6 +1,6 @@
 """Byte-level BPE: how text is cut into words, and how merges are learned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -24,8 +24,8 @@ MIN_FREQUENCY = 2
 """A pair seen once saves nothing on other text."""
 
 
-def train_bpe(texts: Iterable[str], vocab_size: int) -> Any:
-    """Return a tokenizer engine with at most `vocab_size` tokens: end-of-document (id 0), the 256 bytes, then merges.
+def train_bpe(texts: Iterable[str], vocab_size: int, special_tokens: Sequence[str] = (EOS_TOKEN,)) -> Any:
+    """Return a tokenizer engine with at most `vocab_size` tokens: the special ones, the 256 bytes, then merges.
 
     It has fewer if the texts run out of pairs that occur twice. No text is changed before it is cut: a normaliser would
     make the way back inexact. The result depends on the texts alone, not on their order.
@@ -41,7 +41,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=MIN_FREQUENCY,
-        special_tokens=[EOS_TOKEN],
+        special_tokens=list(special_tokens),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )

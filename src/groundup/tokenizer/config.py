@@ -1,10 +1,41 @@
 """The settings of a tokenizer."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from groundup.artifacts.special_tokens import FillNames, SpecialNames
 from groundup.core.config import Config
+
+NUM_BYTES = 256
+
+
+class SpecialConfig(Config):
+    """The special tokens that a tokenizer is trained with, beside the end of documents; objectives need them."""
+
+    pad: bool = Field(default=False, description="a token of its own fills rows; else the end of documents does")
+    mask: bool = Field(default=False, description="stands for a token that is to be predicted (masked, denoising)")
+    sep: bool = Field(default=False, description="stands between two texts")
+    sentinels: int = Field(default=0, ge=0, le=1000, description="stand for hidden spans (span corruption, mixture)")
+    modes: tuple[Literal["R", "S", "X"], ...] = Field(default=(), description="open the sources of a mixture's denoisers")
+    fill: bool = Field(default=False, description="stand before prefix, suffix and middle (fill in the middle)")
+
+    @model_validator(mode="after")
+    def _check_modes(self) -> Self:
+        if len(set(self.modes)) < len(self.modes):
+            raise ValueError(f"tokenizer.special.modes={list(self.modes)} names a mode twice")
+        return self
+
+    @property
+    def names(self) -> SpecialNames:
+        return SpecialNames(
+            pad="<|pad|>" if self.pad else None,
+            mask="<|mask|>" if self.mask else None,
+            sep="<|sep|>" if self.sep else None,
+            sentinels=tuple(f"<|extra_id_{number}|>" for number in range(self.sentinels)),
+            modes={mode: f"<|{mode}|>" for mode in self.modes},
+            fill=FillNames(prefix="<|fim_prefix|>", suffix="<|fim_suffix|>", middle="<|fim_middle|>") if self.fill else None,
+        )
 
 
 class TokenizerConfig(Config):
@@ -13,3 +44,14 @@ class TokenizerConfig(Config):
     algorithm: Literal["bpe"] = Field(default="bpe", description="byte-level BPE: every UTF-8 text has exact tokens")
     vocab_size: int = Field(default=4096, ge=257, le=1 << 24, description="tokens, the 256 bytes and the special ones included")
     sample_bytes: int = Field(default=100_000_000, gt=0, description="text that merges are learned from, at most [bytes]")
+    special: SpecialConfig = SpecialConfig()
+
+    @model_validator(mode="after")
+    def _check_room(self) -> Self:
+        needed = NUM_BYTES + len(self.special.names.distinct())
+        if self.vocab_size < needed:
+            raise ValueError(
+                f"tokenizer.vocab_size={self.vocab_size:,} is too small for the {NUM_BYTES} bytes and the {needed - NUM_BYTES:,} "
+                f"special tokens of tokenizer.special; take at least {needed:,}, or fewer special tokens"
+            )
+        return self

@@ -6,7 +6,7 @@ from typing import Any
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Documents, Split
-from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
+from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE
 from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer
 from groundup.core.errors import DataError
 from groundup.core.files import write_json, write_text
@@ -42,11 +42,12 @@ def run(config: TokenizerConfig, job: Job) -> Outcome:
     """
     documents = job.open("curate", Documents)
     texts = _Counted(sampled_texts(documents, config.sample_bytes, job.seed))
-    engine = train_bpe(texts, config.vocab_size)
+    special = config.special.names
+    engine = train_bpe(texts, config.vocab_size, special.distinct())
     if not texts.bytes:
         raise DataError(f"{documents.path}: no training text to learn a tokenizer from; add sources or loosen curate.rules")
     write_text(job.out / TOKENIZER_FILE, engine.to_str(pretty=True) + "\n")
-    write_json(job.out / SPECIAL_TOKENS_FILE, SpecialNames().model_dump(mode="json"))
+    write_json(job.out / SPECIAL_TOKENS_FILE, special.model_dump(mode="json"))
     tokenizer = TextTokenizer.from_file(job.out / TOKENIZER_FILE)
     if tokenizer.vocab_size < config.vocab_size:
         say(
