@@ -16,8 +16,8 @@ import torch
 import transformers
 
 from groundup.nn.config import ModelConfig
+from groundup.nn.formats import FORMATS
 from groundup.nn.generate import generate_batch
-from groundup.nn.huggingface import hf_config, rename
 from groundup.nn.sampling import Greedy
 from groundup.nn.transformer import Transformer, build_model
 
@@ -34,8 +34,8 @@ def pair(shape: str) -> tuple[Transformer, Any]:
     config = ModelConfig.model_validate({**SHAPES[shape], "num_kv_heads": SHAPES[shape]["num_heads"], "max_seq_len": 256})
     ours = build_model(config)
     ours.init_weights(torch.Generator().manual_seed(0))
-    theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**hf_config(config)))
-    theirs.load_state_dict(rename(ours.state_dict()), strict=False)
+    theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**FORMATS["llama"].write_config(config)))
+    theirs.load_state_dict(FORMATS["llama"].to_theirs(ours.state_dict(), config), strict=False)
     return ours.bfloat16().eval(), theirs.bfloat16().eval()  # type: ignore[no-untyped-call]
 
 

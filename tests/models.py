@@ -20,6 +20,58 @@ ATTENTIONS = {
 """Settings of each kind of attention, such that LENGTH tokens are many blocks."""
 SHAPES = {"decoder": {}, "prefix_decoder": {}, "encoder": {}, "encoder_decoder": {"num_encoder_layers": 2}}
 
+FAMILIES = {
+    "llama": {},
+    "mistral": {"attention": "sliding_window", "window": 5},
+    "gpt2": {"norm": "layer", "position": "learned", "feed_forward": "gelu_tanh", "bias": True, "num_kv_heads": 4},
+    "bloom": {
+        "norm": "layer",
+        "position": "alibi",
+        "feed_forward": "gelu_tanh",
+        "bias": True,
+        "embedding_norm": True,
+        "num_kv_heads": 4,
+        "ffn_dim": 128,
+    },
+    "gpt_neox": {"norm": "layer", "residual": "parallel", "feed_forward": "gelu", "bias": True, "num_kv_heads": 4},
+    "opt": {"norm": "layer", "position": "learned", "feed_forward": "relu", "bias": True, "num_kv_heads": 4},
+    "bert": {
+        "shape": "encoder",
+        "norm": "layer",
+        "residual": "post",
+        "embedding_norm": True,
+        "position": "learned",
+        "feed_forward": "gelu",
+        "bias": True,
+        "head_bias": True,
+        "head_transform": True,
+        "segments": 2,
+        "num_kv_heads": 4,
+    },
+    "t5": {
+        "shape": "encoder_decoder",
+        "num_encoder_layers": 1,
+        "position": "t5_bias",
+        "scale_scores": False,
+        "feed_forward": "geglu_tanh",
+        "tie_embeddings": False,
+        "num_kv_heads": 4,
+    },
+    "bart": {
+        "shape": "encoder_decoder",
+        "num_encoder_layers": 1,
+        "norm": "layer",
+        "residual": "post",
+        "embedding_norm": True,
+        "position": "learned",
+        "feed_forward": "gelu",
+        "bias": True,
+        "num_kv_heads": 4,
+    },
+}
+FAMILIES["roberta"] = FAMILIES["bert"]
+"""Settings with which a small model fits each family of other tools."""
+
 
 def small_config(**changes) -> ModelConfig:
     sizes = {

@@ -371,7 +371,7 @@ def generate(
 def export(
     checkpoint: CheckpointPath,
     out: Out,
-    file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder in the Llama layout.")] = "hf",
+    file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder.")] = "hf",
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not load the folder back with transformers to compare logits.")
     ] = False,

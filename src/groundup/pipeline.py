@@ -18,7 +18,6 @@ from groundup.core.files import locked
 from groundup.core.log import say
 from groundup.evaluate.config import resolve_stride
 from groundup.evaluate.prompts import encode_prompt
-from groundup.nn.config import check_llama_layout
 from groundup.plan.shapes import family
 from groundup.recipe import Recipe
 
@@ -191,13 +190,14 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
         look(folders[stage.verb])
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
-    if "plan" in verbs:
-        family(recipe.model, recipe.tokenizer.vocab_size, recipe.pretrain.seq_len)  # the shapes that the plan chooses among exist
+    shapes = family(recipe.model, recipe.tokenizer.vocab_size, recipe.pretrain.seq_len) if "plan" in verbs else ()
     if "evaluate" in verbs:
         resolve_stride(recipe.evaluate.stride, recipe.pretrain.seq_len)
     if "export" in verbs:
-        check_llama_layout(recipe.model)
         _check_verifiable(recipe)
+        formats = importlib.import_module("groundup.nn.formats")  # here, as it waits for torch
+        for shape in shapes:
+            formats.format_for(shape)
 
 
 def _check_verifiable(recipe: Recipe) -> None:

@@ -5,13 +5,14 @@ import torch
 
 from groundup.nn.attention import FULL_ATTENTION
 from groundup.nn.config import ModelConfig
+from groundup.nn.formats import FORMATS
 from groundup.nn.generate import generate
-from groundup.nn.huggingface import LLAMA_NAMES, hf_config, rename
 from groundup.nn.sampling import Greedy
 from groundup.nn.transformer import Inputs, build_model
 
 transformers = pytest.importorskip("transformers")
 
+LLAMA = FORMATS["llama"]
 FLOAT32_SUMS = 1e-5
 """Room for float32 sums taken in another order, on logits of order 1."""
 SHAPES = [
@@ -27,8 +28,8 @@ def pair(changes, attention="sdpa"):
     config = ModelConfig(**(sizes | changes))
     ours = build_model(config, attention)
     ours.init_weights(torch.Generator().manual_seed(5))
-    theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**hf_config(config)))
-    missing = theirs.load_state_dict(rename(ours.state_dict()), strict=False).missing_keys
+    theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA.write_config(config)))
+    missing = theirs.load_state_dict(LLAMA.to_theirs(ours.state_dict(), config), strict=False).missing_keys
     assert missing == (["lm_head.weight"] if config.tie_embeddings else [])
     return ours.eval(), theirs.eval()
 
@@ -43,7 +44,7 @@ def test_logits_and_gradients_are_equal(changes, attention):
     for part in logits:
         torch.nn.functional.cross_entropy(part[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()).backward()
     gradients = {name: p.grad for name, p in theirs.named_parameters()}
-    for name, gradient in rename({name: p.grad for name, p in ours.named_parameters()}).items():
+    for name, gradient in LLAMA.to_theirs({name: p.grad for name, p in ours.named_parameters()}, ours.config).items():
         torch.testing.assert_close(gradient, gradients[name], rtol=1e-4, atol=FLOAT32_SUMS, msg=name)
 
 
@@ -53,11 +54,3 @@ def test_greedy_text_is_equal(changes):
     prompt = [3, 14, 15, 92, 65]
     made = theirs.generate(torch.tensor([prompt]), max_new_tokens=40, do_sample=False, pad_token_id=0, eos_token_id=None)
     assert list(generate(ours, prompt, 40, Greedy())) == made[0, len(prompt) :].tolist()
-
-
-def test_every_tensor_has_a_name_of_its_own_on_both_sides():
-    assert len(set(LLAMA_NAMES.values())) == len(LLAMA_NAMES)
-    ours, _ = pair({"num_kv_heads": 2, "tie_embeddings": False})
-    weights = ours.state_dict()
-    back = rename(rename(weights), {theirs: name for name, theirs in LLAMA_NAMES.items()})
-    assert list(back) == list(weights)

@@ -6,8 +6,12 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
+from groundup.artifacts.special_tokens import SpecialNames
 from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.export import wording
 from groundup.export.story import Story
+from groundup.export.verify import is_headless
+from groundup.nn.formats import format_for
 
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 _BASELINES = {
@@ -18,7 +22,7 @@ _BASELINES = {
 }
 
 
-def render_card(story: Story, proof: dict[str, Any], eos_token: str) -> str:
+def render_card(story: Story, proof: dict[str, Any], special: SpecialNames) -> str:
     """Return the card's text: metadata, then the story, with what verification found."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  Markdown
     environment.filters.update(
@@ -29,7 +33,7 @@ def render_card(story: Story, proof: dict[str, Any], eos_token: str) -> str:
         comma=lambda value: f"{value:,}",
     )
     body = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        story=story, proof=proof, scores=scores(story), eos_token=eos_token
+        story=story, proof=proof, scores=scores(story), special=special, words=wording, headless=is_headless(story.model)
     )
     text = f"---\n{metadata(story).to_yaml()}\n---\n\n{body.strip()}\n"
     return str(ModelCard(text))
@@ -37,11 +41,14 @@ def render_card(story: Story, proof: dict[str, Any], eos_token: str) -> str:
 
 def metadata(story: Story) -> ModelCardData:
     """Return the card's metadata; the measured score goes where hubs look for results."""
+    shape = story.model.shape
+    task = "feature-extraction" if is_headless(story.model) else wording.PIPELINES[shape]
     results = []
-    if story.evaluation:
+    if scores(story):
+        assert story.evaluation is not None
         results.append(
             EvalResult(
-                task_type="text-generation",
+                task_type=task,
                 dataset_type="held-out",
                 dataset_name="held-out documents of the training sources",
                 metric_type="bits_per_byte",
@@ -53,8 +60,13 @@ def metadata(story: Story) -> ModelCardData:
         license=story.licence,
         language=list(story.data.languages) or None if story.data else None,
         library_name="transformers",
-        pipeline_tag="text-generation",
-        tags=["groundup", "llama", "causal-lm", "trained-from-scratch"],
+        pipeline_tag=task,
+        tags=[
+            "groundup",
+            format_for(story.model).model_type,
+            wording.TAGS[shape],
+            *([] if story.imported else ["trained-from-scratch"]),
+        ],
         model_name=story.name if results else None,
         eval_results=results or None,
     )
@@ -62,7 +74,7 @@ def metadata(story: Story) -> ModelCardData:
 
 def scores(story: Story) -> list[tuple[str, float]]:
     """Return (what, bits per byte) of the model and its baselines, the best first."""
-    if not story.evaluation:
+    if not story.evaluation or "bits_per_byte" not in story.evaluation:
         return []
     rows = [("**this model**", float(story.evaluation["bits_per_byte"]))]
     rows += [(_BASELINES.get(name, name), float(bits)) for name, bits in story.evaluation.get("baselines", {}).items()]

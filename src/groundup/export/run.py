@@ -20,7 +20,7 @@ from groundup.export.card import render_card
 from groundup.export.config import ExportConfig
 from groundup.export.folder import write_folder
 from groundup.export.story import Story, gather
-from groundup.nn.huggingface import hf_config
+from groundup.nn.formats import format_for
 from groundup.nn.load import load_config, load_model
 from groundup.nn.transformer import Transformer
 
@@ -37,7 +37,7 @@ def run(config: ExportConfig, job: Job) -> Outcome:
     """
     checkpoint = find_input(job)
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
-    hf_config(load_config(checkpoint))  # before the weights are read: the layout may be unable to hold them
+    format_for(load_config(checkpoint))  # before the weights are read: no layout may be able to hold them
     model = load_model(checkpoint, torch.device("cpu"))
     story = gather(checkpoint, model.config, config.licence, job.inputs)
     write_folder(job.out, model, checkpoint.tokenizer_file, tokenizer)
@@ -60,7 +60,7 @@ def prove(job: Job, config: ExportConfig, model: Transformer, tokenizer: TextTok
     """Return what the comparison with `transformers` found; raise VerificationError if it is not the same model."""
     text = held_out_text(job)
     tokens = compared_tokens(model, tokenizer.encode(text or verify.PAGE), job.seed)
-    verify.compare_tokens(job.out, tokenizer, [verify.PAGE, text])
+    verify.compare_tokens(job.out, tokenizer, [verify.PAGE, text], model.config.shape)
     difference = verify.max_logit_difference(job.out, model, tokens)
     verify.check_tolerance(job.out, difference, config.tolerance)
     return {
@@ -94,4 +94,4 @@ def compared_tokens(model: Transformer, text_ids: list[int], seed: int) -> Int[T
 
 def _write_findings(out: Path, story: Story, proof: dict[str, Any], tokenizer: TextTokenizer) -> None:
     write_json(out / EXPORT_FILE, proof)
-    write_text(out / CARD_FILE, render_card(story, proof, tokenizer.special.eos))
+    write_text(out / CARD_FILE, render_card(story, proof, tokenizer.special))

@@ -62,6 +62,10 @@ class Story:
 
     name: str
     model: ModelConfig
+    objective: str | None
+    """What the model was trained to do; None where that is not known."""
+    imported: bool
+    """Whether the weights came from another tool."""
     licence: str
     step: int
     data: Data | None
@@ -83,6 +87,8 @@ def gather(checkpoint: Checkpoint, model: ModelConfig, licence: str, inputs: Map
     return Story(
         name=next((str(recipe["name"]) for recipe in recipes if recipe and "name" in recipe), "groundup-model"),
         model=model,
+        objective=_objective(checkpoint),
+        imported=checkpoint.manifest.stage == "hub",
         licence=licence,
         step=checkpoint.step,
         data=read_data(Documents.open(inputs["curate"].path)) if "curate" in inputs else None,
@@ -98,6 +104,12 @@ def training_run(checkpoint: Checkpoint) -> TrainingRun | None:
         return TrainingRun.open(checkpoint.path.parents[1])
     except ArtifactError:
         return None
+
+
+def _objective(checkpoint: Checkpoint) -> str | None:
+    """Return the name of the objective in the settings that the checkpoint was trained with."""
+    settings = checkpoint.manifest.config.get("objective")
+    return str(settings["name"]) if isinstance(settings, dict) and "name" in settings else None
 
 
 def _measured(run: TrainingRun | None) -> tuple[float | None, float | None]:

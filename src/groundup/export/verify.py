@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import VerificationError
+from groundup.export.folder import READERS
+from groundup.nn.config import ModelConfig, ShapeName
 from groundup.nn.transformer import Inputs, Transformer
 
 PAGE = (
@@ -22,6 +24,14 @@ PAGE = (
     "<|endoftext|> looks special <s> [INST] &amp; «quotes» “curly” … — ½ ² ﬁ\n   "
 )
 """Mixed scripts, emoji and odd spaces, on which both tokenizers must agree."""
+AUTO_CLASSES: dict[ShapeName, str] = {
+    "decoder": "AutoModelForCausalLM",
+    "encoder": "AutoModelForMaskedLM",
+    "encoder_decoder": "AutoModelForSeq2SeqLM",
+}
+"""What loads the folder with the head that the model was trained with."""
+ROLES = {"eos_token_id": "eos", "pad_token_id": "pad", "mask_token_id": "mask", "sep_token_id": "sep", "unk_token_id": "unk"}
+"""Attribute of AutoTokenizer -> our name of the role."""
 
 
 def load_transformers() -> Any:
@@ -38,28 +48,53 @@ def load_transformers() -> Any:
     return transformers
 
 
-def compare_tokens(folder: Path, ours: TextTokenizer, texts: Sequence[str]) -> None:
-    """Raise VerificationError if AutoTokenizer gives any text other tokens than ours, or another end of document."""
+def is_headless(config: ModelConfig) -> bool:
+    """Return whether the layout holds the model without a head: an encoder without BERT's."""
+    return config.shape == "encoder" and not config.head_transform
+
+
+def compare_tokens(folder: Path, ours: TextTokenizer, texts: Sequence[str], shape: ShapeName = "decoder") -> None:
+    """Raise VerificationError if AutoTokenizer gives any text other tokens than ours, or a role another token."""
     theirs = load_transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    if theirs.eos_token_id != ours.eos_id:
-        raise VerificationError(
-            f"{folder}: AutoTokenizer ends documents with token {theirs.eos_token_id}, groundup with {ours.eos_id}"
-        )
-    for text in texts:
-        wanted, given = ours.encode(text), theirs(text)["input_ids"]
+    for attribute, role in ROLES.items():
+        name = getattr(ours.special, role)
+        wanted, given = None if name is None else ours.id_of(name), getattr(theirs, attribute)
         if wanted != given:
-            at = next((i for i, (a, b) in enumerate(zip(wanted, given, strict=False)) if a != b), min(len(wanted), len(given)))
-            raise VerificationError(
-                f"{folder}: AutoTokenizer differs at token {at} of {text[:40]!r}: "
-                f"{given[at : at + 5]}, groundup {wanted[at : at + 5]}"
-            )
+            raise VerificationError(f"{folder}: AutoTokenizer has {attribute}={given}, groundup {wanted}")
+    reads = shape in READERS
+    plainly = {"add_special_tokens": False} | ({"split_special_tokens": True} if reads else {})
+    for text in texts:
+        _compare(folder, text, ours.encode(text), theirs(text, **plainly)["input_ids"])
+        if reads:
+            whole = [*ours.before_ids, *ours.encode(text), *ours.after_ids]
+            _compare(folder, text, whole, theirs(text, split_special_tokens=True)["input_ids"])
+
+
+def _compare(folder: Path, text: str, wanted: list[int], given: list[int]) -> None:
+    if wanted != given:
+        at = next((i for i, (a, b) in enumerate(zip(wanted, given, strict=False)) if a != b), min(len(wanted), len(given)))
+        raise VerificationError(
+            f"{folder}: AutoTokenizer differs at token {at} of {text[:40]!r}: {given[at : at + 5]}, groundup {wanted[at : at + 5]}"
+        )
 
 
 @torch.inference_mode()
 def max_logit_difference(folder: Path, ours: Transformer, tokens: Int[Tensor, "batch seq"]) -> float:
-    """Return the largest |logit difference| between the folder, loaded by `transformers` in float32, and our model on the CPU."""
-    theirs = load_transformers().AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-    difference: Float[Tensor, "batch seq vocab"] = theirs(tokens).logits - ours(Inputs(tokens))
+    """Return the largest |logit difference| between the folder, loaded by `transformers` in float32, and our model on the CPU.
+
+    An encoder-decoder reads the rows in reverse order as sources. Of a model without a head the last vectors are compared.
+    """
+    config = ours.config
+    name = "AutoModel" if is_headless(config) else AUTO_CLASSES[config.shape]
+    auto = getattr(load_transformers(), name)
+    theirs = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    if is_headless(config):
+        difference = theirs(tokens).last_hidden_state - ours.hidden(Inputs(tokens))
+    elif config.shape == "encoder_decoder":
+        source = tokens.flip(0)
+        difference = theirs(input_ids=source, decoder_input_ids=tokens).logits - ours(Inputs(tokens, source=Inputs(source)))
+    else:
+        difference = theirs(tokens).logits - ours(Inputs(tokens))
     if not difference.isfinite().all():
         raise VerificationError(f"{folder}: the logits are not finite numbers; the checkpoint's weights are damaged")
     return float(difference.abs().max())

@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
-from groundup.core.errors import ConfigError
 
 ShapeName = Literal["decoder", "prefix_decoder", "encoder", "encoder_decoder"]
 NormName = Literal["rms", "layer", "layer_no_bias", "rms_plain"]
@@ -223,46 +222,6 @@ def check_pairs(config: ArchitectureConfig, head_dim: int) -> None:
 
 def _largest_divisor(number: int, limit: int) -> int:
     return max(divisor for divisor in range(1, min(number, limit) + 1) if number % divisor == 0)
-
-
-LLAMA_LAYOUT: dict[str, Any] = {
-    "shape": "decoder",
-    "norm": "rms",
-    "residual": "pre",
-    "embedding_norm": False,
-    "embedding_scale": False,
-    "segments": 0,
-    "position": "rope",
-    "rope_pairs": "halves",
-    "rope_fraction": 1.0,
-    "attention": "full",
-    "scale_scores": True,
-    "qk_norm": False,
-    "attention_soft_cap": None,
-    "logit_soft_cap": None,
-    "feed_forward": "swiglu",
-    "bias": False,
-    "head_bias": False,
-    "head_transform": False,
-    "head_scale": False,
-}
-"""What the Llama layout fixes."""
-
-
-def check_llama_layout(config: ArchitectureConfig) -> None:
-    """Raise ConfigError if the Llama layout, which exports are written in, cannot hold a model with these choices."""
-    if config.init == "mup":
-        raise ConfigError(
-            "model.init='mup' scales the head, for which the Llama layout has no place; set another model.init, or stop before the "
-            "export: --until evaluate"
-        )
-    for key, needed in LLAMA_LAYOUT.items():
-        chosen = getattr(config, key)
-        if chosen != needed:
-            raise ConfigError(
-                f"model.{key}={chosen!r} has no place in the Llama layout, which is {key}={needed!r}; "
-                f"set model.{key}={needed}, or stop before the export: --until evaluate"
-            )
 
 
 class GenerationConfig(Config):

@@ -15,64 +15,12 @@ from groundup.nn.formats.changes import (
     SIDE_BY_SIDE,
     TRANSPOSED,
 )
-from groundup.nn.huggingface import hf_config
 from groundup.nn.presets import find_preset
-
-SMALL = {
-    "llama": {},
-    "mistral": {"attention": "sliding_window", "window": 5},
-    "gpt2": {"norm": "layer", "position": "learned", "feed_forward": "gelu_tanh", "bias": True, "num_kv_heads": 4},
-    "bloom": {
-        "norm": "layer",
-        "position": "alibi",
-        "feed_forward": "gelu_tanh",
-        "bias": True,
-        "embedding_norm": True,
-        "num_kv_heads": 4,
-        "ffn_dim": 128,
-    },
-    "gpt_neox": {"norm": "layer", "residual": "parallel", "feed_forward": "gelu", "bias": True, "num_kv_heads": 4},
-    "opt": {"norm": "layer", "position": "learned", "feed_forward": "relu", "bias": True, "num_kv_heads": 4},
-    "bert": {
-        "shape": "encoder",
-        "norm": "layer",
-        "residual": "post",
-        "embedding_norm": True,
-        "position": "learned",
-        "feed_forward": "gelu",
-        "bias": True,
-        "head_bias": True,
-        "head_transform": True,
-        "segments": 2,
-        "num_kv_heads": 4,
-    },
-    "t5": {
-        "shape": "encoder_decoder",
-        "num_encoder_layers": 1,
-        "position": "t5_bias",
-        "scale_scores": False,
-        "feed_forward": "geglu_tanh",
-        "tie_embeddings": False,
-        "num_kv_heads": 4,
-    },
-    "bart": {
-        "shape": "encoder_decoder",
-        "num_encoder_layers": 1,
-        "norm": "layer",
-        "residual": "post",
-        "embedding_norm": True,
-        "position": "learned",
-        "feed_forward": "gelu",
-        "bias": True,
-        "num_kv_heads": 4,
-    },
-}
-SMALL["roberta"] = SMALL["bert"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_tensor_has_one_place_on_both_sides(name):
-    config = models.small_config(**SMALL[name])
+    config = models.small_config(**models.FAMILIES[name])
     rows = expand(FORMATS[name].rows(config), config)
     ours = [part for row in rows for part in row.ours]
     assert sorted(ours) == sorted(our_shapes(config))
@@ -82,7 +30,7 @@ def test_every_tensor_has_one_place_on_both_sides(name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_weights_survive_both_ways(name):
-    model = models.small_model(**SMALL[name])
+    model = models.small_model(**models.FAMILIES[name])
     family = FORMATS[name]
     back = family.to_ours(family.to_theirs(model.state_dict(), model.config), model.config)
     assert list(back) == list(model.state_dict())
@@ -91,7 +39,7 @@ def test_weights_survive_both_ways(name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_settings_survive_both_ways(name):
-    config = models.small_config(**SMALL[name], dropout=0.1, attention_dropout=0.1)
+    config = models.small_config(**models.FAMILIES[name], dropout=0.1, attention_dropout=0.1)
     family = FORMATS[name]
     back = family.read_config(family.write_config(config))
     unsaid = ("init", "init_std", *(("dropout",) if name in ("llama", "mistral") else ()))
@@ -103,7 +51,7 @@ def test_settings_survive_both_ways(name):
     ("key", "value"), [("qk_norm", True), ("logit_soft_cap", 30.0), ("attention_soft_cap", 50.0), ("residual", "sandwich")]
 )
 def test_what_no_family_has_is_refused_by_all(name, key, value):
-    config = models.small_config(**SMALL[name] | {key: value})
+    config = models.small_config(**models.FAMILIES[name] | {key: value})
     with pytest.raises(ConfigError, match=f"the {name} format cannot hold this model: .*model.{key}="):
         FORMATS[name].write_config(config)
     with pytest.raises(ConfigError, match=f"no format of Hugging Face can hold this model(.|\n)*model.{key}="):
@@ -125,7 +73,7 @@ def test_what_no_family_has_is_refused_by_all(name, key, value):
 )
 def test_sizes_that_do_not_fit_are_refused_with_words(name, changes, words):
     with pytest.raises(ConfigError, match=words):
-        FORMATS[name].write_config(models.small_config(**SMALL[name] | changes))
+        FORMATS[name].write_config(models.small_config(**models.FAMILIES[name] | changes))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +94,7 @@ def test_sizes_that_do_not_fit_are_refused_with_words(name, changes, words):
     ],
 )
 def test_settings_that_we_lack_are_refused_with_words(name, changes, words):
-    data = FORMATS[name].write_config(models.small_config(**SMALL[name]))
+    data = FORMATS[name].write_config(models.small_config(**models.FAMILIES[name]))
     with pytest.raises(ConfigError, match=words):
         FORMATS[name].read_config(data | changes)
 
@@ -161,31 +109,26 @@ def test_a_stretched_base_is_written_as_a_base():
 def test_the_export_says_how_frequencies_are_scaled(scaling):
     length = {} if scaling == "linear" else {"rope_original_len": 32}
     config = models.small_config(rope_scaling=scaling, rope_factor=3.0, **length)
-    rope = hf_config(config, eos_id=5)["rope_parameters"]
+    rope = FORMATS["llama"].write_config(config)["rope_parameters"]
     assert (rope["rope_type"], rope["factor"]) == (scaling, 3.0)
 
 
-def test_the_export_refuses_a_head_that_is_scaled_by_the_width():
-    with pytest.raises(ConfigError, match=r"model\.init='mup' scales the head"):
-        hf_config(models.small_config(init="mup"))
-
-
 def test_an_encoder_without_segments_is_written_with_one_of_zeros():
-    model = models.small_model(**SMALL["bert"] | {"segments": 0})
+    model = models.small_model(**models.FAMILIES["bert"] | {"segments": 0})
     theirs = FORMATS["bert"].to_theirs(model.state_dict(), model.config)
     assert FORMATS["bert"].write_config(model.config)["type_vocab_size"] == 1
     assert not theirs["bert.embeddings.token_type_embeddings.weight"].any()
 
 
 def test_an_encoder_without_its_head_is_read():
-    config = models.small_config(**SMALL["bert"] | {"head_bias": False, "head_transform": False})
+    config = models.small_config(**models.FAMILIES["bert"] | {"head_bias": False, "head_transform": False})
     data = FORMATS["bert"].write_config(config)
     assert data["architectures"] == ["BertModel"]
     assert FORMATS["bert"].read_config(data) == config.model_copy(update={"init": "gpt2"})
 
 
 def test_old_names_of_bert_are_understood():
-    model = models.small_model(**SMALL["bert"])
+    model = models.small_model(**models.FAMILIES["bert"])
     theirs = FORMATS["bert"].to_theirs(model.state_dict(), model.config)
     old = {
         name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
@@ -197,7 +140,7 @@ def test_old_names_of_bert_are_understood():
 
 
 def test_old_names_of_gpt_neox_are_understood():
-    model = models.small_model(**SMALL["gpt_neox"], tie_embeddings=False)
+    model = models.small_model(**models.FAMILIES["gpt_neox"], tie_embeddings=False)
     theirs = FORMATS["gpt_neox"].to_theirs(model.state_dict(), model.config)
     theirs["embed_out.weight"] = theirs.pop("lm_head.weight")
     theirs["gpt_neox.layers.0.attention.bias"] = torch.ones(1, 1, 4, 4, dtype=torch.bool)
@@ -205,7 +148,7 @@ def test_old_names_of_gpt_neox_are_understood():
 
 
 def test_a_bias_of_barts_logits_must_be_zero():
-    model = models.small_model(**SMALL["bart"])
+    model = models.small_model(**models.FAMILIES["bart"])
     theirs = FORMATS["bart"].to_theirs(model.state_dict(), model.config)
     assert FORMATS["bart"].to_ours(theirs | {"final_logits_bias": torch.zeros(1, models.VOCAB)}, model.config)
     with pytest.raises(ArtifactError, match="'final_logits_bias' is not zero"):
@@ -232,7 +175,7 @@ ODD = (None, True, -1, 0, 3, 1.5, "x", [], {}, {"rope_type": []}, [1], 10**30, f
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_setting_ends_in_anything_but_words(name):
     """Each key in turn is missing, or of any kind and size."""
-    data = FORMATS[name].write_config(models.small_config(**SMALL[name]))
+    data = FORMATS[name].write_config(models.small_config(**models.FAMILIES[name]))
     data |= {"rope_scaling": None, "architectures": None, "partial_rotary_factor": None}
     for key in data:
         for odd in ODD:
@@ -244,7 +187,7 @@ def test_no_setting_ends_in_anything_but_words(name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_tensor_that_is_missing_or_misshapen_is_named(name):
-    model, family = models.small_model(**SMALL[name]), FORMATS[name]
+    model, family = models.small_model(**models.FAMILIES[name]), FORMATS[name]
     theirs = family.to_theirs(model.state_dict(), model.config)
     for tensor in list(theirs)[:: max(len(theirs) // 6, 1)]:
         rest = {other: value for other, value in theirs.items() if other != tensor}
