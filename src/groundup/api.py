@@ -131,9 +131,21 @@ def curate(config: CurateConfig, out: Path, seed: int = 0, force: bool = False) 
     return Documents.open(out)
 
 
-def train_tokenizer(documents: Path, out: Path, vocab_size: int = 4096, seed: int = 0, force: bool = False) -> Tokenizer:
-    """Train a byte-level BPE tokenizer on curated documents."""
-    orders.carry_out(orders.order_tokenizer(documents, "bpe", vocab_size, out, seed), force)
+def train_tokenizer(
+    documents: Path,
+    out: Path,
+    vocab_size: int = 4096,
+    algorithm: str = "bpe",
+    special: str | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Tokenizer:
+    """Train a tokenizer on curated documents: bpe (byte-level), wordpiece or unigram.
+
+    `special` lists what it has beside the end of documents: "mask,sep,pad,fill,modes,sentinels=100".
+    """
+    config = orders.tokenizer_config(algorithm, vocab_size, special)
+    orders.carry_out(orders.order_tokenizer(documents, config, out, seed), force)
     return Tokenizer.open(out)
 
 

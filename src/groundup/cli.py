@@ -217,8 +217,11 @@ def explain(
 def tokenizer_train(
     documents: Annotated[Path, typer.Option("--input", help="What curate made.")],
     out: Out,
-    algorithm: Annotated[str, typer.Option(help="bpe (byte-level).")] = "bpe",
+    algorithm: Annotated[str, typer.Option(help="bpe (byte-level), wordpiece or unigram.")] = "bpe",
     vocab_size: Annotated[int, typer.Option(help="Tokens in all.")] = 4096,
+    special: Annotated[
+        str | None, typer.Option(help="Special tokens beside the end of documents: pad,mask,sep,fill,modes,sentinels=100.")
+    ] = None,
     seed: int = 0,
     force: Force = False,
     dry_run: DryRun = False,
@@ -227,7 +230,8 @@ def tokenizer_train(
 ) -> None:
     """Train a tokenizer on curated documents."""
     set_quiet(quiet)
-    if not _make(orders.order_tokenizer(documents, algorithm, vocab_size, out, seed), force, dry_run, as_json):
+    config = orders.tokenizer_config(algorithm, vocab_size, special)
+    if not _make(orders.order_tokenizer(documents, config, out, seed), force, dry_run, as_json):
         return
     tokenizer = tokenizers.Tokenizer.open(out)
     text = f"{out}: {tokenizer.text.vocab_size:,} tokens, {tokenizer.facts['bytes_per_token']:.2f} bytes a token on held-out text"

@@ -23,7 +23,7 @@ from groundup.encode.config import EncodeConfig
 from groundup.export.config import ExportConfig
 from groundup.pipeline import find_stage
 from groundup.recipe import Recipe, load_recipe
-from groundup.tokenizer.config import TokenizerConfig
+from groundup.tokenizer.config import MODES, TokenizerConfig
 
 A = TypeVar("A", bound=Artifact)
 Action = Literal["make", "skip", "go on", "replace"]
@@ -76,9 +76,29 @@ def order_curate(config: CurateConfig, out: Path, seed: int) -> Order:
     return _order("curate", out, config, seed, {}, sources=find_stage("curate").door().source_hashes(config))
 
 
-def order_tokenizer(documents: Path, algorithm: str, vocab_size: int, out: Path, seed: int) -> Order:
+def tokenizer_config(algorithm: str, vocab_size: int, special: str | None) -> TokenizerConfig:
+    """Return the settings of `groundup tokenizer train`; `special` lists keys of tokenizer.special: mask,sentinels=100,modes."""
+    data = {"algorithm": algorithm, "vocab_size": vocab_size, "special": _special(special) if special else {}}
+    return TokenizerConfig.parse(data, "tokenizer train")
+
+
+def _special(listed: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in listed.split(","):
+        name, _, value = item.strip().partition("=")
+        if name in found:
+            raise ConfigError(f"--special {listed}: '{name}' stands there twice")
+        if name == "modes":
+            found[name] = value.split("+") if value else MODES
+        else:
+            found[name] = value or True
+    if found.get("sentinels") is True:
+        raise ConfigError(f"--special {listed}: say how many sentinels, for example sentinels=100")
+    return found
+
+
+def order_tokenizer(documents: Path, config: TokenizerConfig, out: Path, seed: int) -> Order:
     """Return the order to train a tokenizer."""
-    config = TokenizerConfig.parse({"algorithm": algorithm, "vocab_size": vocab_size}, "tokenizer train")
     return _order("tokenizer", out, config, seed, {"curate": Documents.open(documents)})
 
 

@@ -10,6 +10,7 @@ from groundup.core.files import read_object
 
 SPECIAL_TOKENS_FILE = "special_tokens.json"
 EOS_TOKEN = "<|endoftext|>"  # noqa: S105  the name of a token
+UNK_TOKEN = "<|unk|>"  # noqa: S105
 
 
 class FillNames(Config):

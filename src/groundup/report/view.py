@@ -36,6 +36,7 @@ TOKENIZER_FACTS = {
     "measured_on_bytes": "text measured on",
     "bytes_per_token": "bytes per token (more is denser)",
     "fertility": "tokens per word (fertility)",
+    "unknown_rate": "share of tokens that stand for unknown text",
 }
 THIS_MODEL = "this model"
 

@@ -1,25 +1,13 @@
-"""Byte-level BPE: how text is cut into words, and how merges are learned."""
+"""Byte-level BPE: how merges are learned."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from groundup.artifacts.special_tokens import EOS_TOKEN
+from groundup.tokenizer.words import word_splitter
 
-WORD = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"  # English contractions
-    r"|[^\r\n\p{L}\p{N}]?\p{L}+"  # a word with the one space or sign before it: ' word', '.name', '(x'
-    r"|\p{N}"  # each digit by itself: a number is always spelled the same way
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*"  # signs with the line ends after them
-    r"|\s*[\r\n]+"  # blank lines
-    r"|\s+(?!\S)"  # indentation, but for the last space, which belongs to the word
-    r"|\s+"
-)
-"""What a merge may join. The split of Qwen2, so that formats which know splits by name (GGUF: 'qwen2') can hold the tokenizer.
-
-docs/log.md compares it with others in bytes a token.
-"""
 MIN_FREQUENCY = 2
 """A pair seen once saves nothing on other text."""
 
@@ -32,10 +20,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, special_tokens: Sequence[st
     """
     engine: Any = Tokenizer(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORD), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
+        [word_splitter(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     engine.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

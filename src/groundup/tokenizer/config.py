@@ -1,13 +1,16 @@
 """The settings of a tokenizer."""
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from groundup.artifacts.special_tokens import FillNames, SpecialNames
+from groundup.artifacts.special_tokens import UNK_TOKEN, FillNames, SpecialNames
 from groundup.core.config import Config
 
 NUM_BYTES = 256
+MODES: Final = ("R", "S", "X")
+"""Regular, sequential and extreme denoising (Tay et al. 2022)."""
+TrainedAlgorithm = Literal["bpe", "wordpiece", "unigram"]
 
 
 class SpecialConfig(Config):
@@ -41,17 +44,25 @@ class SpecialConfig(Config):
 class TokenizerConfig(Config):
     """A tokenizer trained on the curated text."""
 
-    algorithm: Literal["bpe"] = Field(default="bpe", description="byte-level BPE: every UTF-8 text has exact tokens")
-    vocab_size: int = Field(default=4096, ge=257, le=1 << 24, description="tokens, the 256 bytes and the special ones included")
-    sample_bytes: int = Field(default=100_000_000, gt=0, description="text that merges are learned from, at most [bytes]")
+    algorithm: TrainedAlgorithm = Field(
+        default="bpe", description="bpe (byte-level) and unigram give every UTF-8 text exact tokens; wordpiece does not"
+    )
+    vocab_size: int = Field(default=4096, ge=257, le=1 << 24, description="tokens, the bytes and the special ones included")
+    sample_bytes: int = Field(default=100_000_000, gt=0, description="text that tokens are learned from, at most [bytes]")
     special: SpecialConfig = SpecialConfig()
 
     @model_validator(mode="after")
     def _check_room(self) -> Self:
-        needed = NUM_BYTES + len(self.special.names.distinct())
+        needed = len(self.special_names.distinct()) + (0 if self.algorithm == "wordpiece" else NUM_BYTES)
         if self.vocab_size < needed:
             raise ValueError(
-                f"tokenizer.vocab_size={self.vocab_size:,} is too small for the {NUM_BYTES} bytes and the {needed - NUM_BYTES:,} "
-                f"special tokens of tokenizer.special; take at least {needed:,}, or fewer special tokens"
+                f"tokenizer.vocab_size={self.vocab_size:,} is too small for the bytes that tokenizer.algorithm='{self.algorithm}' "
+                f"begins with and the special tokens of tokenizer.special, {needed:,} in all; raise it, or take fewer of those"
             )
         return self
+
+    @property
+    def special_names(self) -> SpecialNames:
+        """Return the special tokens; all but byte-level BPE have one for the unknown, which Unigram never uses."""
+        names = self.special.names
+        return names if self.algorithm == "bpe" else names.model_copy(update={"unk": UNK_TOKEN})

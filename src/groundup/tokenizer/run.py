@@ -1,6 +1,5 @@
 """Train a tokenizer on the curated text."""
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -12,38 +11,24 @@ from groundup.core.errors import DataError
 from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.units import format_bytes
-from groundup.tokenizer.bpe import train_bpe
 from groundup.tokenizer.config import TokenizerConfig
-from groundup.tokenizer.sample import sampled_texts
+from groundup.tokenizer.sample import Sample
+from groundup.tokenizer.trainers import TRAINERS
 
 FACTS_FILE = "facts.json"
 MEASURED_BYTES = 20_000_000
 _BATCH = 64
 
 
-class _Counted:
-    """Texts that are counted while they are read."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = texts
-        self.documents = self.bytes = 0
-
-    def __iter__(self) -> Iterator[str]:
-        for text in self._texts:
-            self.documents += 1
-            self.bytes += len(text.encode())
-            yield text
-
-
 def run(config: TokenizerConfig, job: Job) -> Outcome:
-    """Learn merges from the training split and write tokenizer.json and facts.json.
+    """Learn tokens from the training split and write tokenizer.json, special_tokens.json and facts.json.
 
     Raises DataError if there is no training text. Too little text for `vocab_size` gives a smaller vocabulary, and says so.
     """
     documents = job.open("curate", Documents)
-    texts = _Counted(sampled_texts(documents, config.sample_bytes, job.seed))
-    special = config.special.names
-    engine = train_bpe(texts, config.vocab_size, special.distinct())
+    texts = Sample(documents, config.sample_bytes, job.seed)
+    special = config.special_names
+    engine = TRAINERS[config.algorithm](texts, config.vocab_size, special.distinct())
     if not texts.bytes:
         raise DataError(f"{documents.path}: no training text to learn a tokenizer from; add sources or loosen curate.rules")
     write_text(job.out / TOKENIZER_FILE, engine.to_str(pretty=True) + "\n")
@@ -69,18 +54,23 @@ def run(config: TokenizerConfig, job: Job) -> Outcome:
 def _measure(tokenizer: TextTokenizer, documents: Documents) -> dict[str, Any]:
     """Return how well the tokenizer fits the held-out text (the training text if nothing is held out).
 
-    `fertility` is tokens a word, a word being what lies between white space.
+    `fertility` is tokens a word, a word being what lies between white space; `unknown_rate` is the share of tokens that stand for
+    text that the vocabulary cannot spell.
     """
     split: Split = "validation" if next(documents.read("validation"), None) else "train"
-    num_bytes = num_tokens = num_words = 0
+    unknown = None if tokenizer.special.unk is None else tokenizer.id_of(tokenizer.special.unk)
+    num_bytes = num_tokens = num_words = num_unknown = 0
     reader = documents.read(split)
     while num_bytes < MEASURED_BYTES and (batch := [document.text for document in islice(reader, _BATCH)]):
+        encoded = tokenizer.encode_batch(batch)
         num_bytes += sum(len(text.encode()) for text in batch)
-        num_tokens += sum(map(len, tokenizer.encode_batch(batch)))
+        num_tokens += sum(map(len, encoded))
         num_words += sum(len(text.split()) for text in batch)
+        num_unknown += sum(ids.count(unknown) for ids in encoded) if unknown is not None else 0
     return {
         "measured_on": split,
         "measured_on_bytes": num_bytes,
         "bytes_per_token": round(num_bytes / max(num_tokens, 1), 4),
         "fertility": round(num_tokens / max(num_words, 1), 4),
+        "unknown_rate": round(num_unknown / max(num_tokens, 1), 6),
     }

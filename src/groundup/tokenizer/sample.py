@@ -39,3 +39,18 @@ def sampled_texts(documents: Documents, max_bytes: int, seed: int) -> Iterator[s
             yield document.text
         elif document.id in chosen:
             yield document.text.encode()[:max_bytes].decode(errors="ignore")
+
+
+class Sample:
+    """The chosen texts, which can be read again and again; counts what was read last."""
+
+    def __init__(self, documents: Documents, max_bytes: int, seed: int) -> None:
+        self._order = (documents, max_bytes, seed)
+        self.documents = self.bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.documents = self.bytes = 0
+        for text in sampled_texts(*self._order):
+            self.documents += 1
+            self.bytes += len(text.encode())
+            yield text
