@@ -16,6 +16,7 @@ _FUNCTIONS = (
     "encode",
     "pretrain",
     "evaluate",
+    "evaluate_tasks",
     "generate",
     "export",
     "show",

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from groundup.curate.config import CurateConfig
 from groundup.curate.explain import Explanation
 from groundup.curate.explain import explain as explain_document
 from groundup.evaluate.config import EvaluateConfig
+from groundup.evaluate.tasks.config import TaskConfig
+from groundup.evaluate.tasks.load import load_task
 from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
 from groundup.recipe import SHIPPED, Recipe, load_recipe
@@ -207,6 +209,32 @@ def evaluate(checkpoint: Path, text: Path, config: EvaluateConfig | None = None,
     scorer = importlib.import_module("groundup.evaluate.text")
     result: dict[str, Any] = scorer.evaluate_text(find_checkpoint(checkpoint), text, device, config or EvaluateConfig())
     return result
+
+
+def evaluate_tasks(
+    checkpoint: Path, tasks: Sequence[TaskConfig | Path], scratch: bool = False, data: Path | None = None, device: str = "auto"
+) -> dict[str, Any]:
+    """Fine-tune a checkpoint on each task; with `scratch` also the same model from random weights, to say what pretraining gained.
+
+    Returns {task: {"metric", "mean", "per_seed", "interval_95", "baseline_majority", ...}}. Task files may be given by path; the
+    files of examples that they name start from `data`, by default their own folder.
+    """
+    scorer = importlib.import_module("groundup.evaluate.tasks.score")
+    result: dict[str, Any] = scorer.score_tasks(find_checkpoint(checkpoint), _as_tasks(tasks, data), scratch, device)
+    return result
+
+
+def preview_tasks(
+    checkpoint: Path, tasks: Sequence[TaskConfig | Path], scratch: bool = False, data: Path | None = None
+) -> dict[str, Any]:
+    """Return what `evaluate_tasks` would train on each task, having checked everything."""
+    preparer = importlib.import_module("groundup.evaluate.tasks.prepare")
+    result: dict[str, Any] = preparer.preview_tasks(find_checkpoint(checkpoint), _as_tasks(tasks, data), scratch)
+    return result
+
+
+def _as_tasks(tasks: Sequence[TaskConfig | Path], data: Path | None) -> list[TaskConfig]:
+    return [task if isinstance(task, TaskConfig) else load_task(task, data) for task in tasks]
 
 
 def generate(

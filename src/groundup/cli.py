@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from groundup.artifacts import plan as plans
     from groundup.artifacts import tokenizer as tokenizers
     from groundup.curate import explain as explanations
+    from groundup.evaluate.tasks import lines as task_lines
 else:
     api, diagnosis, lineage, orders, recipes = (
         lazy(f"groundup.{name}") for name in ("api", "diagnosis", "lineage", "orders", "recipe")
     )
     documents_, plans, reports = (lazy(f"groundup.artifacts.{name}") for name in ("documents", "plan", "reports"))
     token_shards, tokenizers = lazy("groundup.artifacts.token_shards"), lazy("groundup.artifacts.tokenizer")
-    explanations = lazy("groundup.curate.explain")
+    explanations, task_lines = lazy("groundup.curate.explain"), lazy("groundup.evaluate.tasks.lines")
 
 INTERRUPTED = 130  # what a shell calls Ctrl-C
 app = typer.Typer(
@@ -305,16 +306,36 @@ def pretrain(
 @app.command()
 def evaluate(
     checkpoint: CheckpointPath,
-    text: Annotated[Path, typer.Option("--text", help="UTF-8 file or folder of .txt and .md to score.")],
+    text: Annotated[Path | None, typer.Option("--text", help="UTF-8 file or folder of .txt and .md to score.")] = None,
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", metavar="TASK,...", help="Task files (YAML) to fine-tune on and score.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Where examples' files start from; default the task file's folder.")
+    ] = None,
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="Also tune the same model from random weights, and tell the gain.")
+    ] = False,
     device: Device = "auto",
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score text: bits per byte, nats per token, perplexity."""
+    """Score text (bits per byte, nats per token, perplexity), or what a model learns of tasks by fine-tuning (accuracy)."""
     set_quiet(quiet)
-    result = api.evaluate(checkpoint, text, device=device)
-    line = f"{result['bits_per_byte']:.4f} bits per byte, perplexity {result['perplexity']:.2f} over {result['tokens']:,} tokens"
-    _print(result, as_json, line)
+    files = orders.check_evaluation(text, tasks, data, scratch, dry_run)
+    if text is not None:
+        result = api.evaluate(checkpoint, text, device=device)
+        line = (
+            f"{result['bits_per_byte']:.4f} bits per byte, perplexity {result['perplexity']:.2f} over {result['tokens']:,} tokens"
+        )
+        _print(result, as_json, line)
+    elif dry_run:
+        found = api.preview_tasks(checkpoint, files, scratch, data)
+        _print({"tasks": found}, as_json, task_lines.render_plan(found))
+    else:
+        found = api.evaluate_tasks(checkpoint, files, scratch, data, device)
+        _print({"tasks": found}, as_json, task_lines.render_results(found))
 
 
 @app.command()

@@ -119,6 +119,19 @@ def order_export(checkpoint: Path, out: Path, file_format: str, verify: bool) ->
     return _order("export", out, config, found.manifest.seed, {"pretrain": found, **lineage_of(found.path.parent.parent)})
 
 
+def check_evaluation(text: Path | None, tasks: str | None, data: Path | None, scratch: bool, dry_run: bool) -> list[Path]:
+    """Return the task files of `groundup evaluate`; raise ConfigError if nothing is to be scored, or an option has no effect."""
+    if (text is None) == (tasks is None):
+        raise ConfigError("say what to score: either --text PATH, or --tasks TASK.yaml[,TASK2.yaml]")
+    if tasks is not None:
+        return [Path(name.strip()) for name in tasks.split(",")]
+    said = {"--data": data is not None, "--scratch": scratch, "--dry-run": dry_run}
+    idle = [option for option, there in said.items() if there]
+    if idle:
+        raise ConfigError(f"{', '.join(idle)}: no effect without --tasks; leave it out, or say which tasks")
+    return []
+
+
 def lineage_of(run: Path) -> dict[str, Artifact]:
     """Return a training run's plan and documents, and the evaluation beside it, as far as they are still those of the run."""
     try:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
-from groundup.core.files import storage_errors
+from groundup.core.mappings import read_mapping
 from groundup.curate.config import CurateConfig
 from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
@@ -20,7 +20,6 @@ from groundup.tokenizer.config import TokenizerConfig
 from groundup.train.config import TrainConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
-_MAX_RECIPE_BYTES = 1 << 20
 
 
 class Recipe(Config):
@@ -76,19 +75,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
         raise ConfigError(f"{path}: no such recipe; 'groundup new NAME' copies a shipped one to start from ({shipped})")
-    with storage_errors(path):
-        if path.stat().st_size > _MAX_RECIPE_BYTES:
-            raise ConfigError(f"{path}: larger than {_MAX_RECIPE_BYTES:,} bytes, so not a recipe")
-        raw = path.read_bytes()
-    try:
-        data = yaml.safe_load(raw.decode())
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); a recipe is YAML") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of keys, this is {type(data).__name__}")
-    return data
+    return read_mapping(path, "a recipe")
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:

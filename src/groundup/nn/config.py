@@ -16,6 +16,7 @@ AttentionName = Literal["full", "sliding_window", "sparse_strided", "sparse_fixe
 FeedForwardName = Literal["swiglu", "geglu", "geglu_tanh", "reglu", "gelu", "gelu_tanh", "relu", "relu_squared", "silu"]
 InitName = Literal["gpt2", "small", "t5", "deepnorm", "mup"]
 AttentionKernel = Literal["auto", "sdpa", "matmul"]
+PoolingName = Literal["mean", "first", "last", "first_tanh", "each"]
 
 GATED = ("swiglu", "geglu", "geglu_tanh", "reglu")
 """Feed-forward layers of three matrices; the others have two."""

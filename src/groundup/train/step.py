@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE, linear_cross_entropy
@@ -35,7 +36,12 @@ class TrainStep:
     """
 
     def __init__(
-        self, model: Transformer, optimizer: Optimizer, precision: Literal["fp32", "bf16"], clip_norm: float, device: torch.device
+        self,
+        model: Transformer | Classifier,
+        optimizer: Optimizer,
+        precision: Literal["fp32", "bf16"],
+        clip_norm: float,
+        device: torch.device,
     ) -> None:
         self.model = model
         self.optimizer = optimizer

@@ -1,0 +1,95 @@
+"""Fine-tune checkpoints on the tasks of benchmarks/tasks that fit their shape, pretrained and from random weights.
+
+    python benchmarks/downstream.py CHECKPOINT... --data FOLDER [--json FILE] [--set tuning.epochs=3 ...]
+
+FOLDER holds rt_polarity/rt-polarity.pos and .neg (sentence polarity dataset v1.0) and ud_ewt/en_ewt-ud-dev.conllu (UD English
+EWT). Nothing is changed there: the reviews are written as JSON Lines into a temporary folder.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from groundup.api import evaluate_tasks
+from groundup.artifacts.checkpoint import find_checkpoint
+from groundup.evaluate.tasks.config import TaskConfig
+from groundup.evaluate.tasks.load import load_task
+from groundup.recipe import apply_override
+
+TASKS = Path(__file__).parent / "tasks"
+TASKS_OF = {
+    "encoder": ("rt_polarity", "ud_ewt"),
+    "encoder_decoder": ("rt_polarity_text",),
+    "prefix_decoder": ("rt_polarity_text",),
+    "decoder": ("rt_polarity_text",),
+}
+POLARITIES = {"pos": "positive", "neg": "negative"}
+
+
+def reviews(data: Path) -> Iterator[tuple[str, str]]:
+    """Yield sentences with their polarity; the files are in Latin-1."""
+    for ending, polarity in POLARITIES.items():
+        for line in (data / f"rt_polarity/rt-polarity.{ending}").read_text(encoding="latin-1").splitlines():
+            yield line.strip(), polarity
+
+
+def prepare(data: Path, folder: Path) -> None:
+    """Write or link into `folder` all files of examples that the tasks name."""
+    found = list(reviews(data))
+    labelled = [{"text": text, "label": polarity} for text, polarity in found]
+    answered = [{"source": f"review: {text}\nsentiment:", "target": f" {polarity}"} for text, polarity in found]
+    for name, rows in (("rt_polarity", labelled), ("rt_polarity_text", answered)):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    (folder / "ud_ewt").symlink_to((data / "ud_ewt").resolve())
+
+
+def changed(task: TaskConfig, overrides: list[str]) -> TaskConfig:
+    """Return the task with `a.b=c` overrides."""
+    settings = yaml.safe_load(yaml.safe_dump(task.resolved()))
+    for override in overrides:
+        apply_override(settings, override)
+    return TaskConfig.parse(settings, "--set")
+
+
+def shown(result: dict[str, Any]) -> str:
+    """Return a mean with its interval, in per cent."""
+    if result["interval_95"] is None:
+        return f"{result['mean']:.1%}"
+    low, high = result["interval_95"]
+    return f"{result['mean']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def main() -> None:
+    """Fine-tune, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", type=Path, help="where all figures are written")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of every task")
+    given = parser.parse_args()
+    table = Table("checkpoint", "shape", "task", "most frequent", "from random weights", "pretrained", "gain")
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(given.data, Path(folder))
+        for path in given.checkpoints:
+            shape = str(find_checkpoint(path).model_config.get("shape", "decoder"))
+            tasks = [changed(load_task(TASKS / f"{name}.yaml", Path(folder)), given.set) for name in TASKS_OF[shape]]
+            figures[str(path)] = evaluate_tasks(path, tasks, scratch=True)
+            for name, found in figures[str(path)].items():
+                majority = f"{found['baseline_majority']:.1%}"
+                table.add_row(path.name, shape, name, majority, shown(found["scratch"]), shown(found), shown(found["gain"]))
+            if given.json:
+                given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    Console(file=sys.stdout, width=200).print(table)
+
+
+if __name__ == "__main__":
+    main()
