@@ -88,7 +88,7 @@ DAMAGES = {
     "header beyond the file": (overwrite(struct.pack("<Q", 1000) + b"{}"), "damaged or not a safetensors file"),
     "missing tensor": (change_weights(lambda t: t.pop(NORM)), "tensor 'decoder.norm.weight' is missing"),
     "missing embedding": (change_weights(lambda t: t.pop("embedding.weight")), "embedding None"),
-    "unknown tensor": (change_weights(lambda t: t.update(other=torch.ones(2))), "tensor 'other' is unknown"),
+    "unknown tensor": (change_weights(lambda t: t.update(other=torch.ones(2))), "tensor 'other' has no place"),
     "wrong shape": (
         change_weights(lambda t: t.update({NORM: torch.ones(7)})),
         r"norm.weight' is \[7\].*asks for \[16\]",
@@ -99,6 +99,7 @@ DAMAGES = {
     ),
     "other width": (change_settings(ffn_dim=48), "asks for"),
     "vast depth": (change_settings(num_layers=9_999), "asks for 9999"),
+    "vast tables": (change_settings(max_seq_len=1 << 20, head_dim=1 << 16), "model.json asks for"),
     "vast width": (change_settings(dim=1 << 20), r"asks for 2 and \[\d+, 1048576\]"),
     "vaster width": (change_settings(dim=1 << 40), "less than or equal to 1048576"),
     "impossible heads": (change_settings(num_heads=3), r"asks for \[24, 16\]"),

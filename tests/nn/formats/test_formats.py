@@ -6,7 +6,7 @@ import torch
 import models
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.nn.formats import FORMATS, format_for
-from groundup.nn.formats.base import expand, our_shapes
+from groundup.nn.formats.base import expand
 from groundup.nn.formats.changes import (
     AFTER_EXTRA_POSITIONS,
     HALVES_OF_NEIGHBOURS,
@@ -16,6 +16,7 @@ from groundup.nn.formats.changes import (
     TRANSPOSED,
 )
 from groundup.nn.presets import find_preset
+from groundup.nn.tensors import our_shapes
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -22,19 +22,6 @@ SUMS_OF_LOGARITHMS = 1e-5
 """Room for float32 sums of the log-probabilities of some twenty tokens."""
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    made = {}
-
-    def pair(name):
-        if name not in made:
-            theirs = families.FAMILIES[name].build()
-            made[name] = theirs, families.import_ours(theirs, tmp_path_factory.mktemp("saved"))
-        return made[name]
-
-    return pair
-
-
 def their_text(theirs, shape, prompts, **settings):
     """Return what `transformers` makes after the prompts, padded on the left, and its scores."""
     length = max(map(len, prompts))

@@ -22,20 +22,6 @@ GRADIENTS = ("GPT-2", "BERT", "T5 v1.0", "BART")
 """Families whose gradients are compared: each shape, transposed and fused tensors, extra positions and tied tables."""
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """Return a function that makes a family's model and ours of it, once each."""
-    made = {}
-
-    def pair(name):
-        if name not in made:
-            theirs = families.FAMILIES[name].build()
-            made[name] = theirs, families.import_ours(theirs, tmp_path_factory.mktemp("saved"))
-        return made[name]
-
-    return pair
-
-
 @pytest.mark.parametrize("padding", families.PADDINGS)
 @pytest.mark.parametrize("name", families.FAMILIES)
 def test_logits_are_those_of_transformers(pairs, name, padding):

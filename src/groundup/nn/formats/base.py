@@ -14,7 +14,7 @@ from groundup.nn.config import ArchitectureConfig, ModelConfig
 from groundup.nn.formats.changes import SAME, Change
 from groundup.nn.formats.given import Given
 from groundup.nn.head import head_factor
-from groundup.nn.transformer import build_model
+from groundup.nn.tensors import check_tensors, our_shapes
 
 BACKGROUND: Final = frozenset({"init", "init_std", "mup_base_dim", "dropout", "attention_dropout"})
 """Settings that a trained model computes the same without."""
@@ -210,26 +210,3 @@ def expand(rows: Iterable[Row], config: ModelConfig) -> list[Row]:
         else:
             written.append(row)
     return written
-
-
-def our_shapes(config: ModelConfig) -> dict[str, Tensor]:
-    """Return our state dict with tensors that have shapes and no numbers."""
-    if config.position != "learned":  # tables of constants are made for real, and no weight depends on their length
-        config = config.model_copy(update={"max_seq_len": 1})
-    with torch.device("meta"):
-        return dict(build_model(config).state_dict())
-
-
-def check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Raise ArtifactError that names the first tensor that is missing, unknown, or has another shape or kind of number."""
-    missing, extra = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
-    if missing:
-        raise ArtifactError(f"tensor '{missing[0]}' is missing ({len(missing)} in all)")
-    if extra:
-        raise ArtifactError(f"tensor '{extra[0]}' has no place in the model that config.json describes ({len(extra)} in all)")
-    for name, like in wanted.items():
-        tensor = given[name]
-        if tensor.shape != like.shape:
-            raise ArtifactError(f"tensor '{name}' is {list(tensor.shape)}, config.json asks for {list(like.shape)}")
-        if not tensor.is_floating_point():
-            raise ArtifactError(f"tensor '{name}' holds {tensor.dtype}, expected floating-point numbers")

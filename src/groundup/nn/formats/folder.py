@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from groundup.core.config import nearest
 from groundup.core.errors import ArtifactError, ConfigError
-from groundup.core.files import read_object, storage_errors
+from groundup.core.files import read_object
 from groundup.nn.config import ModelConfig
 from groundup.nn.formats import FORMATS, Format
+from groundup.nn.tensors import read_tensors
 
 CONFIG_FILE: Final = "config.json"
 WEIGHTS_FILE: Final = "model.safetensors"
@@ -33,7 +33,7 @@ def read_folder(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
         config = family.read_config(data)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    tensors = read_tensors(file) if file.name == WEIGHTS_FILE else read_shards(file)
+    tensors = read_tensors(file, _AGAIN) if file.name == WEIGHTS_FILE else read_shards(file)
     try:
         return config, family.to_ours(tensors, config)
     except ArtifactError as error:
@@ -73,15 +73,6 @@ def read_json(file: Path) -> dict[str, Any]:
         raise ArtifactError(f"{file}: no JSON object, or a vast one; {_AGAIN}") from None
 
 
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Return all tensors of a safetensors file, on the CPU; ArtifactError if it is damaged."""
-    try:
-        with storage_errors(file), safe_open(file, framework="pt") as weights:
-            return {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118  not a dict
-    except SafetensorError as error:
-        raise ArtifactError(f"{file}: damaged or not a safetensors file ({error}); {_AGAIN}") from None
-
-
 def read_shards(index: Path) -> dict[str, Tensor]:
     """Return the tensors of all files that the index names, which must be plain names inside its folder.
 
@@ -98,7 +89,7 @@ def read_shards(index: Path) -> dict[str, Tensor]:
             raise ArtifactError(f"{index.parent / name}: missing, though {index.name} names it; {_AGAIN}")
     tensors: dict[str, Tensor] = {}
     for name in files:
-        held, said = read_tensors(index.parent / name), {tensor for tensor, file in places.items() if file == name}
+        held, said = read_tensors(index.parent / name, _AGAIN), {tensor for tensor, file in places.items() if file == name}
         if held.keys() != said:
             wrong = min(held.keys() ^ said)
             fault = "is missing" if wrong in said else f"is not among those that {index.name} says are there"

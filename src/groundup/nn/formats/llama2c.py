@@ -12,8 +12,8 @@ from torch import Tensor
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import storage_errors
 from groundup.nn.config import ModelConfig
-from groundup.nn.formats.base import our_shapes
 from groundup.nn.positions.rotary import rotary_table
+from groundup.nn.tensors import our_shapes
 
 HEADER: Final = struct.Struct("<7i")
 LATER_MAGIC: Final = 0x616B3432
