@@ -19,6 +19,7 @@ _FUNCTIONS = (
     "evaluate_tasks",
     "generate",
     "export",
+    "import_checkpoint",
     "show",
     "doctor",
     "load_recipe",

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from groundup import orders, pipeline
-from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
+from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.place import look
@@ -264,6 +264,14 @@ def export(checkpoint: Path, out: Path, verify: bool = True, force: bool = False
     """Ship a checkpoint as a Hugging Face folder, compared logit by logit with transformers."""
     orders.carry_out(orders.order_export(checkpoint, out, "hf", verify), force)
     return Export.open(out)
+
+
+def import_checkpoint(
+    source: Path, out: Path, tokenizer: Path | None = None, verify: bool = True, force: bool = False
+) -> Checkpoint:
+    """Make a checkpoint of a Hugging Face folder, a GGUF file or a llama2.c file."""
+    orders.carry_out(orders.order_import(source, tokenizer, out, verify), force)
+    return Checkpoint.open(out)
 
 
 def explain(documents: Path, document_id: str) -> Explanation:

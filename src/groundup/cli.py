@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from groundup import api, diagnosis, lineage, orders
     from groundup import recipe as recipes
     from groundup.artifacts import build, reports, token_shards
+    from groundup.artifacts import checkpoint as checkpoints
     from groundup.artifacts import documents as documents_
     from groundup.artifacts import plan as plans
     from groundup.artifacts import tokenizer as tokenizers
@@ -32,6 +33,7 @@ else:
     api, diagnosis, lineage, orders, recipes = (
         lazy(f"groundup.{name}") for name in ("api", "diagnosis", "lineage", "orders", "recipe")
     )
+    checkpoints = lazy("groundup.artifacts.checkpoint")
     documents_, plans, reports = (lazy(f"groundup.artifacts.{name}") for name in ("documents", "plan", "reports"))
     token_shards, tokenizers = lazy("groundup.artifacts.token_shards"), lazy("groundup.artifacts.tokenizer")
     explanations, task_lines = lazy("groundup.curate.explain"), lazy("groundup.evaluate.tasks.lines")
@@ -47,8 +49,10 @@ app = typer.Typer(
 )
 tokenizer_app = typer.Typer(help="Train tokenizers.", no_args_is_help=True)
 plan_app = typer.Typer(help="Decide what to train, and predict what it takes.", no_args_is_help=True)
+hub_app = typer.Typer(help="Bring in checkpoints of other tools.", no_args_is_help=True)
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(plan_app, name="plan")
+app.add_typer(hub_app, name="hub")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No news and no progress on stderr; errors still are.")]
@@ -413,6 +417,32 @@ def export(
     difference = exported.result["max_logit_difference"]
     proof = "not verified" if difference is None else f"max |logit difference| {difference:.2e} to transformers"
     _print({"out": str(out), "content_hash": exported.content_hash, **exported.result}, as_json, f"{out}: {proof}")
+
+
+@hub_app.command("import")
+def hub_import(
+    source: Annotated[Path, typer.Argument(help="A Hugging Face folder (safetensors), a GGUF file, or a llama2.c file.")],
+    out: Out,
+    tokenizer: Annotated[Path | None, typer.Option("--tokenizer", help="Its tokenizer, where the source has none.")] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not compute with the model, nor compare it with transformers.")
+    ] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a checkpoint of one that another tool trained, to generate, evaluate, export or train on."""
+    set_quiet(quiet)
+    if not _make(orders.order_import(source, tokenizer, out, not no_verify), force, dry_run, as_json):
+        return
+    checkpoint = checkpoints.Checkpoint.open(out)
+    found = checkpoint.imported
+    difference = found["max_logit_difference"]
+    checked = "results finite" if found["verified"] else "not verified"
+    proof = checked if difference is None else f"max |difference| {difference:.2e} to transformers"
+    text = f"{out}: {format_count(found['params'])} parameters from {found['format']}, {proof}"
+    _print({"out": str(out), "content_hash": checkpoint.content_hash, **found}, as_json, text)
 
 
 def _make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> bool:

@@ -1,6 +1,7 @@
 """Orders of single stages, from what a user says on the command line or in Python."""
 
 import contextlib
+import importlib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.build import Order, check, goes_on, is_made, make
-from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
+from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import Evaluation
@@ -21,6 +22,7 @@ from groundup.core.log import say
 from groundup.curate.config import CurateConfig
 from groundup.encode.config import EncodeConfig
 from groundup.export.config import ExportConfig
+from groundup.hub.config import ImportConfig
 from groundup.pipeline import find_stage
 from groundup.recipe import Recipe, load_recipe
 from groundup.tokenizer.config import MODES, TokenizerConfig
@@ -132,6 +134,14 @@ def check_evaluation(text: Path | None, tasks: str | None, data: Path | None, sc
     return []
 
 
+def order_import(source: Path, tokenizer: Path | None, out: Path, verify: bool) -> Order:
+    """Return the order to make a checkpoint of one of another tool."""
+    data = {"source": str(source.absolute()), "tokenizer": str(tokenizer.absolute()) if tokenizer else None, "verify": verify}
+    config = ImportConfig.parse(data, "hub import")
+    sources = importlib.import_module("groundup.hub.run").source_hashes(config)
+    return Order("hub", Checkpoint.kind, out, config, 0, sources=sources)
+
+
 def lineage_of(run: Path) -> dict[str, Artifact]:
     """Return a training run's plan and documents, and the evaluation beside it, as far as they are still those of the run."""
     try:
@@ -162,7 +172,7 @@ def _evaluation_of(training: TrainingRun) -> Evaluation | None:
 
 def carry_out(order: Order, force: bool) -> None:
     """Make the order's artifact, or say that it is there already; with `force` make it anew whatever is there."""
-    if not make(order, find_stage(order.stage).run, replace=force, remake=force):
+    if not make(order, importlib.import_module(f"groundup.{order.stage}.run").run, replace=force, remake=force):
         say(f"{order.out}: already made with the same inputs and settings", style="dim")
 
 

@@ -15,6 +15,8 @@ WEIGHTS_FILE = "model.safetensors"
 MODEL_CONFIG_FILE = "model.json"
 STATE_FILE = "state.safetensors"
 PROGRESS_FILE = "progress.json"
+IMPORT_FILE = "import.json"
+"""What was found of a model that another tool trained: format, params, verified, max_logit_difference."""
 CHECKPOINTS = "checkpoints"
 
 
@@ -39,6 +41,11 @@ class Checkpoint(Artifact):
     @property
     def model_config(self) -> dict[str, Any]:
         return read_object(self.path / MODEL_CONFIG_FILE)
+
+    @property
+    def imported(self) -> dict[str, Any]:
+        """What the import found, of a checkpoint that another tool trained."""
+        return read_object(self.path / IMPORT_FILE)
 
     @property
     def step(self) -> int:

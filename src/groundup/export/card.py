@@ -10,8 +10,8 @@ from groundup.artifacts.special_tokens import SpecialNames
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.export import wording
 from groundup.export.story import Story
-from groundup.export.verify import is_headless
 from groundup.nn.formats import format_for
+from groundup.nn.formats.peer import is_headless
 
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 _BASELINES = {

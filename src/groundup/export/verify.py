@@ -1,19 +1,18 @@
 """The proof of an export: `transformers` loads the folder back and computes the same."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import VerificationError
 from groundup.export.folder import READERS
-from groundup.nn.config import ModelConfig, ShapeName
-from groundup.nn.transformer import Inputs, Transformer
+from groundup.nn.config import ShapeName
+from groundup.nn.formats import peer
+from groundup.nn.transformer import Transformer
 
 PAGE = (
     "Plain words, 1,234.5 numbers and CamelCase_with_under_scores.\n\n\tTabs,  two  spaces,   three; trailing space \r\n"
@@ -24,12 +23,6 @@ PAGE = (
     "<|endoftext|> looks special <s> [INST] &amp; «quotes» “curly” … — ½ ² ﬁ\n   "
 )
 """Mixed scripts, emoji and odd spaces, on which both tokenizers must agree."""
-AUTO_CLASSES: dict[ShapeName, str] = {
-    "decoder": "AutoModelForCausalLM",
-    "encoder": "AutoModelForMaskedLM",
-    "encoder_decoder": "AutoModelForSeq2SeqLM",
-}
-"""What loads the folder with the head that the model was trained with."""
 ROLES = {"eos_token_id": "eos", "pad_token_id": "pad", "mask_token_id": "mask", "sep_token_id": "sep", "unk_token_id": "unk"}
 """Attribute of AutoTokenizer -> our name of the role."""
 
@@ -37,20 +30,12 @@ ROLES = {"eos_token_id": "eos", "pad_token_id": "pad", "mask_token_id": "mask", 
 def load_transformers() -> Any:
     """Return the library, silent; raise VerificationError with the way out if it cannot be imported."""
     try:
-        transformers = importlib.import_module("transformers")
+        return peer.load_transformers()
     except ImportError as error:
         raise VerificationError(
             f"the export is written but not verified: the library 'transformers' cannot be imported ({error}); "
             "pip install 'groundup[hf]' and run the same command again, or take export.verify=false (--no-verify)"
         ) from error
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    return transformers
-
-
-def is_headless(config: ModelConfig) -> bool:
-    """Return whether the layout holds the model without a head: an encoder without BERT's."""
-    return config.shape == "encoder" and not config.head_transform
 
 
 def compare_tokens(folder: Path, ours: TextTokenizer, texts: Sequence[str], shape: ShapeName = "decoder") -> None:
@@ -78,23 +63,13 @@ def _compare(folder: Path, text: str, wanted: list[int], given: list[int]) -> No
         )
 
 
-@torch.inference_mode()
 def max_logit_difference(folder: Path, ours: Transformer, tokens: Int[Tensor, "batch seq"]) -> float:
     """Return the largest |logit difference| between the folder, loaded by `transformers` in float32, and our model on the CPU.
 
-    An encoder-decoder reads the rows in reverse order as sources. Of a model without a head the last vectors are compared.
+    Of a model without a head the last vectors are compared.
     """
-    config = ours.config
-    name = "AutoModel" if is_headless(config) else AUTO_CLASSES[config.shape]
-    auto = getattr(load_transformers(), name)
-    theirs = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-    if is_headless(config):
-        difference = theirs(tokens).last_hidden_state - ours.hidden(Inputs(tokens))
-    elif config.shape == "encoder_decoder":
-        source = tokens.flip(0)
-        difference = theirs(input_ids=source, decoder_input_ids=tokens).logits - ours(Inputs(tokens, source=Inputs(source)))
-    else:
-        difference = theirs(tokens).logits - ours(Inputs(tokens))
+    load_transformers()
+    difference = peer.their_results(folder, ours.config, tokens) - peer.our_results(ours, tokens)
     if not difference.isfinite().all():
         raise VerificationError(f"{folder}: the logits are not finite numbers; the checkpoint's weights are damaged")
     return float(difference.abs().max())

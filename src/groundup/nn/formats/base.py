@@ -65,6 +65,8 @@ class Format(ABC):
 
     model_type: ClassVar[str]
     """The family's name in config.json."""
+    settings_file: ClassVar[str] = "config.json"
+    """Where the settings stand, as messages name it."""
     fixed: ClassVar[Mapping[str, tuple[Any, ...]]]
     """Our settings -> values that the family can hold. What is neither here nor in `free` must be as ModelConfig has it unsaid."""
     free: ClassVar[frozenset[str]]
@@ -98,9 +100,9 @@ class Format(ABC):
     @final
     def read_config(self, data: Mapping[str, Any]) -> ModelConfig:
         """Return the model that a config.json describes; ConfigError with key and value for what we cannot compute."""
-        given = Given(data, self.model_type)
+        given = Given(data, self.model_type, self.settings_file)
         given.only(quantization_config=None)
-        return ModelConfig.parse(self.settings(given), "config.json")
+        return ModelConfig.parse(self.settings(given), self.settings_file)
 
     @final
     def write_config(self, config: ModelConfig, ids: Ids | None = None) -> dict[str, Any]:
@@ -148,12 +150,12 @@ class Format(ABC):
         """
         if len(tensors) < config.num_layers + config.num_encoder_layers:
             layers = config.num_layers + config.num_encoder_layers
-            raise ArtifactError(f"{len(tensors)} tensors are too few for the {layers} layers that config.json asks for")
+            raise ArtifactError(f"{len(tensors)} tensors are too few for the {layers} layers that {self.settings_file} asks for")
         rows = expand(self.rows(config), config)
         named = self._settled(self._renamed(tensors), rows)
         shapes = our_shapes(config)
         wanted = {row.theirs: row.change.join([shapes[name] for name in row.ours], config) for row in rows}
-        check_tensors(named, wanted)
+        check_tensors(named, wanted, self.settings_file)
         ours: dict[str, Tensor] = {}
         for row in rows:
             ours |= zip(row.ours, row.change.split(named[row.theirs], config), strict=True)

@@ -82,6 +82,16 @@ class HalvesOfNeighbours(Change):
         return [halves.transpose(1, 2).flatten(0, 2)]
 
 
+class NeighboursOfHalves(Change):
+    """The way back: dims of which halves turn together, put in the order in which neighbours do."""
+
+    def join(self, ours: Sequence[Tensor], config: ModelConfig) -> Tensor:
+        return HALVES_OF_NEIGHBOURS.split(ours[0], config)[0]
+
+    def split(self, theirs: Tensor, config: ModelConfig) -> Sequence[Tensor]:
+        return [HALVES_OF_NEIGHBOURS.join([theirs], config)]
+
+
 class AfterExtraPositions(Change):
     """A table of positions behind rows that no token's position falls on: left out of ours, zero in theirs."""
 
@@ -107,5 +117,6 @@ TRANSPOSED: Final = Transposed()
 SIDE_BY_SIDE: Final = SideBySide()
 HEAD_BY_HEAD: Final = HeadByHead()
 HALVES_OF_NEIGHBOURS: Final = HalvesOfNeighbours()
+NEIGHBOURS_OF_HALVES: Final = NeighboursOfHalves()
 AFTER_EXTRA_POSITIONS: Final = AfterExtraPositions()
 ZERO_ROW: Final = ZeroRow()

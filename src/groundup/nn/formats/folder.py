@@ -63,6 +63,12 @@ def weights_file(path: Path) -> Path:
     raise ArtifactError(f"{path}: holds neither {WEIGHTS_FILE} nor {INDEX_FILE}; {_AGAIN}")
 
 
+def weight_files(path: Path) -> tuple[Path, ...]:
+    """Return the file of the weights, or the index and every file that it names; ArtifactError if one is missing or elsewhere."""
+    file = weights_file(path)
+    return (file,) if file.name == WEIGHTS_FILE else (file, *(path / name for name in sorted(set(read_index(file).values()))))
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Return the JSON object in the file; ArtifactError if it is missing, vast or none."""
     if not file.is_file():
@@ -73,22 +79,27 @@ def read_json(file: Path) -> dict[str, Any]:
         raise ArtifactError(f"{file}: no JSON object, or a vast one; {_AGAIN}") from None
 
 
-def read_shards(index: Path) -> dict[str, Tensor]:
-    """Return the tensors of all files that the index names, which must be plain names inside its folder.
-
-    Raises ArtifactError if a file is missing or damaged, or holds other tensors than the index says.
-    """
+def read_index(index: Path) -> dict[str, str]:
+    """Return the file of each tensor; ArtifactError if one is missing, or no plain name inside the index's folder."""
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
         raise ArtifactError(f"{index}: 'weight_map' should name the file of each tensor; {_AGAIN}")
-    files = sorted(set(places.values()))
-    for name in files:
+    for name in sorted(set(places.values())):
         if name != Path(name).name or name in ("", ".", "..") or "\\" in name or "\0" in name:
             raise ArtifactError(f"{index}: names the file {name!r}, which is not a plain name inside the folder; it is not read")
         if not (index.parent / name).is_file():
             raise ArtifactError(f"{index.parent / name}: missing, though {index.name} names it; {_AGAIN}")
+    return places
+
+
+def read_shards(index: Path) -> dict[str, Tensor]:
+    """Return the tensors of all files that the index names.
+
+    Raises ArtifactError if a file is missing, elsewhere or damaged, or holds other tensors than the index says.
+    """
+    places = read_index(index)
     tensors: dict[str, Tensor] = {}
-    for name in files:
+    for name in sorted(set(places.values())):
         held, said = read_tensors(index.parent / name, _AGAIN), {tensor for tensor, file in places.items() if file == name}
         if held.keys() != said:
             wrong = min(held.keys() ^ said)

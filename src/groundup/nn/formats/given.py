@@ -1,4 +1,4 @@
-"""The keys of a config.json that someone else wrote."""
+"""The keys of settings that someone else wrote."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -9,32 +9,33 @@ Value = TypeVar("Value")
 
 
 class Given:
-    """A config.json, read key by key; what is missing, of the wrong kind or beyond our models raises ConfigError with the key.
+    """A config.json or its like, read key by key; what is missing, of the wrong kind or beyond our models raises ConfigError.
 
     The first of several keys that is there counts: some families renamed theirs. A key that is null counts as missing.
     """
 
-    def __init__(self, data: Mapping[str, Any], model_type: str) -> None:
+    def __init__(self, data: Mapping[str, Any], model_type: str, where: str = "config.json") -> None:
         self._data = data
         self._model_type = model_type
+        self._where = where
 
     def whole(self, *keys: str, default: int | None = None) -> int:
         """Return a whole number above 0."""
         key, value = self._find(keys, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"config.json: {key}={value!r} should be a whole number above 0")
+            raise ConfigError(f"{self._where}: {key}={value!r} should be a whole number above 0")
         return value
 
     def number(self, *keys: str, default: float | None = None) -> float:
         key, value = self._find(keys, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(f"config.json: {key}={value!r} should be a number")
+            raise ConfigError(f"{self._where}: {key}={value!r} should be a number")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
         _, value = self._find((key,), default)
         if not isinstance(value, bool):
-            raise ConfigError(f"config.json: {key}={value!r} should be true or false")
+            raise ConfigError(f"{self._where}: {key}={value!r} should be true or false")
         return value
 
     def choice(self, key: str, ours: Mapping[str, Value], default: str) -> Value:
@@ -42,7 +43,7 @@ class Given:
         _, value = self._find((key,), default)
         if not isinstance(value, str) or value not in ours:
             raise ConfigError(
-                f"config.json: {key}={value!r} is not among what groundup reads in {self._model_type} models: {', '.join(ours)}"
+                f"{self._where}: {key}={value!r} is not among what groundup reads in {self._model_type} models: {', '.join(ours)}"
             )
         return ours[value]
 
@@ -52,9 +53,9 @@ class Given:
             value = self._data.get(key)
             if value is not None:
                 if not isinstance(value, Mapping):
-                    raise ConfigError(f"config.json: {key}={value!r} should be an object")
-                return Given(value, self._model_type)
-        return Given({}, self._model_type)
+                    raise ConfigError(f"{self._where}: {key}={value!r} should be an object")
+                return Given(value, self._model_type, self._where)
+        return Given({}, self._model_type, self._where)
 
     def has(self, key: str) -> bool:
         return self._data.get(key) is not None
@@ -70,7 +71,7 @@ class Given:
             given = self._data.get(key)
             if given is not None and given != value:
                 raise ConfigError(
-                    f"config.json: {key}={given!r}; groundup reads {self._model_type} models with {key}={value!r} only"
+                    f"{self._where}: {key}={given!r}; groundup reads {self._model_type} models with {key}={value!r} only"
                 )
 
     def same(self, *keys: str, default: Any = None) -> None:
@@ -78,12 +79,12 @@ class Given:
         values = {key: self._data.get(key, default) for key in keys}
         if len(set(map(repr, values.values()))) > 1:
             said = ", ".join(f"{key}={value!r}" for key, value in values.items())
-            raise ConfigError(f"config.json: {said}; groundup reads {self._model_type} models where they are equal only")
+            raise ConfigError(f"{self._where}: {said}; groundup reads {self._model_type} models where they are equal only")
 
     def _find(self, keys: tuple[str, ...], default: Any) -> tuple[str, Any]:
         for key in keys:
             if self._data.get(key) is not None:
                 return key, self._data[key]
         if default is None:
-            raise ConfigError(f"config.json: '{keys[0]}' is missing, which {self._model_type} models need")
+            raise ConfigError(f"{self._where}: '{keys[0]}' is missing, which {self._model_type} models need")
         return keys[0], default

@@ -50,11 +50,16 @@ def write_rotary(config: ModelConfig, **more: Any) -> dict[str, Any]:
     return {"rope_parameters": rope, "rope_theta": rope["rope_theta"], "rope_scaling": rope if scaled else None}
 
 
+def rope_base(config: ModelConfig) -> float:
+    """Return the base of the frequencies; that of 'ntk' is a larger one."""
+    dims = config.rotary_dims
+    grows = config.rope_scaling == "ntk" and dims > 2
+    return config.rope_theta * (config.rope_factor ** (dims / (dims - 2)) if grows else 1.0)
+
+
 def _rope_parameters(config: ModelConfig) -> dict[str, Any]:
     if config.rope_scaling == "ntk":
-        dims = config.rotary_dims
-        growth = config.rope_factor ** (dims / (dims - 2)) if dims > 2 else 1.0
-        return {"rope_type": "default", "rope_theta": config.rope_theta * growth}
+        return {"rope_type": "default", "rope_theta": rope_base(config)}
     theirs = {ours: name for name, ours in SCALINGS.items()}
     rope = {"rope_type": theirs[config.rope_scaling], "rope_theta": config.rope_theta, **BOUNDS[config.rope_scaling]}
     if config.rope_scaling != "none":

@@ -1,0 +1,1 @@
+"""Bring in checkpoints of other tools."""
