@@ -25,6 +25,9 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, Transformer, build_model
 from groundup.train.batches import BatchReader
 from groundup.train.config import OptimizerConfig, ScheduleConfig
+from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.objectives.table import build_objective
+from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
 from groundup.train.optim import build_optimizer
 from groundup.train.schedules import learning_rate
 from groundup.train.step import TrainStep
@@ -60,7 +63,9 @@ def trained(position: str, shards: TokenShards, steps: int) -> Transformer:
     model = build_model(config_of(position, shards.info.vocab_size, TRAINED))
     model.init_weights(torch.Generator().manual_seed(0))
     step = TrainStep(model, build_optimizer(model, OptimizerConfig()), "bf16", 1.0, CPU)
-    batches = BatchReader(shards, seed=0, seq_len=TRAINED, batch_sequences=BATCH, micro_batch=BATCH, document_mask=False)
+    vocabulary = Vocabulary(shards.info.vocab_size, SpecialTokens(shards.info.eos_id))
+    objective = build_objective(ObjectiveConfig(), vocabulary, TRAINED, "decoder")
+    batches = BatchReader(shards, objective, seed=0, batch_sequences=BATCH, micro_batch=BATCH, document_mask=False)
     with progress(position, steps) as bar:
         for number, micro_batches in enumerate(batches.read_ahead(0, steps)):
             step(micro_batches, learning_rate(number, steps=steps, peak=4e-3, config=ScheduleConfig()))

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from groundup.estimate.memory import Workload
+from groundup.estimate.rows import RowLengths
 from groundup.nn.threads import threads
 from groundup.nn.transformer import build_model
 from groundup.plan.choose import Situation
@@ -53,7 +54,7 @@ def measure(name: str) -> dict[str, float]:
     probe = StepProbe(train, device)
     probe.load_libraries()
     process_bytes = settled_bytes(device)
-    situation = Situation(VOCAB_SIZE, 2_000_000, machine, "cpu", process_bytes)
+    situation = Situation(VOCAB_SIZE, 2_000_000, machine, "cpu", RowLengths.causal(train.seq_len), process_bytes)
     start_s = time.perf_counter()
     with threads(machine.num_threads):
         decisions, forecast = derive(config, situation, probe)
@@ -78,7 +79,8 @@ def _train(config: PlanConfig, attention: str, precision: str, micro_batch: int)
 
     train = config.pretrain
     (model_config,) = family(config.model, VOCAB_SIZE, train.seq_len)
-    workload = Workload(model_config, precision, attention, micro_batch, train.batch_sequences, train.seq_len, True)  # type: ignore[arg-type]
+    rows = RowLengths.causal(train.seq_len)
+    workload = Workload(model_config, precision, attention, micro_batch, train.batch_sequences, rows, True)  # type: ignore[arg-type]
     model = build_model(model_config, attention)  # type: ignore[arg-type]
     model.init_weights(torch.Generator().manual_seed(0))
     step = TrainStep(model, build_optimizer(model, train.optimizer), precision, train.clip_norm, torch.device("cpu"))  # type: ignore[arg-type]

@@ -31,7 +31,12 @@ torch.set_num_threads(2)
 ffn_dim = round(shape["dim"] * 8 / 3 / 32) * 32
 model = ModelConfig(vocab_size=4096, dim=shape["dim"], num_layers=shape["layers"], num_heads=shape["heads"],
                     num_kv_heads=shape["heads"], ffn_dim=ffn_dim, max_seq_len=256)
-workload = Workload(model, shape["precision"], shape["kernel"], 8, 16, 256, True)
+try:  # an older checkout says the length as a number
+    from groundup.estimate.rows import RowLengths
+    rows = RowLengths.causal(256)
+except ImportError:
+    rows = 256
+workload = Workload(model, shape["precision"], shape["kernel"], 8, 16, rows, True)
 print(StepProbe(TrainConfig(), torch.device("cpu")).step_seconds([workload], 8.0)[0])
 """
 

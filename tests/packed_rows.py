@@ -4,6 +4,7 @@ from typing import get_args
 
 import numpy as np
 
+from groundup.artifacts.token_shards import TokenShards
 from groundup.train.objectives.config import SHAPES_OF, MaskUnit, ObjectiveConfig
 from groundup.train.objectives.documents import Rows
 from groundup.train.objectives.objective import Objective
@@ -86,3 +87,8 @@ def name_of(variant: tuple[str, str, dict]) -> str:
 def build(name: str, shape: str, settings: dict, seq_len: int = 32, vocabulary: Vocabulary | None = None) -> Objective:
     config = ObjectiveConfig.model_validate({"name": name, **settings})
     return build_objective(config, vocabulary or made_up_vocabulary(), seq_len, shape)
+
+
+def causal(shards: TokenShards, seq_len: int) -> Objective:
+    vocabulary = Vocabulary(shards.info.vocab_size, SpecialTokens(shards.info.eos_id))
+    return build_objective(ObjectiveConfig(), vocabulary, seq_len, "decoder")

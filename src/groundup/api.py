@@ -61,8 +61,14 @@ class LineRun:
         lines = []
         if "evaluate" in self.made:
             result = self.evaluation.result
-            baselines = ", ".join(f"{name} {value:.3f}" for name, value in result["baselines"].items())
-            lines.append(f"{result['bits_per_byte']:.3f} bits per byte on held-out text ({baselines})")
+            if "bits_per_byte" in result:
+                baselines = ", ".join(f"{name} {value:.3f}" for name, value in result["baselines"].items())
+                lines.append(f"{result['bits_per_byte']:.3f} bits per byte on held-out text ({baselines})")
+            if found := result.get("objective"):
+                lines.append(
+                    f"{found['nll_per_target']:.3f} nats a hidden token of held-out text, {found['accuracy']:.1%} right "
+                    f"(unigram {found['unigram']['nll_per_target']:.3f}, {found['unigram']['accuracy']:.1%})"
+                )
         lines.append(f"report      {self.report}")
         if "export" in self.made:
             lines.append(f"model       {self.path / 'export'}  (Hugging Face folder)")
@@ -76,7 +82,7 @@ def run(recipe: Recipe | Path, out: Path | None = None, until: str | None = None
     recipe = as_recipe(recipe)
     out = run_folder(recipe, out)
     try:
-        made = pipeline.run_line(recipe, out, until, remake_from)
+        made = pipeline.run_line(recipe, out, until or recipe.until, remake_from)
     except VerificationError:
         publish(out)  # everything but the proof is there, and worth a look
         raise
@@ -103,7 +109,9 @@ def run_folder(recipe: Recipe, out: Path | None) -> Path:
 
 def preview(recipe: Recipe, out: Path | None = None, until: str | None = None, remake_from: str | None = None) -> dict[str, str]:
     """Return what `run` would do with each stage."""
-    return pipeline.preview(recipe, pipeline.line_folders(run_folder(recipe, out)), pipeline.stages_until(until), remake_from)
+    return pipeline.preview(
+        recipe, pipeline.line_folders(run_folder(recipe, out)), pipeline.stages_until(until or recipe.until), remake_from
+    )
 
 
 def demo(out: Path | None = None) -> LineRun:

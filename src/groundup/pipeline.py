@@ -191,6 +191,12 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
     shapes = family(recipe.model, recipe.tokenizer.vocab_size, recipe.pretrain.seq_len) if "plan" in verbs else ()
+    if "plan" in verbs and recipe.pretrain.objective.name != "causal":
+        lengths = importlib.import_module(
+            "groundup.train.objectives.lengths"
+        )  # loads torch, which the plain next token can wait for
+        sentinels = recipe.tokenizer.special.sentinels
+        lengths.anticipated(recipe.pretrain.objective, recipe.pretrain.seq_len, recipe.model.shape, sentinels)
     if "evaluate" in verbs:
         resolve_stride(recipe.evaluate.stride, recipe.pretrain.seq_len)
     if "export" in verbs:
@@ -213,7 +219,13 @@ def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], s
     if stage.verb == "tokenizer" and any(later.verb == "evaluate" for later in stages):
         tokenizer = Tokenizer.open(folders[stage.verb]).text
         for prompt in recipe.evaluate.prompts:
-            encode_prompt(tokenizer, prompt, recipe.pretrain.seq_len)
+            encode_prompt(tokenizer, prompt, recipe.pretrain.seq_len, recipe.model.shape)
+    if stage.verb == "tokenizer" and recipe.pretrain.objective.name != "causal":
+        tokens = importlib.import_module("groundup.train.objectives.vocabulary").Vocabulary.of(
+            Tokenizer.open(folders[stage.verb]).text
+        )
+        build = importlib.import_module("groundup.train.objectives.table").build_objective
+        build(recipe.pretrain.objective, tokens, recipe.pretrain.seq_len, recipe.model.shape)
 
 
 def line_folders(out: Path) -> dict[str, Path]:

@@ -16,10 +16,14 @@ from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
 from groundup.export.config import ExportConfig
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
-from groundup.tokenizer.config import TokenizerConfig
+from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.train.config import TrainConfig
+from groundup.train.objectives.config import ObjectiveConfig
 
+StageName = Literal["curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export"]
 SHIPPED = Path(__file__).parent / "recipes"
+EXAMPLE_SENTINELS = 100
+"""What T5 has (Raffel et al. 2020, section 2.2)."""
 
 
 class Recipe(Config):
@@ -30,6 +34,7 @@ class Recipe(Config):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="where plan, pretrain and evaluate compute; auto: cuda, else mps, else cpu"
     )
+    until: StageName | None = Field(default=None, description="last stage of a run; null: the whole line")
     budget: BudgetConfig | None = Field(default=None, description="what may be spent; the plan derives the rest")
     model: SizeConfig = SizeConfig()
     curate: CurateConfig
@@ -44,6 +49,16 @@ class Recipe(Config):
         self.plan_config()
         return self
 
+    @model_validator(mode="after")
+    def _check_special(self) -> Self:
+        missing = missing_special(self.pretrain.objective, self.tokenizer.special)
+        if missing:
+            raise ValueError(
+                f"pretrain.objective.name='{self.pretrain.objective.name}' needs tokens that the tokenizer is not asked for: set "
+                + " and ".join(f"tokenizer.special.{setting}" for setting in missing)
+            )
+        return self
+
     def plan_config(self) -> PlanConfig:
         """Return the part of the recipe that decides what will be trained."""
         try:
@@ -54,6 +69,18 @@ class Recipe(Config):
     def resolved(self) -> dict[str, Any]:
         """Return all settings, defaults included, as JSON values that `load_recipe` reads back."""
         return self.model_dump(mode="json")
+
+
+def missing_special(objective: ObjectiveConfig, special: SpecialConfig) -> list[str]:
+    """Return the settings of tokenizer.special, as key=value, that the objective needs and the tokenizer is not asked for."""
+    modes = tuple(dict.fromkeys(denoiser.mode for denoiser in objective.denoisers)) if objective.name == "mixture" else ()
+    needs = {
+        "mask=true": objective.name in ("masked", "denoising") and not special.mask,
+        f"sentinels={EXAMPLE_SENTINELS}": objective.name in ("span_corruption", "mixture") and not special.sentinels,
+        f"modes={list(modes)}": not set(modes) <= set(special.modes),
+        "fill=true": objective.name == "fill_in_middle" and not special.fill,
+    }
+    return [setting for setting, is_missing in needs.items() if is_missing]
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

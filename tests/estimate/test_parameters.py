@@ -8,8 +8,9 @@ from groundup.estimate.parameters import (
     BLOCK_NORMS,
     NORM_VECTORS,
     UNNORMED_END,
+    attention_parameters,
     count_parameters,
-    matmul_parameters,
+    feed_forward_parameters,
     total_parameters,
 )
 from groundup.nn.config import ModelConfig
@@ -54,8 +55,10 @@ def test_count_equals_the_real_model(choices, shape):
     counts = count_parameters(config)
     assert total_parameters(config) == sum(parameter.numel() for parameter in model.parameters())
     assert sum(counts.values()) == total_parameters(config)
+    layers = config.num_layers + config.num_encoder_layers
+    attentions = layers + (config.num_layers if config.num_encoder_layers else 0)
     linears = sum(p.numel() for name, p in model.named_parameters() if "attention." in name or "feed_forward." in name)
-    assert matmul_parameters(config) - config.vocab_size * config.dim == linears
+    assert attentions * attention_parameters(config) + layers * feed_forward_parameters(config) == linears
 
 
 def test_the_tables_hold_every_row():

@@ -13,6 +13,7 @@ from groundup.core.errors import BudgetError, ConfigError
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import SMALL_RUNS
 from groundup.estimate.memory import training_memory
+from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
 from groundup.plan.choose import Situation, divisors
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
@@ -39,8 +40,8 @@ class FormulaProbe(Probe):
         return [self.step_s(workload) for workload in workloads]
 
     def step_s(self, workload):
-        tokens = workload.batch_sequences * workload.seq_len
-        time_s = OVERHEAD_S + tokens * flops_per_token(workload.model, workload.seq_len) / SPEED
+        tokens = workload.batch_sequences * workload.rows.text_len
+        time_s = OVERHEAD_S + tokens * flops_per_token(workload.model, workload.rows) / SPEED
         return time_s * (self.slowdown if workload.attention == self.slow else 1.0)
 
     def memory_growth(self, workload):
@@ -48,14 +49,14 @@ class FormulaProbe(Probe):
         return training_memory(workload, 0, SHARE)["total"]
 
 
-def situation(memory_bytes=16 * 10**9, unique_tokens=2_000_000, bf16=8e11, device="cpu"):
+def situation(memory_bytes=16 * 10**9, unique_tokens=2_000_000, bf16=8e11, device="cpu", seq_len=256):
     machine = Machine(
         num_threads=2,
         memory_bytes=memory_bytes,
         available_bytes=memory_bytes,
         matmul_peak_flops_per_s={"fp32": 2e11, "bf16": bf16},
     )
-    return Situation(4096, unique_tokens, machine, device, process_bytes=300_000_000)
+    return Situation(4096, unique_tokens, machine, device, RowLengths.causal(seq_len), process_bytes=300_000_000)
 
 
 def plan_config(minutes=4.0, size=None, **train):
@@ -190,7 +191,7 @@ def test_only_a_clear_gain_overturns_the_attention_rule(slowdown, attention):
 
 
 def test_long_sequences_take_the_fused_kernel():
-    decisions, _ = derive(plan_config(seq_len=1024, batch_tokens=4096, precision="bf16"), situation(), FormulaProbe())
+    decisions, _ = derive(plan_config(seq_len=1024, batch_tokens=4096, precision="bf16"), situation(seq_len=1024), FormulaProbe())
     assert decisions.attention == "sdpa"
 
 

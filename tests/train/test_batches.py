@@ -9,7 +9,12 @@ from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import DataError
 from groundup.train.batch import Batch
-from groundup.train.batches import BatchReader, document_ids
+from groundup.train.batches import BatchReader, RowReader, document_ids
+from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.objectives.objective import Objective
+from groundup.train.objectives.table import build_objective
+from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
+from packed_rows import causal
 
 EOS = 0
 
@@ -27,7 +32,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> TokenShards:
 
 
 def reader(shards: TokenShards, seed: int = 0, micro_batch: int = 2, seq_len: int = 16, document_mask: bool = True) -> BatchReader:
-    return BatchReader(shards, seed=seed, seq_len=seq_len, batch_sequences=8, micro_batch=micro_batch, document_mask=document_mask)
+    return BatchReader(
+        shards, causal(shards, seq_len), seed=seed, batch_sequences=8, micro_batch=micro_batch, document_mask=document_mask
+    )
 
 
 def joined(batches: list[Batch]) -> torch.Tensor:
@@ -38,7 +45,7 @@ def test_rows_are_the_windows_of_the_streams(shards: TokenShards) -> None:
     read = reader(shards)
     names = [stream.name for stream in read.order.streams]
     rows = joined([batch for step in range(5) for batch in read.read(step)])
-    sources, windows = read.order.at(np.arange(40, dtype=np.int64))
+    sources, windows, _ = read.order.at(np.arange(40, dtype=np.int64))
     for row, source, window in zip(rows, sources, windows, strict=True):
         expected = shards.tokens("train", names[source])[window * 16 : window * 16 + 17].astype(np.int64)
         assert torch.equal(row, torch.from_numpy(expected))
@@ -71,21 +78,19 @@ def test_reading_ahead_changes_nothing(shards: TokenShards) -> None:
 
 
 def test_document_ids_count_the_ends_up_to_each_token() -> None:
-    tokens = torch.tensor([[5, EOS, 6, 7, EOS, EOS, 8], [1, 2, 3, 4, 5, 6, 7]])
+    tokens = np.array([[5, EOS, 6, 7, EOS, EOS, 8], [1, 2, 3, 4, 5, 6, 7]])
     ids = document_ids(tokens, EOS)
-    assert ids is not None
     assert ids.tolist() == [[0, 1, 1, 1, 2, 3, 3], [0] * 7]
 
 
 def test_no_document_ids_if_no_row_holds_two_documents(shards: TokenShards) -> None:
-    assert document_ids(torch.tensor([[EOS, 5, 6], [1, 2, 3]]), EOS) is None
     assert all(batch.inputs.document_ids is None for batch in reader(shards, document_mask=False).read(0))
     assert any(batch.inputs.document_ids is not None for step in range(10) for batch in reader(shards).read(step))
 
 
 def test_corpus_shorter_than_a_sequence(shards: TokenShards) -> None:
     longest = max(source.tokens["train"] for source in shards.info.sources)
-    with pytest.raises(DataError, match=f"{longest:,} tokens.*seq_len \\+ 1 = 9,001.*seq_len below"):
+    with pytest.raises(DataError, match=f"{longest:,} tokens.*takes 9,001.*seq_len below"):
         reader(shards, seq_len=9000)
 
 
@@ -111,3 +116,28 @@ def test_paths_are_not_needed_after_opening(shards: TokenShards, tmp_path: Path)
         assert torch.equal(joined(read.read(1)), before)
     finally:
         folder.rename(shards.path)
+
+
+def masked(shards: TokenShards) -> Objective:
+    size = shards.info.vocab_size
+    vocabulary = Vocabulary(size + 1, SpecialTokens(shards.info.eos_id, mask_id=size))
+    return build_objective(ObjectiveConfig(name="masked"), vocabulary, 16, "encoder")
+
+
+def masked_rows(shards: TokenShards, step: int, micro_batch: int = 8, seed: int = 0) -> torch.Tensor:
+    read = BatchReader(shards, masked(shards), seed=seed, batch_sequences=8, micro_batch=micro_batch, document_mask=True)
+    return torch.cat([torch.cat([batch.inputs.tokens, batch.targets], dim=1) for batch in read.read(step)])
+
+
+def test_what_is_hidden_depends_on_seed_and_step_alone(shards: TokenShards) -> None:
+    for step in (0, 7):
+        assert torch.equal(masked_rows(shards, step), masked_rows(shards, step, micro_batch=2))
+    assert not torch.equal(masked_rows(shards, 0), masked_rows(shards, 0, seed=1))
+
+
+def test_another_epoch_hides_other_tokens_of_the_same_text(shards: TokenShards) -> None:
+    objective = masked(shards)
+    rows = RowReader(shards, "train", objective, seed=0, document_mask=True)
+    first, second = (objective(rows.rows(np.array([0]), np.array([3]), np.array([times]))) for times in (0, 1))
+    assert objective.restore(first) == objective.restore(second)
+    assert not torch.equal(first.targets, second.targets)

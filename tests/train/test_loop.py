@@ -26,6 +26,7 @@ from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
 from groundup.train.optim import build_optimizer
 from groundup.train.step import TrainStep
+from packed_rows import causal
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig(vocab_size=350, dim=16, num_layers=1, num_heads=2, num_kv_heads=2, ffn_dim=32, max_seq_len=16)
@@ -68,15 +69,16 @@ class Run:
         model = build_model(MODEL)
         model.init_weights(torch.Generator().manual_seed(1))
         optimizer = build_optimizer(model, OptimizerConfig())
+        objective = causal(self.inputs.shards, 16)
         self.out.mkdir(exist_ok=True)
         order = Order("pretrain", Checkpoint.kind, self.out, TrainConfig(), 0)
         train(
             steps=STEPS,
             train_step=TrainStep(model, optimizer, "fp32", 1.0, CPU),
-            batches=BatchReader(self.inputs.shards, seed=0, seq_len=16, batch_sequences=4, micro_batch=2, document_mask=True),
+            batches=BatchReader(self.inputs.shards, objective, seed=0, batch_sequences=4, micro_batch=2, document_mask=True),
             learning_rate=rate,
             checkpoints=CheckpointStore(self.out / "checkpoints", order, MODEL, self.inputs.tokenizer, every=EVERY, keep=self.keep),
-            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(1e5, 1e11), PeakMemory(CPU)),
+            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(64, 1e5, 1e11), PeakMemory(CPU)),
             hooks=hooks,
         )
         return self

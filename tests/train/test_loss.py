@@ -25,7 +25,7 @@ def reference(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 @pytest.mark.parametrize("chunk_rows", [1, 32, 512])
 def test_equals_cross_entropy_of_whole_logits(chunk_rows: int) -> None:
     hidden, weight, targets = problem()
-    loss, expected = linear_cross_entropy(hidden, weight, targets, chunk_rows=chunk_rows), reference(hidden, weight, targets)
+    loss, expected = linear_cross_entropy(hidden, weight, targets, chunk_rows=chunk_rows)[0], reference(hidden, weight, targets)
     gradients = torch.autograd.grad(loss / 7, (hidden, weight))
     expected_gradients = torch.autograd.grad(expected / 7, (hidden, weight))
     torch.testing.assert_close(loss, expected, rtol=SUMMATION_ORDER, atol=0)
@@ -35,13 +35,13 @@ def test_equals_cross_entropy_of_whole_logits(chunk_rows: int) -> None:
 
 def test_gradient_by_finite_differences() -> None:
     hidden, weight, targets = problem(torch.float64, rows=5)
-    assert torch.autograd.gradcheck(lambda h, w: linear_cross_entropy(h, w, targets, chunk_rows=4), (hidden, weight))
+    assert torch.autograd.gradcheck(lambda h, w: linear_cross_entropy(h, w, targets, chunk_rows=4)[0], (hidden, weight))
 
 
 def test_bf16_autocast_is_close() -> None:
     hidden, weight, targets = problem()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = linear_cross_entropy(hidden, weight, targets)
+        loss, _ = linear_cross_entropy(hidden, weight, targets)
     assert loss.dtype == torch.float32
     expected = reference(hidden, weight, targets)
     assert abs(loss - expected) / (targets != IGNORE).sum() < BF16_LOGITS
@@ -54,19 +54,36 @@ def test_bf16_autocast_is_close() -> None:
 
 def test_ignored_positions_do_nothing() -> None:
     hidden, weight, targets = problem()
-    (gradient,) = torch.autograd.grad(linear_cross_entropy(hidden, weight, targets), hidden)
+    (gradient,) = torch.autograd.grad(linear_cross_entropy(hidden, weight, targets)[0], hidden)
     assert (gradient[targets == IGNORE] == 0).all()
     assert (gradient[targets != IGNORE] != 0).any(dim=-1).all()
 
 
 def test_all_ignored_is_zero() -> None:
     hidden, weight, targets = problem()
-    assert linear_cross_entropy(hidden, weight, torch.full_like(targets, IGNORE)).item() == 0
+    assert linear_cross_entropy(hidden, weight, torch.full_like(targets, IGNORE))[0].item() == 0
 
 
 def test_no_gradient_wanted() -> None:
     hidden, weight, targets = problem()
     with torch.no_grad():
-        loss = linear_cross_entropy(hidden, weight, targets)
+        loss, _ = linear_cross_entropy(hidden, weight, targets)
     assert not loss.requires_grad
     torch.testing.assert_close(loss, reference(hidden, weight, targets).detach(), rtol=SUMMATION_ORDER, atol=0)
+
+
+@pytest.mark.parametrize("soft_cap", [None, 3.0])
+def test_z_loss_is_the_square_of_log_z(soft_cap: float | None) -> None:
+    hidden, weight, targets = problem(torch.float64)
+    wanted, cross_entropy_alone = linear_cross_entropy(hidden, weight, targets, soft_cap=soft_cap, z_weight=0.1, chunk_rows=32)
+    logits = hidden @ weight.T
+    logits = logits if soft_cap is None else soft_cap * torch.tanh(logits / soft_cap)
+    plain = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
+    expected = plain + 0.1 * torch.logsumexp(logits, -1)[targets != IGNORE].square().sum()
+    torch.testing.assert_close(wanted, expected)
+    torch.testing.assert_close(cross_entropy_alone, plain)
+    assert not cross_entropy_alone.requires_grad
+    for gradient, true in zip(
+        torch.autograd.grad(wanted, (hidden, weight)), torch.autograd.grad(expected, (hidden, weight)), strict=True
+    ):
+        torch.testing.assert_close(gradient, true)

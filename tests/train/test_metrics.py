@@ -12,12 +12,12 @@ from groundup.train.step import StepResult
 
 
 def log(path: Path) -> MetricsLog:
-    return MetricsLog(path, Efficiency(flops_per_token=2e3, peak_flops_per_s=1e9), PeakMemory(torch.device("cpu")))
+    return MetricsLog(path, Efficiency(step_tokens=100, flops_per_token=2e3, peak_flops_per_s=1e9), PeakMemory(torch.device("cpu")))
 
 
 def record(metrics: MetricsLog, first: int, last: int) -> None:
     for step in range(first, last + 1):
-        metrics.record(step, StepResult(loss=10.0 - step, grad_norm=1.0, tokens=100), learning_rate=1e-3)
+        metrics.record(step, StepResult(loss=10.0 - step, grad_norm=1.0, targets=100), learning_rate=1e-3)
 
 
 def test_goes_on_where_the_checkpoint_stands(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import models
+from groundup.nn.transformer import Inputs
 from groundup.train.config import OptimizerConfig
 from groundup.train.optim import OPTIMIZERS, build_optimizer, load_state_tensors, set_learning_rate, state_tensors
 
@@ -91,6 +93,29 @@ def test_state_survives_a_round_trip_bit_for_bit(name: str) -> None:
 
 
 def test_learning_rate_left_open_falls_with_the_width():
-    assert OptimizerConfig().peak(192) == pytest.approx(0.5 / 192)
-    assert OptimizerConfig().peak(768) == pytest.approx(6.5e-4, rel=0.01)
-    assert OptimizerConfig(learning_rate=1e-3).peak(768) == 1e-3
+    assert OptimizerConfig().peak(models.small_config(dim=192)) == pytest.approx(0.5 / 192)
+    assert OptimizerConfig().peak(models.small_config(dim=768)) == pytest.approx(6.5e-4, rel=0.01)
+    assert OptimizerConfig(learning_rate=1e-3).peak(models.small_config(dim=768)) == 1e-3
+
+
+def change_of_a_product(dim: int, **changes: object) -> float:
+    """Return by how much one step changes what a hidden matrix makes of its inputs, root mean square."""
+    model = models.small_model(dim=dim, ffn_dim=2 * dim, num_heads=dim // 16, num_kv_heads=dim // 16, **changes)
+    matrix = model.decoder.blocks[1].feed_forward.up
+    given: list[Tensor] = []
+    matrix.register_forward_hook(lambda _, inputs, output: given.append(inputs[0].detach()))
+    before, tokens = matrix.weight.detach().clone(), models.some_tokens(8, 32)
+    optimizer = build_optimizer(model, OptimizerConfig(weight_decay=0.0))
+    set_learning_rate(optimizer, 1e-3)
+    logits = model(Inputs(tokens[:, :-1]))
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
+    optimizer.step()
+    return (given[0] @ (matrix.weight - before).T).square().mean().sqrt().item()
+
+
+def test_mup_steps_change_the_model_alike_at_any_width() -> None:
+    """A step of Adam moves a product by the width times the learning rate (Yang et al. 2022, appendix J.2.1): mup divides by it."""
+    plain = [change_of_a_product(dim) for dim in (64, 512)]
+    scaled = [change_of_a_product(dim, init="mup", mup_base_dim=64) for dim in (64, 512)]
+    assert scaled[1] / scaled[0] < 1.2 < 2 < plain[1] / plain[0]
+    assert scaled[0] == pytest.approx(plain[0])

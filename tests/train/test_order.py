@@ -19,7 +19,7 @@ def places(start: int, stop: int) -> np.ndarray:
 
 
 def pairs(order: DataOrder, start: int, stop: int) -> list[tuple[int, int]]:
-    source, window = order.at(places(start, stop))
+    source, window, _ = order.at(places(start, stop))
     return list(zip(source.tolist(), window.tolist(), strict=True))
 
 

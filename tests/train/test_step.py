@@ -75,7 +75,7 @@ def test_accumulation_equals_the_large_batch(rows: int) -> None:
     uneven.targets[3, :] = IGNORE
     for _ in range(3):
         expected, result = whole([uneven], 1e-3), parts(split(uneven, rows), 1e-3)
-        assert result.tokens == expected.tokens == int((uneven.targets != IGNORE).sum())
+        assert result.targets == expected.targets == int((uneven.targets != IGNORE).sum())
         assert result.loss == pytest.approx(expected.loss, rel=SUMMATION_ORDER)
         assert result.grad_norm == pytest.approx(expected.grad_norm, rel=10 * SUMMATION_ORDER)
 

@@ -18,7 +18,11 @@ class Evaluation(Artifact):
 
     @property
     def result(self) -> dict[str, Any]:
-        """bits_per_byte, nll_per_token, perplexity, tokens, bytes, baselines {name: bits_per_byte}, by_source, samples."""
+        """What was measured: always samples.
+
+        Of decoders bits_per_byte, nll_per_token, perplexity, tokens, bytes, baselines {name: bits_per_byte}, by_source.
+        Under another objective than causal, objective {name, targets, nll_per_target, accuracy, unigram}.
+        """
         return read_object(self.path / EVALUATION_FILE)
 
 

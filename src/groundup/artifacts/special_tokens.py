@@ -56,6 +56,11 @@ class SpecialNames(Config):
         """Read special_tokens.json; raise ArtifactError or ConfigError if it is missing or damaged."""
         return cls.parse(read_object(path), str(path))
 
+    def marks(self) -> tuple[str, ...]:
+        """Return the names that stand for something in a text: mask, sentinels, modes, and the tokens of filling in."""
+        fill = (self.fill.prefix, self.fill.suffix, self.fill.middle) if self.fill is not None else ()
+        return (*((self.mask,) if self.mask is not None else ()), *self.sentinels, *self.modes.values(), *fill)
+
     def all(self) -> Iterator[str]:
         """Yield every name, some more than once."""
         yield self.eos

@@ -1,5 +1,6 @@
 """The tokenizer: tokenizer.json, and special_tokens.json with the names of its special tokens."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +71,28 @@ class TextTokenizer:
         """Return the text of the tokens; special tokens are left out, bytes that are not UTF-8 become U+FFFD."""
         text: str = self._engine.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def encode_marked(self, text: str) -> list[int]:
+        """Return what a model reads of a text, in which the names of mask, sentinels, modes and fill tokens stand for those tokens.
+
+        It begins as texts do for this tokenizer, unless with a mode, which takes that place.
+        """
+        marks = self.special.marks()
+        parts = re.split("(" + "|".join(map(re.escape, marks)) + ")", text) if marks else [text]
+        ids = [token for part in parts for token in ([self.id_of(part)] if part in marks else self.encode(part))]
+        opened = bool(ids) and ids[0] in {self.id_of(name) for name in self.special.modes.values()}
+        return ids if opened else [*self.before_ids, *ids]
+
+    def decode_marked(self, ids: Sequence[int]) -> str:
+        """Return the text of the tokens, with mask, sentinels, modes and fill tokens by name."""
+        marks = {self.id_of(name): name for name in self.special.marks()}
+        text, run = "", list[int]()
+        for token in ids:
+            if token in marks:
+                text, run = text + self.decode(run) + marks[token], []
+            else:
+                run.append(token)
+        return text + self.decode(run)
 
     def token(self, token_id: int) -> str:
         """Return the vocabulary's own name of a token."""

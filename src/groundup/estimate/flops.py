@@ -1,20 +1,41 @@
 """Floating-point operations of training, as the field counts them."""
 
-from groundup.estimate.parameters import matmul_parameters
+from groundup.estimate.parameters import attention_parameters, feed_forward_parameters, head_parameters
+from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
 
 
-def attention_flops_per_token(config: ModelConfig, seq_len: int) -> int:
-    """Return 12 L d s, d being the width of all heads (PaLM, appendix B): scores and weighted sum, forward and backward.
+def flops_per_token(config: ModelConfig, rows: RowLengths) -> float:
+    """Return the FLOPs that training spends on one token of text: 6 N + 12 L d s for a decoder (PaLM, appendix B).
+
+    N are the parameters that multiply every token, the output head tied or not, but no look-ups and norms: 2 FLOPs each forward,
+    4 backward. In an encoder-decoder each stack's parameters multiply its own tokens, and the cross-attention's keys and values
+    those of the source. The head multiplies the places that are predicted.
+    """
+    return flops_per_row(config, rows) / rows.text_len
+
+
+def flops_per_row(config: ModelConfig, rows: RowLengths) -> int:
+    """Return the FLOPs that training spends on one row of a batch."""
+    head = 6 * head_parameters(config) * rows.predicted_len
+    encoder = _stack_flops(config, config.num_encoder_layers, rows.read_len)
+    decoder = _stack_flops(config, config.num_layers, rows.target_len)
+    if not config.num_encoder_layers:
+        return decoder + head
+    queries = 2 * config.dim * config.inner_dim * rows.target_len
+    keys = 2 * config.dim * config.kv_dim * rows.read_len
+    across = 6 * config.num_layers * (queries + keys) + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
+    return encoder + decoder + across + head
+
+
+def _stack_flops(config: ModelConfig, layers: int, length: int) -> int:
+    matrices = layers * (attention_parameters(config) + feed_forward_parameters(config))
+    return 6 * matrices * length + _scores_flops(config, layers, length, length)
+
+
+def _scores_flops(config: ModelConfig, layers: int, length: int, seen_len: int) -> int:
+    """Return 12 L d n s, d being the width of all heads (PaLM, appendix B): scores and weighted sum, forward and backward.
 
     The whole square is counted: the causal half that a kernel may skip too, so that figures compare with published ones.
     """
-    return 12 * config.num_layers * config.inner_dim * seq_len
-
-
-def flops_per_token(config: ModelConfig, seq_len: int) -> int:
-    """Return the FLOPs that training spends on one token: 6 N + 12 L d s (PaLM, appendix B).
-
-    N are the parameters that multiply every token (`matmul_parameters`): 2 FLOPs each forward, 4 backward.
-    """
-    return 6 * matmul_parameters(config) + attention_flops_per_token(config, seq_len)
+    return 12 * layers * config.inner_dim * length * seen_len

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from groundup.estimate.parameters import NORM_VECTORS, count_parameters, total_parameters
+from groundup.estimate.rows import RowLengths
 from groundup.nn.config import FeedForwardName, ModelConfig
 
 AttentionName = Literal["sdpa", "matmul"]
@@ -46,7 +47,7 @@ class Workload:
     attention: AttentionName
     micro_batch: int
     batch_sequences: int
-    seq_len: int
+    rows: RowLengths
     document_mask: bool
 
     @property
@@ -54,8 +55,14 @@ class Workload:
         return self.batch_sequences // self.micro_batch
 
     @property
-    def micro_batch_tokens(self) -> int:
-        return self.micro_batch * self.seq_len
+    def predicted_tokens(self) -> int:
+        """Places of a micro-batch whose logits are computed."""
+        return self.micro_batch * self.rows.predicted_len
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of a row in each stack."""
+        return (self.rows.read_len, self.rows.target_len) if self.model.num_encoder_layers else (self.rows.target_len,)
 
     @property
     def compute_bytes(self) -> int:
@@ -96,18 +103,44 @@ def allocator_share_of(workload: Workload, growth_bytes: int) -> float:
 
 def activation_bytes(workload: Workload) -> int:
     """Return what autograd keeps between forward and backward of one micro-batch, weights and their copies aside."""
-    per_token = workload.model.num_layers * (_attention_bytes(workload) + _feed_forward_bytes(workload))
-    per_token += _norm_bytes(workload, output=False) + INT64_BYTES  # the final norm's result is the loss's; the tokens
-    return workload.micro_batch_tokens * per_token + _position_bytes(workload)
+    model, rows = workload.model, workload.rows
+    decoder = _stack_bytes(workload, model.num_layers, rows.target_len, last=True)
+    if not model.num_encoder_layers:
+        return workload.micro_batch * decoder + _position_bytes(workload)
+    encoder = _stack_bytes(workload, model.num_encoder_layers, rows.read_len, last=False)
+    across = model.num_layers * _across_bytes(workload)
+    return workload.micro_batch * (encoder + decoder + across) + _position_bytes(workload)
 
 
-def _attention_bytes(workload: Workload) -> int:
+def _stack_bytes(workload: Workload, layers: int, length: int, last: bool) -> int:
+    """Per row: the blocks, the norm after them and the tokens; the last stack's result belongs to the loss."""
+    blocks = layers * (_attention_bytes(workload, length) + _feed_forward_bytes(workload))
+    return length * (blocks + _norm_bytes(workload, output=not last) + INT64_BYTES)
+
+
+def _attention_bytes(workload: Workload, length: int) -> int:
     """Per token and layer: the norm; queries, keys, values, mixed values; then the kernel's own."""
     model, size = workload.model, workload.compute_bytes
-    kept = _norm_bytes(workload) + size * 2 * (model.inner_dim + model.kv_dim)
+    return (
+        _norm_bytes(workload)
+        + size * 2 * (model.inner_dim + model.kv_dim)
+        + _kernel_bytes(workload, length, learned_bias=model.position == "t5_bias")
+    )
+
+
+def _across_bytes(workload: Workload) -> int:
+    """Per row and layer: the cross-attention, its keys and values being of the source."""
+    model, rows = workload.model, workload.rows
+    asking = _norm_bytes(workload) + workload.compute_bytes * 2 * model.inner_dim + _kernel_bytes(workload, rows.read_len)
+    return rows.target_len * asking + rows.read_len * workload.compute_bytes * 2 * model.kv_dim
+
+
+def _kernel_bytes(workload: Workload, seen_len: int, learned_bias: bool = False) -> int:
+    """Per token: the softmax, or the log-sum-exp; the gradient of a bias that is learned needs the softmax, in float32."""
+    heads = workload.model.num_heads
     if workload.attention == "matmul":
-        return kept + size * model.num_heads * workload.seq_len  # the softmax
-    return kept + FP32_BYTES * model.num_heads  # the log-sum-exp
+        return workload.compute_bytes * heads * seen_len
+    return FP32_BYTES * heads * (seen_len if learned_bias else 1)
 
 
 def _feed_forward_bytes(workload: Workload) -> int:
@@ -125,19 +158,23 @@ def _norm_bytes(workload: Workload, output: bool = True) -> int:
 
 
 def _position_bytes(workload: Workload) -> int:
-    """Return the rotary tables cast to the compute dtype; in float32 they are the model's own."""
+    """Return T5's bucket of each pair; rotary tables cast to the compute dtype, which in float32 are the model's own."""
+    if workload.model.position == "t5_bias":
+        return INT64_BYTES * sum(length**2 for length in workload.lengths)
     rotary = workload.model.position == "rope" and workload.precision != "fp32"
-    return workload.compute_bytes * workload.seq_len * workload.model.rotary_dims if rotary else 0
+    return workload.compute_bytes * sum(workload.lengths) * workload.model.rotary_dims if rotary else 0
 
 
 def mask_bytes(workload: Workload) -> int:
-    """Return what is added to scores, one for all layers: none where the fused kernel knows the order by itself."""
+    """Return what is added to scores, one for all layers of a stack: none where the fused kernel knows the order by itself."""
     biased = workload.model.position in ("t5_bias", "alibi")
     if workload.attention == "sdpa" and not (workload.document_mask or biased):
         return 0
     rows = workload.micro_batch if workload.document_mask else 1
     heads = workload.model.num_heads if biased else 1
-    return workload.compute_bytes * rows * heads * workload.seq_len**2
+    itself = sum(length**2 for length in workload.lengths)
+    across = workload.rows.read_len * workload.rows.target_len if workload.model.num_encoder_layers else 0
+    return workload.compute_bytes * rows * (heads * itself + across)
 
 
 def weight_copy_bytes(workload: Workload) -> int:
@@ -158,12 +195,12 @@ def loss_bytes(workload: Workload) -> int:
     copies = workload.precision != "fp32"
     this_chunk = size + FP32_BYTES * (2 if copies else 1)
     chunk_before = FP32_BYTES + (size if copies else 0)
-    rows = min(LOSS_CHUNK_ROWS, workload.micro_batch_tokens)
-    chunks = this_chunk if workload.micro_batch_tokens <= LOSS_CHUNK_ROWS else this_chunk + chunk_before
+    rows = min(LOSS_CHUNK_ROWS, workload.predicted_tokens)
+    chunks = this_chunk if workload.predicted_tokens <= LOSS_CHUNK_ROWS else this_chunk + chunk_before
     head = vocab * dim * (FP32_BYTES + (size if copies else 0))
-    return 2 * size * workload.micro_batch_tokens * dim + head + rows * vocab * chunks
+    return 2 * size * workload.micro_batch * workload.rows.target_len * dim + head + rows * vocab * chunks
 
 
 def data_bytes(workload: Workload) -> int:
     """Return the batch being trained on and the one read ahead (inputs, targets, documents), and the mask."""
-    return 2 * 3 * INT64_BYTES * workload.batch_sequences * workload.seq_len + mask_bytes(workload)
+    return 2 * 3 * INT64_BYTES * workload.batch_sequences * sum(workload.lengths) + mask_bytes(workload)

@@ -21,8 +21,8 @@ def count_parameters(config: ModelConfig) -> dict[str, int]:
     return {
         "embedding": (config.vocab_size + config.segments) * config.dim,
         "positions": stacks * _positions(config),
-        "attention": attentions * _attention(config),
-        "feed_forward": layers * _feed_forward(config),
+        "attention": attentions * attention_parameters(config),
+        "feed_forward": layers * feed_forward_parameters(config),
         "norms": _norms(config, attentions + layers, layers, stacks) * NORM_VECTORS[config.norm] * config.dim,
         "head": _head(config),
     }
@@ -33,23 +33,25 @@ def total_parameters(config: ModelConfig) -> int:
     return sum(count_parameters(config).values())
 
 
-def matmul_parameters(config: ModelConfig) -> int:
-    """Return the parameters that multiply every token: the output head counts, tied or not; look-ups and norms do not."""
-    counts = count_parameters(config)
-    return counts["attention"] + counts["feed_forward"] + config.vocab_size * config.dim
+def head_parameters(config: ModelConfig) -> int:
+    """Return the parameters that multiply every predicted token: the output matrix, tied or not, and BERT's transform before it."""
+    transform = config.dim * config.dim if config.head_transform else 0
+    return config.vocab_size * config.dim + transform
 
 
 def _positions(config: ModelConfig) -> int:
     return {"learned": config.max_seq_len * config.dim, "t5_bias": config.t5_buckets * config.num_heads}.get(config.position, 0)
 
 
-def _attention(config: ModelConfig) -> int:
+def attention_parameters(config: ModelConfig) -> int:
+    """Return the parameters of one attention."""
     matrices = 2 * config.dim * (config.inner_dim + config.kv_dim)
     biases = config.inner_dim + 2 * config.kv_dim + config.dim if config.bias else 0
     return matrices + biases + (2 * NORM_VECTORS[config.norm] * config.head_dim if config.qk_norm else 0)
 
 
-def _feed_forward(config: ModelConfig) -> int:
+def feed_forward_parameters(config: ModelConfig) -> int:
+    """Return the parameters of one feed-forward layer."""
     widening = 2 if config.feed_forward in GATED else 1
     biases = widening * config.ffn_dim + config.dim if config.bias else 0
     return (widening + 1) * config.dim * config.ffn_dim + biases

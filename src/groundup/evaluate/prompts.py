@@ -2,14 +2,20 @@
 
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import ConfigError
+from groundup.nn.config import ShapeName
 
 
-def encode_prompt(tokenizer: TextTokenizer, prompt: str, model_len: int) -> list[int]:
+def encode_prompt(tokenizer: TextTokenizer, prompt: str, model_len: int, shape: ShapeName) -> list[int]:
     """Return what opens a text, and the prompt's tokens.
 
-    Raises ConfigError if they leave no room for one more in a model of `model_len` tokens.
+    Raises ConfigError if an encoder finds no mask in it, or if they leave no room for one more in a model of `model_len` tokens.
     """
-    prompt_ids = [*tokenizer.before_ids, *tokenizer.encode(prompt)]
+    prompt_ids = tokenizer.encode_marked(prompt)
+    if shape == "encoder" and tokenizer.mask_id not in prompt_ids:
+        raise ConfigError(
+            f"evaluate.prompts: '{prompt[:30]}' has no mask, and an encoder does nothing but fill masks; "
+            f"write {tokenizer.special.mask or 'a mask'} where a token is to be found"
+        )
     num_before = len(tokenizer.before_ids)
     if len(prompt_ids) >= model_len:
         raise ConfigError(

@@ -17,11 +17,16 @@ from groundup.core.log import say
 from groundup.evaluate.baselines import score_baselines
 from groundup.evaluate.bits_per_byte import Score, score_documents
 from groundup.evaluate.config import EvaluateConfig
-from groundup.evaluate.held_out import HeldOutDocument, check_tokens, choose_held_out
+from groundup.evaluate.held_out import HeldOut, HeldOutDocument, check_tokens, choose_held_out
 from groundup.evaluate.samples import write_samples
+from groundup.evaluate.targets import score_objective
 from groundup.nn.device import resolve_device
 from groundup.nn.load import load_model
 from groundup.nn.threads import threads_of
+from groundup.nn.transformer import Transformer
+from groundup.train.config import TrainConfig
+from groundup.train.objectives.table import build_objective
+from groundup.train.objectives.vocabulary import Vocabulary
 
 NOTES = (
     "The model and every baseline are scored on the same whole held-out documents.",
@@ -33,24 +38,61 @@ NOTES = (
 )
 
 
+SCORED_TOKENS = 500_000
+"""Held-out text that an objective is scored on, at most [tokens]."""
+TARGET_NOTES = (
+    "The objective hides parts of the held-out text as it did in training, each row in one way that is always the same.",
+    "unigram (add-one) is counted on the targets that the objective makes of the training text, and scored on the same targets.",
+)
+
+
 def run(config: EvaluateConfig, job: Job) -> Outcome:
-    """Write evaluation.json: the model's cross-entropy, the baselines', and samples."""
-    checkpoint = job.open("pretrain", TrainingRun).final
-    held_out = choose_held_out(job.open("curate", Documents), job.open("encode", TokenShards), config.max_bytes)
+    """Write evaluation.json: the model's cross-entropy, the baselines', and samples.
+
+    A model that predicts what follows is scored in bits per byte; under another objective than the plain next token, the targets of
+    that objective are scored.
+    """
+    run_ = job.open("pretrain", TrainingRun)
+    checkpoint, shards = run_.final, job.open("encode", TokenShards)
+    train = TrainConfig.parse(run_.manifest.config, str(run_.path))
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
-    check_tokens(held_out, tokenizer, str(checkpoint.tokenizer_file))
+    result: dict[str, Any] = {}
     with threads_of(checkpoint):
         model = load_model(checkpoint, resolve_device(job.device))
         samples = write_samples(model, tokenizer, config, job.seed)
-        tokens = [document.tokens for document in held_out.chosen]
-        nats = score_documents(model, tokens, tokenizer.eos_id, config.stride, config.batch)
-    result = summarise(held_out.chosen, nats)
-    say(f"  evaluate: model {result['bits_per_byte']:.3f} bits per byte on {result['bytes']:,} bytes of held-out text")
+        if model.config.shape == "decoder":
+            held_out = choose_held_out(job.open("curate", Documents), shards, config.max_bytes)
+            check_tokens(held_out, tokenizer, str(checkpoint.tokenizer_file))
+            result |= score_text(model, held_out, tokenizer, config)
+        if train.objective.name != "causal":
+            objective = build_objective(train.objective, Vocabulary.of(tokenizer), model.config.max_seq_len, model.config.shape)
+            result["objective"] = score_objective(model, objective, shards, train.document_mask, SCORED_TOKENS, config.batch)
+            result["notes"] = [*result.get("notes", ()), *TARGET_NOTES]
+            _say_score(result["objective"])
     result["samples"] = samples
-    result["baselines"] = score_baselines(config.baselines, held_out)
-    result["notes"] = NOTES
     write_json(job.out / EVALUATION_FILE, result)
-    return Outcome(counts={key: result[key] for key in ("bits_per_byte", "nll_per_token", "tokens", "bytes", "documents")})
+    return Outcome(counts=_counts(result))
+
+
+def score_text(model: Transformer, held_out: HeldOut, tokenizer: TextTokenizer, config: EvaluateConfig) -> dict[str, Any]:
+    """Return the bits per byte of the model and of the baselines on the same documents."""
+    tokens = [document.tokens for document in held_out.chosen]
+    result = summarise(held_out.chosen, score_documents(model, tokens, tokenizer.eos_id, config.stride, config.batch))
+    say(f"  evaluate: model {result['bits_per_byte']:.3f} bits per byte on {result['bytes']:,} bytes of held-out text")
+    return {**result, "baselines": score_baselines(config.baselines, held_out), "notes": NOTES}
+
+
+def _say_score(found: dict[str, Any]) -> None:
+    unigram = found["unigram"]
+    say(
+        f"  evaluate: {found['name']}: {found['nll_per_target']:.3f} nats a target, {found['accuracy']:.1%} right of "
+        f"{found['targets']:,} (unigram {unigram['nll_per_target']:.3f}, {unigram['accuracy']:.1%})"
+    )
+
+
+def _counts(result: dict[str, Any]) -> dict[str, int | float | str]:
+    counts = {key: result[key] for key in ("bits_per_byte", "nll_per_token", "tokens", "bytes", "documents") if key in result}
+    return counts | {key: result["objective"][key] for key in ("nll_per_target", "accuracy", "targets") if "objective" in result}
 
 
 def summarise(documents: Sequence[HeldOutDocument], nats: npt.NDArray[np.float64]) -> dict[str, Any]:

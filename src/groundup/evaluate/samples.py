@@ -7,6 +7,7 @@ from groundup.evaluate.prompts import encode_prompt
 from groundup.nn.config import GenerationConfig
 from groundup.nn.generate import generate
 from groundup.nn.sampling import make_sampler
+from groundup.nn.text import filled_text
 from groundup.nn.transformer import Transformer
 
 
@@ -22,8 +23,13 @@ def write_samples(model: Transformer, tokenizer: TextTokenizer, config: Evaluate
 
 
 def _continue(model: Transformer, tokenizer: TextTokenizer, prompt: str, config: EvaluateConfig, seed: int) -> str:
-    prompt_ids = encode_prompt(tokenizer, prompt, model.config.max_seq_len)
-    room = model.config.max_seq_len - len(prompt_ids)
+    prompt_ids = encode_prompt(tokenizer, prompt, model.config.max_seq_len, model.config.shape)
+    shape = model.config.shape
+    if shape == "encoder":
+        return filled_text(model, tokenizer, prompt_ids)
+    start_ids = (tokenizer.start_id,) if shape == "encoder_decoder" else ()
+    room = model.config.max_seq_len - len(start_ids or prompt_ids)
     settings = GenerationConfig(temperature=config.temperature, top_p=config.top_p if config.temperature else None, seed=seed)
-    tokens = generate(model, prompt_ids, min(config.sample_tokens, room), make_sampler(settings), tokenizer.eos_id)
-    return tokenizer.decode(list(tokens))
+    count = min(config.sample_tokens, room)
+    tokens = generate(model, prompt_ids, count, make_sampler(settings), tokenizer.eos_id, start_ids=start_ids)
+    return tokenizer.decode_marked(list(tokens))

@@ -8,7 +8,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.beam import beam_search
 from groundup.nn.config import GenerationConfig
 from groundup.nn.device import resolve_device
-from groundup.nn.generate import generate
+from groundup.nn.generate import fill_masks, generate
 from groundup.nn.load import load_model
 from groundup.nn.sampling import make_sampler
 from groundup.nn.transformer import Transformer
@@ -21,12 +21,15 @@ def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig,
     """Return an iterator over pieces of the text that follows `prompt`, as tokens are made; an empty prompt starts a document.
 
     Everything but the decoding is done at once, so that a bad setting is known before the first piece. A search along beams gives
-    its text in one piece. An encoder-decoder reads the prompt as its source.
+    its text in one piece. An encoder-decoder reads the prompt as its source; an encoder gives the prompt with its masks filled in.
     """
     tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
     model = load_model(checkpoint, resolve_device(device))
-    prompt_ids = [*tokenizer.before_ids, *tokenizer.encode(checked_text(prompt))]
+    prompt_ids = tokenizer.encode_marked(checked_text(prompt))
     start_ids: tuple[int, ...] = ()
+    if model.config.shape == "encoder":
+        check_no_settings(config)
+        return iter([filled_text(model, tokenizer, prompt_ids)])
     if model.config.shape == "encoder_decoder":
         prompt_ids, start_ids = [*prompt_ids, *tokenizer.after_ids], (tokenizer.start_id,)
     count = config.max_new_tokens
@@ -34,6 +37,28 @@ def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig,
         count = NEW_TOKENS
     tokens = _tokens(model, prompt_ids, count, config, tokenizer.eos_id, start_ids)
     return until(pieces(tokens, tokenizer), config.stop)
+
+
+def check_no_settings(config: GenerationConfig) -> None:
+    """Raise ConfigError if a setting of generation is said, which has no effect on an encoder."""
+    idle = [name for name in config.model_fields_set if getattr(config, name) != GenerationConfig.model_fields[name].get_default()]
+    if idle:
+        names = ", ".join(sorted(idle))
+        raise ConfigError(f"{names}: no effect on an encoder, which fills masks with the likeliest token; leave it out")
+
+
+def filled_text(model: Transformer, tokenizer: TextTokenizer, prompt_ids: list[int]) -> str:
+    """Return what an encoder makes of a prompt: each mask filled with the likeliest token; raise ConfigError if there is none."""
+    ids = [*prompt_ids, *tokenizer.after_ids]
+    if tokenizer.mask_id is None or tokenizer.mask_id not in ids:
+        name = tokenizer.special.mask
+        way_out = f"write {name} where a token is to be found" if name else "and its tokenizer has no mask; give another checkpoint"
+        raise ConfigError(f"the prompt has no mask, and an encoder does nothing but fill masks: {way_out}")
+    if len(ids) > model.config.max_seq_len:
+        raise ConfigError(f"the prompt has {len(ids):,} tokens, the model reads at most {model.config.max_seq_len:,}; shorten it")
+    found = iter(fill_masks(model, ids, tokenizer.mask_id, top=1))
+    filled = [next(found)[0][0] if token == tokenizer.mask_id else token for token in ids]
+    return tokenizer.decode(filled)
 
 
 def _tokens(
@@ -88,9 +113,9 @@ def pieces(tokens: Iterator[int], tokenizer: TextTokenizer) -> Iterator[str]:
     waiting: list[int] = []
     for token in tokens:
         waiting.append(token)
-        text = tokenizer.decode(waiting)
+        text = tokenizer.decode_marked(waiting)
         if not text.endswith(_INCOMPLETE):
             yield text
             waiting = []
     if waiting:
-        yield tokenizer.decode(waiting)
+        yield tokenizer.decode_marked(waiting)

@@ -10,6 +10,7 @@ from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import CHINCHILLA, Law, effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, training_memory
 from groundup.estimate.parameters import total_parameters
+from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
 from groundup.plan.config import PlanConfig
 from groundup.plan.machine import BF16_WORTH_IT, Machine, RunPrecision
@@ -35,6 +36,7 @@ class Situation:
     unique_tokens: int
     machine: Machine
     device: str
+    rows: RowLengths
     process_bytes: int
     """Resident memory of this process with its libraries loaded and nothing of the model."""
 
@@ -66,7 +68,7 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
     attention: AttentionName = train.attention if train.attention != "auto" else "sdpa" if fused else "matmul"
     splits = [train.micro_batch] if train.micro_batch else _micro_batches(train, situation)
     workloads = [
-        Workload(model, precision, attention, micro_batch, train.batch_sequences, train.seq_len, train.document_mask)
+        Workload(model, precision, attention, micro_batch, train.batch_sequences, situation.rows, train.document_mask)
         for micro_batch in splits
     ]
     return next((workload for workload in workloads if _fits(workload, situation)), workloads[-1])
@@ -125,11 +127,12 @@ def _fits(workload: Workload, situation: Situation) -> bool:
 def _too_large(workload: Workload, situation: Situation, config: PlanConfig) -> str:
     need = training_memory(workload, situation.process_bytes)["total"] - situation.process_bytes
     limit = int(MEMORY_SHARE * situation.machine.available_bytes)
-    free_size = config.model.model_copy(update={"dim": None, "num_layers": None, "num_heads": None, "ffn_dim": None})
+    free = dict.fromkeys(("dim", "num_layers", "num_encoder_layers", "num_heads", "ffn_dim"))
+    free_size = config.model.model_copy(update=free)
     smaller = [
         replace(workload, model=model, micro_batch=micro_batch)
         for micro_batch in sorted({workload.micro_batch, 1}, reverse=True)
-        for model in reversed(family(free_size, situation.vocab_size, workload.seq_len))
+        for model in reversed(family(free_size, situation.vocab_size, config.pretrain.seq_len))
     ]
     fitting = next((candidate for candidate in smaller if _fits(candidate, situation)), None)
     way_out = (
@@ -139,8 +142,9 @@ def _too_large(workload: Workload, situation: Situation, config: PlanConfig) -> 
         else "free some memory, or lower pretrain.seq_len and tokenizer.vocab_size"
     )
     return (
-        f"model: {describe(workload.model)} with pretrain.micro_batch={workload.micro_batch} x {workload.seq_len} tokens needs "
-        f"{format_bytes(need)} of memory; {format_bytes(limit)} may be used ({MEMORY_SHARE:.0%} of what is available); {way_out}"
+        f"model: {describe(workload.model)} with pretrain.micro_batch={workload.micro_batch} x {config.pretrain.seq_len} tokens "
+        f"needs {format_bytes(need)} of memory; {format_bytes(limit)} may be used ({MEMORY_SHARE:.0%} of what is available); "
+        f"{way_out}"
     )
 
 
@@ -162,7 +166,7 @@ def _prior_speed(workload: Workload, situation: Situation) -> float:
     dim = workload.model.dim
     mfu = MFU_LIMIT[workload.precision] * dim / (dim + MFU_HALF_WIDTH[workload.precision])
     peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
-    return mfu * peak / flops_per_token(workload.model, workload.seq_len)
+    return mfu * peak / flops_per_token(workload.model, workload.rows)
 
 
 def describe(model: ModelConfig) -> str:

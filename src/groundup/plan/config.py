@@ -5,8 +5,10 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
+from groundup.core.errors import ConfigError
 from groundup.nn.config import ArchitectureConfig, check_heads, check_pairs
 from groundup.train.config import TrainConfig
+from groundup.train.objectives.config import check_shape
 
 
 class BudgetConfig(Config):
@@ -20,6 +22,9 @@ class SizeConfig(ArchitectureConfig):
 
     dim: int | None = Field(default=None, gt=0, description="width of the residual stream")
     num_layers: int | None = Field(default=None, gt=0, description="blocks")
+    num_encoder_layers: int | None = Field(
+        default=None, gt=0, description="blocks of the encoder in an encoder_decoder; null: as many as the decoder has"
+    )
     num_heads: int | None = Field(default=None, gt=0, description="query heads; null: dim / 64, below a width of 256 dim / 32")
     num_kv_heads: int | None = Field(default=None, gt=0, description="key/value heads; null: as many as query heads")
     ffn_dim: int | None = Field(
@@ -37,8 +42,11 @@ class SizeConfig(ArchitectureConfig):
         check_heads(self.dim, self.num_heads, self.num_kv_heads)
         if self.dim and self.num_heads:
             check_pairs(self, self.dim // self.num_heads)
-        if self.shape != "decoder":
-            raise ValueError(f"shape='{self.shape}' is not trained by pretrain, whose objective is causal; set shape='decoder'")
+        if self.num_encoder_layers is not None and self.shape != "encoder_decoder":
+            raise ValueError(
+                f"num_encoder_layers={self.num_encoder_layers} has no effect with shape='{self.shape}'; leave it out, or set "
+                "shape='encoder_decoder'"
+            )
         return self
 
 
@@ -56,6 +64,14 @@ class PlanConfig(Config):
             raise ValueError("say either budget.minutes, or the size (model.dim, model.num_layers) and pretrain.steps")
         if self.budget is not None and self.pretrain.steps is not None:
             raise ValueError("budget.minutes and pretrain.steps both fix the length of the run; take one out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_objective(self) -> Self:
+        try:
+            check_shape(self.pretrain.objective.name, self.model.shape)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @model_validator(mode="after")

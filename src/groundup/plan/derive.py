@@ -13,7 +13,7 @@ from groundup.estimate.parameters import total_parameters
 from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels
 from groundup.plan.config import PlanConfig
 from groundup.plan.probe import Probe
-from groundup.plan.shapes import family
+from groundup.plan.shapes import at_depth, family
 from groundup.train.config import TrainConfig
 
 KERNEL_MARGIN = 0.15
@@ -54,14 +54,14 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
         steps=steps,
         batch_tokens=config.pretrain.batch_tokens,
         micro_batch=workload.micro_batch,
-        seq_len=workload.seq_len,
+        seq_len=config.pretrain.seq_len,
         precision=workload.precision,
         attention=workload.attention,
         device=situation.device,
         num_threads=situation.machine.num_threads,
         checkpoint_steps=checkpoint_steps,
     )
-    return decisions, _forecast(workload, situation, memory, steps, step_s, train_s, why)
+    return decisions, _forecast(config, workload, situation, memory, steps, step_s, train_s, why)
 
 
 def _choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why: list[str]) -> Workload:
@@ -80,7 +80,7 @@ def _choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why:
     chosen = other if other_s < rule_s * (1 - KERNEL_MARGIN) else workload.attention
     why.append(
         f"attention {chosen}: a step of {depth} layer(s) took {format_seconds(rule_s)} with {workload.attention}, the rule for "
-        f"{workload.precision} at {workload.seq_len} tokens, and {format_seconds(other_s)} with {other}; "
+        f"{workload.precision} at {workload.rows.read_len} tokens, and {format_seconds(other_s)} with {other}; "
         f"a gain of {KERNEL_MARGIN:.0%} overturns the rule."
     )
     return replace(workload, attention=chosen)
@@ -89,7 +89,7 @@ def _choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why:
 def _explain_split(workload: Workload, train: TrainConfig, situation: Situation) -> str:
     reason = "as the recipe says" if train.micro_batch else "the batch size changes the speed little, the memory in proportion"
     return (
-        f"micro-batch {workload.micro_batch} x {workload.seq_len} tokens, {workload.num_micro_batches} a step: {reason}; "
+        f"micro-batch {workload.micro_batch} x {train.seq_len} tokens, {workload.num_micro_batches} a step: {reason}; "
         f"{situation.machine.num_threads} threads, one for each core that may be used."
     )
 
@@ -132,7 +132,7 @@ def _memory(workload: Workload, situation: Situation, probe: Probe, why: list[st
 
 def _at_depth(workload: Workload, num_layers: int) -> Workload:
     sequences = workload.micro_batch * min(workload.num_micro_batches, PROBE_MICRO_BATCHES)
-    model = workload.model.model_copy(update={"num_layers": num_layers})
+    model = at_depth(workload.model, num_layers)
     return replace(workload, model=model, batch_sequences=sequences)
 
 
@@ -166,11 +166,12 @@ def _too_short(minutes: float, workload: Workload, steps: int, needed_s: float) 
     return (
         f"budget.minutes={minutes:g} buys {steps} optimizer steps of {describe(workload.model)}; {MIN_STEPS} are the least "
         f"that train anything and take {format_seconds(needed_s)}: set budget.minutes to {needed:g} or more, "
-        f"or lower pretrain.batch_tokens ({workload.batch_sequences * workload.seq_len:,})"
+        f"or lower pretrain.batch_tokens ({workload.batch_sequences * workload.rows.read_len:,})"
     )
 
 
 def _forecast(
+    config: PlanConfig,
     workload: Workload,
     situation: Situation,
     memory: dict[str, int],
@@ -180,9 +181,9 @@ def _forecast(
     why: list[str],
 ) -> Forecast:
     params = total_parameters(workload.model)
-    batch_tokens = workload.batch_sequences * workload.seq_len
+    batch_tokens = workload.batch_sequences * workload.rows.text_len
     tokens = steps * batch_tokens
-    per_token = flops_per_token(workload.model, workload.seq_len)
+    per_token = flops_per_token(workload.model, workload.rows)
     peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
     return Forecast(
         params=params,
@@ -197,13 +198,19 @@ def _forecast(
         train_s=train_s,
         matmul_peak_flops_per_s=dict(situation.machine.matmul_peak_flops_per_s),
         mfu=per_token * batch_tokens / step_s / peak,
-        loss=_loss(params, effective_tokens(tokens, situation.unique_tokens), situation.vocab_size, why),
+        loss=_loss(config, params, effective_tokens(tokens, situation.unique_tokens), situation.vocab_size, why),
         why=tuple(why),
     )
 
 
-def _loss(params: int, fresh_tokens: float, vocab_size: int, why: list[str]) -> float | None:
+def _loss(config: PlanConfig, params: int, fresh_tokens: float, vocab_size: int, why: list[str]) -> float | None:
     """Return the nats per token that the law of this size gives, None where its runs say nothing of such a one."""
+    objective = config.pretrain.objective.name
+    if objective != "causal":
+        why.append(
+            f"loss: no forecast. The laws are fitted to causal models; nothing is known of pretrain.objective.name='{objective}'."
+        )
+        return None
     law = law_for(params)
     loss = law.loss(params, fresh_tokens)
     if law.covers(params, fresh_tokens, vocab_size) and loss < math.log(vocab_size):

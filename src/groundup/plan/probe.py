@@ -3,17 +3,20 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import get_args
 
 import torch
 
 from groundup.core.seeds import derive_seed
 from groundup.estimate.memory import PrecisionName, Workload
+from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.plan.machine import settled_bytes, synchronize
 from groundup.train.batch import Batch
 from groundup.train.config import TrainConfig
+from groundup.train.loss import IGNORE
 from groundup.train.memory import PeakMemory
 from groundup.train.optim import build_optimizer
 from groundup.train.step import TrainStep
@@ -76,7 +79,7 @@ class StepProbe(Probe):
         """Take one step of a toy model, so that all that training loads late is in memory."""
         model = ModelConfig(vocab_size=64, dim=32, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=32, max_seq_len=32)
         for precision in get_args(PrecisionName):
-            self._prepare(Workload(model, precision, "sdpa", 1, 1, 32, document_mask=False))()
+            self._prepare(Workload(model, precision, "sdpa", 1, 1, RowLengths.causal(32), document_mask=False))()
 
     def _timed(self, step: Callable[[], None]) -> float:
         start_s = time.perf_counter()
@@ -89,11 +92,11 @@ class StepProbe(Probe):
         model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe")))
         model.to(self._device)
         optimizer = build_optimizer(model, self._train.optimizer)
-        train_step = TrainStep(model, optimizer, workload.precision, self._train.clip_norm, self._device)
+        train_step = TrainStep(model, optimizer, workload.precision, self._train.clip_norm, self._device, self._train.z_loss)
         batch = made_up_batch(workload)
 
         def step() -> None:
-            train_step([batch] * workload.num_micro_batches, self._train.optimizer.peak(workload.model.dim))
+            train_step([batch] * workload.num_micro_batches, self._train.optimizer.peak(workload.model))
 
         return step
 
@@ -101,7 +104,18 @@ class StepProbe(Probe):
 def made_up_batch(workload: Workload) -> Batch:
     """Return a micro-batch of tokens drawn at random, in documents where the workload has a document mask."""
     generator = torch.Generator().manual_seed(derive_seed(0, "probe-batch"))
-    size = (workload.micro_batch, workload.seq_len + 1)
-    tokens = torch.randint(workload.model.vocab_size, size, generator=generator)
-    ids = torch.arange(workload.seq_len).expand(workload.micro_batch, -1) // _DOCUMENT_TOKENS if workload.document_mask else None
-    return Batch(Inputs(tokens[:, :-1].contiguous(), ids.contiguous() if ids is not None else None), tokens[:, 1:].contiguous())
+    rows = workload.rows
+    inputs = _made_up_inputs(workload, rows.target_len, generator)
+    if workload.model.num_encoder_layers:
+        inputs = replace(inputs, source=_made_up_inputs(workload, rows.read_len, generator))
+    targets = torch.randint(workload.model.vocab_size, inputs.tokens.shape, generator=generator)
+    if rows.predicted_len < rows.target_len:
+        targets[:, rows.predicted_len :] = IGNORE
+    return Batch(inputs, targets)
+
+
+def _made_up_inputs(workload: Workload, length: int, generator: torch.Generator) -> Inputs:
+    tokens = torch.randint(workload.model.vocab_size, (workload.micro_batch, length), generator=generator)
+    if not workload.document_mask:
+        return Inputs(tokens)
+    return Inputs(tokens, (torch.arange(length) // _DOCUMENT_TOKENS).repeat(workload.micro_batch, 1))

@@ -16,6 +16,8 @@ from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe
+from groundup.train.objectives.config import MAX_SENTINELS
+from groundup.train.objectives.lengths import anticipated, row_lengths
 from groundup.train.order import streams_of
 
 
@@ -26,13 +28,15 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     too small, ConfigError if the parts of the model do not fit together.
     """
     shards = job.open("encode", TokenShards)
-    unique_tokens = sum(stream.windows * config.pretrain.seq_len for stream in streams_of(shards, config.pretrain.seq_len))
+    objective = anticipated(config.pretrain.objective, config.pretrain.seq_len, config.model.shape, MAX_SENTINELS)
+    streams = streams_of(shards, "train", objective.stride, objective.overlap)
+    unique_tokens = sum(stream.windows for stream in streams) * objective.stride
     device = resolve_device(config.device)
     machine = measure_machine(device)
     probe = StepProbe(config.pretrain, device)
     probe.load_libraries()
     process_bytes = settled_bytes(torch.device("cpu"))
-    situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, process_bytes)
+    situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, row_lengths(objective), process_bytes)
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads):
         decisions, forecast = derive(config, situation, probe)
@@ -48,9 +52,10 @@ def run(config: PlanConfig, job: Job) -> Outcome:
 def render(decisions: Decisions, forecast: Forecast) -> Table:
     """Return the plan as a table for a terminal."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
-    batches = f"{decisions.batch_tokens:,} tokens in micro-batches of {decisions.micro_batch} x {decisions.seq_len}"
+    num_rows = decisions.batch_tokens // decisions.seq_len
+    rows = f"{num_rows:,} rows of up to {decisions.seq_len:,} tokens, {decisions.micro_batch} at a time"
     table.add_row("parameters", f"{forecast.params:,}")
-    table.add_row("training tokens", f"{forecast.tokens:,} = {decisions.steps:,} steps of {batches}")
+    table.add_row("training tokens", f"{forecast.tokens:,} in {decisions.steps:,} steps of {rows}")
     table.add_row("epochs", f"{forecast.epochs:.2f} of {forecast.unique_tokens:,} unique tokens")
     table.add_row("tokens / parameter", f"{forecast.tokens_per_param:.3g}")
     table.add_row("FLOPs", f"{forecast.flops:.3g} ({format_count(forecast.flops_per_token)} a token)")

@@ -21,12 +21,19 @@ def shape(size: SizeConfig, dim: int, num_layers: int, vocab_size: int, seq_len:
         "vocab_size": vocab_size,
         "dim": dim,
         "num_layers": num_layers,
+        "num_encoder_layers": (size.num_encoder_layers or num_layers) if size.shape == "encoder_decoder" else 0,
         "num_heads": num_heads,
         "num_kv_heads": size.num_kv_heads or num_heads,
         "ffn_dim": size.ffn_dim or default_ffn_dim(dim, size.feed_forward),
         "max_seq_len": seq_len,
     }
     return ModelConfig.parse(fields, "model")
+
+
+def at_depth(model: ModelConfig, num_layers: int) -> ModelConfig:
+    """Return the model with so many layers, those of an encoder in proportion."""
+    encoder = max(1, round(num_layers * model.num_encoder_layers / model.num_layers)) if model.num_encoder_layers else 0
+    return model.model_copy(update={"num_layers": num_layers, "num_encoder_layers": encoder})
 
 
 def family(size: SizeConfig, vocab_size: int, seq_len: int) -> tuple[ModelConfig, ...]:

@@ -25,6 +25,8 @@ from groundup.train.config import TrainConfig
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog
+from groundup.train.objectives.table import build_objective
+from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim import build_optimizer
 from groundup.train.schedules import learning_rate
 from groundup.train.step import TrainStep
@@ -51,22 +53,25 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     device = resolve_device(decisions.device)
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
-    metrics = _metrics(plan, job, memory)
+    objective = build_objective(config.objective, Vocabulary.of(tokenizer.text), decisions.seq_len, model.config.shape)
     batches = BatchReader(
         shards,
+        objective,
         seed=job.seed,
-        seq_len=decisions.seq_len,
         batch_sequences=decisions.batch_tokens // decisions.seq_len,
         micro_batch=decisions.micro_batch,
         document_mask=config.document_mask,
     )
+    metrics = _metrics(plan, job, memory, batches.step_tokens)
     _say_left_out(shards, batches)
     train(
         steps=decisions.steps,
-        train_step=TrainStep(model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device),
+        train_step=TrainStep(
+            model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device, config.z_loss
+        ),
         batches=batches,
         learning_rate=functools.partial(
-            learning_rate, steps=decisions.steps, peak=config.optimizer.peak(model.config.dim), config=config.schedule
+            learning_rate, steps=decisions.steps, peak=config.optimizer.peak(model.config), config=config.schedule
         ),
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
@@ -105,10 +110,10 @@ def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Trans
     return model.to(device)
 
 
-def _metrics(plan: Plan, job: Job, memory: PeakMemory) -> MetricsLog:
+def _metrics(plan: Plan, job: Job, memory: PeakMemory, step_tokens: int) -> MetricsLog:
     forecast = plan.forecast
     peak = forecast.matmul_peak_flops_per_s[plan.decisions.precision]
-    return MetricsLog(job.out / METRICS_FILE, Efficiency(forecast.flops_per_token, peak), memory)
+    return MetricsLog(job.out / METRICS_FILE, Efficiency(step_tokens, forecast.flops_per_token, peak), memory)
 
 
 def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer) -> CheckpointStore:

@@ -69,10 +69,27 @@ class SourceScore(Facts):
     bytes: int | None = None
 
 
+class TargetFacts(Facts):
+    """Score of one model on an objective's targets."""
+
+    nll_per_target: float
+    accuracy: float
+
+
+class ObjectiveFacts(TargetFacts):
+    """Held-out score on what the objective hides."""
+
+    name: str
+    targets: int
+    unigram: TargetFacts
+
+
 class EvaluationFacts(Facts):
     """evaluate/evaluation.json."""
 
-    bits_per_byte: float
+    bits_per_byte: float | None = None
+    """None for models that do not simply predict what follows."""
+    objective: ObjectiveFacts | None = None
     nll_per_token: float | None = None
     perplexity: float | None = None
     tokens: int | None = None

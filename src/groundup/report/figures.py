@@ -36,7 +36,7 @@ def charts(facts: RunFacts) -> PageCharts:
     stages = facts.funnel.stages if facts.funnel is not None else ()
     has_curve = len(facts.steps) > 1
     return PageCharts(
-        bits=bar_chart("bits", "Bits per byte of held-out text", bits_bars(scores(facts), VARIABLES)) if facts.evaluation else None,
+        bits=bar_chart("bits", "Bits per byte of held-out text", bits_bars(scores(facts), VARIABLES)) if scores(facts) else None,
         loss=loss_chart(facts) if has_curve else None,
         small=small_charts(facts.steps),
         memory=bar_chart("memory", "Peak memory", memory_bars(facts, VARIABLES)) if memory_parts(facts) else None,

@@ -82,8 +82,10 @@ def headline(facts: RunFacts) -> str:
     elif facts.forecast is not None:
         forecast = facts.forecast
         parts.append(f"to be trained on {format_count(float(forecast.tokens))} tokens in about {format_seconds(forecast.train_s)}")
-    if facts.evaluation is not None:
+    if facts.evaluation is not None and facts.evaluation.bits_per_byte is not None:
         parts.append(f"needs {facts.evaluation.bits_per_byte:.2f} bits for a byte of text it has never seen")
+    elif facts.evaluation is not None and facts.evaluation.objective is not None:
+        parts.append(f"predicts {facts.evaluation.objective.accuracy:.0%} of what is hidden in text it has never seen")
     if parts:
         return " ".join(parts) + "."
     if facts.funnel is not None and facts.funnel.stages:
@@ -95,9 +97,10 @@ def headline(facts: RunFacts) -> str:
 def verdict(facts: RunFacts) -> str | None:
     """Return how the model stands beside the simpler methods, in one sentence."""
     rows = [row for row in scores(facts) if not row.is_model]
-    if facts.evaluation is None or not rows:
+    bits_per_byte = facts.evaluation.bits_per_byte if facts.evaluation is not None else None
+    if bits_per_byte is None or not rows:
         return None
-    beaten = sum(facts.evaluation.bits_per_byte < row.bits_per_byte for row in rows)
+    beaten = sum(bits_per_byte < row.bits_per_byte for row in rows)
     share = {0: f"Not better than any of {len(rows)}", len(rows): f"Better than all {len(rows)}"}
     others = ", ".join(f"{row.name} {row.bits_per_byte:.2f}" for row in rows)
     return f"{share.get(beaten, f'Better than {beaten} of {len(rows)}')} simpler methods on the same bytes ({others})."
@@ -106,8 +109,10 @@ def verdict(facts: RunFacts) -> str | None:
 def tiles(facts: RunFacts) -> tuple[Tile, ...]:
     """Return the figures that matter most."""
     found = []
-    if facts.evaluation is not None:
+    if facts.evaluation is not None and facts.evaluation.bits_per_byte is not None:
         found.append(Tile(f"{facts.evaluation.bits_per_byte:.2f}", "bits per byte"))
+    elif facts.evaluation is not None and facts.evaluation.objective is not None:
+        found.append(Tile(f"{facts.evaluation.objective.nll_per_target:.2f}", "nats a hidden token"))
     if facts.forecast is not None:
         found.append(Tile(format_count(facts.forecast.params), "parameters"))
     if facts.steps:
@@ -119,7 +124,7 @@ def tiles(facts: RunFacts) -> tuple[Tile, ...]:
 
 def scores(facts: RunFacts) -> tuple[Score, ...]:
     """Return the model and its baselines, the best first."""
-    if facts.evaluation is None:
+    if facts.evaluation is None or facts.evaluation.bits_per_byte is None:
         return ()
     rows = [Score(THIS_MODEL, "the trained model, sliding window", facts.evaluation.bits_per_byte, True)]
     rows += [Score(*BASELINES.get(name, (name.replace("_", " "), "")), bits) for name, bits in facts.evaluation.baselines.items()]

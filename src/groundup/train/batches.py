@@ -1,43 +1,64 @@
-"""Batches: what one backward pass sees, cut from the token shards in the order of the run."""
+"""Batches cut from the token shards in the order of the run."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import torch
-from jaxtyping import Int
-from torch import Tensor
 
+from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
-from groundup.nn.transformer import Inputs
+from groundup.core.seeds import derive_seed
 from groundup.train.batch import Batch
+from groundup.train.objectives.documents import Rows
+from groundup.train.objectives.objective import Objective
 from groundup.train.order import DataOrder, streams_of
+from groundup.train.randomness import Ints, UInts, random_bits
+
+
+class RowReader:
+    """Reads rows of text from one split of the shards, as an objective wants them."""
+
+    def __init__(self, shards: TokenShards, split: Split, objective: Objective, seed: int, document_mask: bool) -> None:
+        self.streams = streams_of(shards, split, objective.stride, objective.overlap)
+        self._objective = objective
+        self._seeds = np.array([derive_seed(seed, "objective", split, stream.name) for stream in self.streams], dtype=np.uint64)
+        self._tokens = [shards.tokens(split, stream.name) for stream in self.streams]
+        self._eos_id = shards.info.eos_id
+        self._document_mask = document_mask
+
+    def rows(self, sources: Ints, windows: Ints, times: Ints) -> Rows:
+        """Return these windows of the streams of these numbers; `times` says how often each was seen before."""
+        raw_len, stride = self._objective.raw_len, self._objective.stride
+        tokens = np.empty((len(sources), raw_len), dtype=np.int64)
+        for row, (source, window) in enumerate(zip(sources, windows, strict=True)):
+            tokens[row] = self._tokens[source][window * stride : window * stride + raw_len]
+        ids = document_ids(tokens, self._eos_id) if self._document_mask else np.zeros_like(tokens)
+        return Rows(tokens, ids, row_seeds(self._seeds[sources], windows, times))
 
 
 class BatchReader:
     """Reads the micro-batches of any step."""
 
     def __init__(
-        self, shards: TokenShards, *, seed: int, seq_len: int, batch_sequences: int, micro_batch: int, document_mask: bool
+        self, shards: TokenShards, objective: Objective, *, seed: int, batch_sequences: int, micro_batch: int, document_mask: bool
     ) -> None:
-        streams = streams_of(shards, seq_len)
-        self.order = DataOrder(streams, seed, shards.fingerprint)
-        self._tokens = [shards.tokens("train", stream.name) for stream in streams]
-        self._eos_id = shards.info.eos_id
-        self._seq_len = seq_len
+        self._reader = RowReader(shards, "train", objective, seed, document_mask)
+        self.order = DataOrder(self._reader.streams, seed, shards.fingerprint)
+        self._objective = objective
         self._batch_sequences = batch_sequences
-        self._micro_batch = micro_batch
-        self._document_mask = document_mask
+        self._num_micro_batches = batch_sequences // micro_batch
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens of text that a step is made from."""
+        return self._batch_sequences * self._objective.stride
 
     def read(self, step: int) -> list[Batch]:
         """Return the micro-batches of update number `step` (0-based)."""
         first = step * self._batch_sequences
-        sources, windows = self.order.at(np.arange(first, first + self._batch_sequences, dtype=np.int64))
-        rows = np.empty((self._batch_sequences, self._seq_len + 1), dtype=np.int64)
-        for row, (source, window) in enumerate(zip(sources, windows, strict=True)):
-            start = window * self._seq_len
-            rows[row] = self._tokens[source][start : start + self._seq_len + 1]
-        return [self._batch(torch.from_numpy(part)) for part in np.split(rows, self._batch_sequences // self._micro_batch)]
+        places = np.arange(first, first + self._batch_sequences, dtype=np.int64)
+        parts = np.split(places, self._num_micro_batches)
+        return [self._objective(self._reader.rows(*self.order.at(part))) for part in parts]
 
     def read_ahead(self, start_step: int, stop_step: int) -> Iterator[list[Batch]]:
         """Yield what `read` returns for each step from `start_step` up to `stop_step`, reading one ahead in a thread."""
@@ -49,18 +70,16 @@ class BatchReader:
                 ahead = reader.submit(self.read, step + 1) if step + 1 < stop_step else None
                 yield batches
 
-    def _batch(self, rows: Int[Tensor, "batch window"]) -> Batch:
-        inputs, targets = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
-        return Batch(Inputs(inputs, document_ids(inputs, self._eos_id) if self._document_mask else None), targets)
 
-
-def document_ids(tokens: Int[Tensor, "batch seq"], eos_id: int) -> Int[Tensor, "batch seq"] | None:
-    """Return the number of each token's document within its row, or None if every row is of one document.
+def document_ids(tokens: Ints, eos_id: int) -> Ints:
+    """Return the number of each token's document within its row.
 
     An end-of-document token opens the document after it, as it does when text is scored or generated: the document before is
     seen by the prediction of the end, the one after starts from the end token alone.
     """
-    ends = tokens == eos_id
-    if not ends[:, 1:].any():
-        return None
-    return ends.cumsum(dim=1)
+    return (tokens == eos_id).cumsum(axis=1)  # type: ignore[no-any-return]
+
+
+def row_seeds(seeds: UInts, windows: Ints, times: Ints) -> UInts:
+    """Return the seed of each row: of its source's seed, its window, and how often that was seen before."""
+    return random_bits(random_bits(seeds, 0, windows), 1, times)

@@ -5,7 +5,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from groundup.core.config import Config
-from groundup.nn.config import AttentionKernel
+from groundup.nn.config import AttentionKernel, ModelConfig
+from groundup.train.objectives.config import ObjectiveConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
 MAX_BATCH_TOKENS = 1 << 32
@@ -24,12 +25,16 @@ class OptimizerConfig(Config):
     eps: float = Field(default=1e-8, gt=0, description="added to the root of the mean square")
     weight_decay: float = Field(default=0.1, ge=0, description="share of a matrix taken off per step and unit of learning rate")
 
-    def peak(self, dim: int) -> float:
-        """Return the peak learning rate of a model of width `dim`.
+    def peak(self, model: ModelConfig) -> float:
+        """Return the peak learning rate of the model; with init=mup that of its base width, which its matrices are scaled from.
 
         Left open it falls as 1/width: 2.6e-3 at 192, 6.5e-4 at 768, where GPT-3 small has 6e-4 (Brown et al. 2020, table 2.1).
         """
-        return self.learning_rate if self.learning_rate is not None else LEARNING_RATE_WIDTH / dim
+        return (
+            self.learning_rate
+            if self.learning_rate is not None
+            else LEARNING_RATE_WIDTH / (model.mup_base_dim if model.init == "mup" else model.dim)
+        )
 
 
 class ScheduleConfig(Config):
@@ -53,7 +58,7 @@ class ScheduleConfig(Config):
 
 
 class TrainConfig(Config):
-    """One training run of a causal language model."""
+    """One training run."""
 
     seq_len: int = Field(default=256, gt=0, description="tokens a sequence is trained on")
     batch_tokens: int = Field(
@@ -61,8 +66,15 @@ class TrainConfig(Config):
     )
     micro_batch: int | None = Field(default=None, gt=0, description="sequences a backward pass sees; null: chosen by the plan")
     steps: int | None = Field(default=None, gt=0, description="optimizer steps; null: derived from the budget")
+    objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    z_loss: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="weight of (log Z)^2 beside the cross-entropy; PaLM: 1e-4 (Chowdhery et al. 2022)",
+    )
     clip_norm: float = Field(default=1.0, gt=0, description="global gradient norm above which gradients are scaled down")
     precision: Precision = Field(default="auto", description="auto: bf16 autocast where it multiplies matrices faster, else fp32")
     attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")

@@ -17,8 +17,10 @@ from groundup.train.step import StepResult
 
 @dataclass(frozen=True)
 class Efficiency:
-    """What turns tokens a second into model FLOPs utilisation (MFU; Chowdhery et al. 2022, appendix B)."""
+    """What turns steps a second into tokens a second and model FLOPs utilisation (MFU; Chowdhery et al. 2022, appendix B)."""
 
+    step_tokens: int
+    """Tokens of text that a step is made from."""
     flops_per_token: float
     peak_flops_per_s: float
     """Measured for matrix products in the run's precision."""
@@ -57,10 +59,11 @@ class MetricsLog:
         """Append and return the row of the step that just ended; its time runs from the end of the step before."""
         now_s = time.perf_counter()
         step_s, self._ended_s = now_s - self._ended_s, now_s
-        tokens_per_s = result.tokens / step_s
+        tokens_per_s = self._efficiency.step_tokens / step_s
         row = {
             "step": step,
-            "tokens": self.tokens + result.tokens,
+            "tokens": self.tokens + self._efficiency.step_tokens,
+            "targets": result.targets,
             "loss": result.loss,
             "lr": learning_rate,
             "grad_norm": result.grad_norm,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import DataError
 from groundup.core.seeds import derive_seed
@@ -38,7 +39,7 @@ def _feistel(values: UInts, half_bits: int, keys: UInts) -> UInts:
 
 @dataclass(frozen=True)
 class Stream:
-    """What the order needs to know of a source: its windows (runs of seq_len + 1 tokens) and its weight."""
+    """What the order needs to know of a source: its windows (runs of tokens that a row is made from) and its weight."""
 
     name: str
     windows: int
@@ -69,18 +70,19 @@ class DataOrder:
         """Windows in one mixed epoch."""
         return int(self._ends[-1])
 
-    def at(self, places: Ints) -> tuple[Ints, Ints]:
-        """Return (source number, window number within the source) of each place, 0 being the first of the run."""
+    def at(self, places: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return (source number, window number within the source, how often it was taken before) of each place, from 0 on."""
         epoch, place = np.divmod(places, self.epoch_windows)
         slot = self._shuffle(place, epoch, self.epoch_windows, "mix")
         source = np.searchsorted(self._ends, slot, side="right").astype(np.int64)
         count = epoch * self._shares[source] + slot - (self._ends - self._shares)[source]
-        window = np.empty_like(count)
+        window, times = np.empty_like(count), np.empty_like(count)
         for number, stream in enumerate(self.streams):
             mine = source == number
             source_epoch, position = np.divmod(count[mine], stream.windows)
             window[mine] = self._shuffle(position, source_epoch, stream.windows, "source", stream.name)
-        return source, window
+            times[mine] = source_epoch
+        return source, window, times
 
     def _shuffle(self, positions: Ints, epochs: Ints, size: int, *names: str) -> Ints:
         """Return the positions under the permutation that belongs to each one's epoch."""
@@ -91,20 +93,20 @@ class DataOrder:
         return result
 
 
-def streams_of(shards: TokenShards, seq_len: int) -> list[Stream]:
-    """Return the sources of the training split that fill at least one window.
+def streams_of(shards: TokenShards, split: Split, stride: int, overlap: int) -> list[Stream]:
+    """Return the sources of the split that fill at least one window of `stride + overlap` tokens.
 
-    Raises DataError if none does.
+    A window begins `stride` tokens after the one before. Raises DataError if no source fills one.
     """
     streams = []
     for source in shards.info.sources:
-        windows = (source.tokens["train"] - 1) // seq_len
+        windows = (source.tokens[split] - overlap) // stride
         if windows > 0:
             streams.append(Stream(source.name, windows, source.weight))
     if not streams:
-        longest = max((source.tokens["train"] for source in shards.info.sources), default=0)
+        longest = max((source.tokens[split] for source in shards.info.sources), default=0)
         raise DataError(
-            f"{shards.path}: the training text is too short: its longest source has {longest:,} tokens, one sequence takes "
-            f"pretrain.seq_len + 1 = {seq_len + 1:,}; add text, or set pretrain.seq_len below {max(longest, 2):,}"
+            f"{shards.path}: the {split} text is too short: its longest source has {longest:,} tokens, one sequence takes "
+            f"{stride + overlap:,}; add text, or set pretrain.seq_len below {max(longest, 2):,}"
         )
     return streams

@@ -15,23 +15,26 @@ from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE, linear_cross_entropy
 from groundup.train.optim import set_learning_rate
 
+FEW_TARGETS = 0.5
+"""Where fewer places than this share are predicted, the head is spared the others."""
+
 
 @dataclass(frozen=True)
 class StepResult:
     """What a step found before it changed the weights."""
 
     loss: float
-    """Nats per valid token."""
+    """Nats per predicted token."""
     grad_norm: float
     """Global norm of the gradient before clipping."""
-    tokens: int
-    """Valid tokens."""
+    targets: int
+    """Tokens that were predicted."""
 
 
 class TrainStep:
     """Forward, backward, clip, update.
 
-    The gradient is that of the summed loss over all micro-batches by their valid tokens together, however the tokens are split.
+    The gradient is that of the summed loss over all micro-batches by their targets together, however the tokens are split.
     With precision 'bf16', matrices are multiplied in bfloat16 (autocast) while weights and optimizer state stay float32.
     """
 
@@ -42,30 +45,35 @@ class TrainStep:
         precision: Literal["fp32", "bf16"],
         clip_norm: float,
         device: torch.device,
+        z_weight: float = 0.0,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self._autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
         self._clip_norm = clip_norm
         self._device = device
+        self._z_weight = z_weight
 
     def __call__(self, micro_batches: Sequence[Batch], learning_rate: float) -> StepResult:
         """Train on the micro-batches as one batch."""
-        tokens = sum(int((batch.targets != IGNORE).sum()) for batch in micro_batches)
+        targets = sum(int((batch.targets != IGNORE).sum()) for batch in micro_batches)
         loss = torch.zeros((), device=self._device)
         for batch in micro_batches:
-            part = self.loss_sum(batch.to(self._device)) / tokens
-            torch.autograd.backward(part)
-            loss += part.detach()
+            wanted, cross_entropy = self.losses(batch.to(self._device))
+            torch.autograd.backward(wanted / targets)
+            loss += cross_entropy / targets
         grad_norm = clip_grad_norm_(self.model.parameters(), self._clip_norm)
         set_learning_rate(self.optimizer, learning_rate)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return StepResult(loss.item(), grad_norm.item(), tokens)
+        return StepResult(loss.item(), grad_norm.item(), targets)
 
-    def loss_sum(self, batch: Batch) -> Tensor:
-        """Return the loss of one micro-batch, summed over its valid tokens [nats]."""
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what is to be made small over one micro-batch, and of it the cross-entropy; summed over its targets [nats]."""
         with self._autocast:
-            head = self.model.head
-            features = self.model.trunk(batch.inputs)
-            return linear_cross_entropy(features, head.weight, batch.targets, head.bias, head.soft_cap)
+            head, targets = self.model.head, batch.targets
+            hidden = self.model.hidden(batch.inputs)
+            predicted = targets != IGNORE
+            if int(predicted.sum()) < FEW_TARGETS * predicted.numel():
+                hidden, targets = hidden[predicted], targets[predicted]
+            return linear_cross_entropy(head.features(hidden), head.weight, targets, head.bias, head.soft_cap, self._z_weight)

@@ -51,7 +51,7 @@ def same(one: Batch, two: Batch) -> bool:
 
 def loss_sum(model: Transformer, batch: Batch) -> torch.Tensor:
     head = model.head
-    return linear_cross_entropy(model.trunk(batch.inputs), head.weight, batch.targets, head.bias)
+    return linear_cross_entropy(model.trunk(batch.inputs), head.weight, batch.targets, head.bias)[0]
 
 
 def test_the_names_of_the_tables_are_those_of_the_settings():

@@ -44,7 +44,7 @@ def test_causal_is_what_the_batches_have_always_been():
     tokens = torch.from_numpy(rows.tokens)
     assert torch.equal(batch.inputs.tokens, tokens[:, :-1])
     assert torch.equal(batch.targets, tokens[:, 1:])
-    assert torch.equal(batch.inputs.document_ids, document_ids(tokens[:, :-1], EOS))
+    assert torch.equal(batch.inputs.document_ids, torch.from_numpy(document_ids(tokens[:, :-1].numpy(), EOS)))
     alone = rows_of_lengths([[33]], 33, vocabulary)
     assert build("causal", "decoder", {})(alone).inputs.document_ids is None
 

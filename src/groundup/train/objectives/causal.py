@@ -1,5 +1,7 @@
 """The next token."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 
@@ -16,6 +18,8 @@ class Causal(Objective):
 
     A document's last token predicts the end-of-document that opens the next.
     """
+
+    overlap: ClassVar[int] = 1
 
     @property
     def raw_len(self) -> int:

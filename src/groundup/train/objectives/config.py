@@ -29,6 +29,8 @@ DEFAULT_RATES: Final[dict[ObjectiveName, float]] = {
     "fill_in_middle": 0.5,
 }
 """Devlin et al. 2019, section 3.1; Raffel et al. 2020, section 3.1.4; Lewis et al. 2020, section 5.1; Bavarian et al. 2022."""
+MAX_SENTINELS = 1000
+"""Sentinels that a tokenizer may have."""
 MAX_DRAWN_RATE = 0.5
 """Spans of drawn lengths are laid with at least one kept token between them: beyond half there is no room."""
 
@@ -142,6 +144,6 @@ def check_shape(name: ObjectiveName, shape: ShapeName) -> None:
     if shape not in SHAPES_OF[name]:
         fitting = [other for other, shapes in SHAPES_OF.items() if shape in shapes]
         raise ConfigError(
-            f"objective.name='{name}' is for model.shape={' or '.join(map(repr, SHAPES_OF[name]))}, but model.shape='{shape}'; "
-            f"change the shape, or set objective.name to {' or '.join(map(repr, fitting))}"
+            f"pretrain.objective.name='{name}' is for model.shape={' or '.join(map(repr, SHAPES_OF[name]))}, "
+            f"but model.shape='{shape}'; change the shape, or set pretrain.objective.name to {' or '.join(map(repr, fitting))}"
         )

@@ -31,11 +31,11 @@ class Denoising(Objective):
         self._mask = self.special.need_mask(config.name)
         if config.shuffle_share and not vocabulary.sentence_ends:
             raise ConfigError(
-                f"objective.shuffle_share={config.shuffle_share:g} shuffles sentences, but this tokenizer has no tokens that end "
-                "one ('.', '!', '?'); set objective.shuffle_share=0"
+                f"pretrain.objective.shuffle_share={config.shuffle_share:g} shuffles sentences, but this tokenizer has no tokens "
+                "that end one ('.', '!', '?'); set pretrain.objective.shuffle_share=0"
             )
         if self.raw_len < 2:
-            raise ConfigError(f"seq_len={seq_len} is too short for objective.name='{config.name}'; raise it to at least 3")
+            raise ConfigError(f"seq_len={seq_len} is too short for pretrain.objective.name='{config.name}'; raise it to at least 3")
         self._ends_sentence = np.zeros(vocabulary.size, dtype=np.bool_)
         self._ends_sentence[list(vocabulary.sentence_ends)] = True
         self._lengths, self._zeros = poisson(config.mean_span_len), poisson_zeros(config.mean_span_len)

@@ -37,7 +37,7 @@ class FillInMiddle(Objective):
         super().__init__(config, vocabulary, seq_len)
         self._marks: FillTokens = self.special.need_fill(config.name)
         if self.raw_len < 2:
-            raise ConfigError(f"seq_len={seq_len} is too short for objective.name='{config.name}'; raise it to at least 5")
+            raise ConfigError(f"seq_len={seq_len} is too short for pretrain.objective.name='{config.name}'; raise it to at least 5")
 
     @property
     def raw_len(self) -> int:

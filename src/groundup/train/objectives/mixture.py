@@ -52,7 +52,7 @@ class Denoisers:
     def check_sentinels(self, raw_len: int) -> None:
         """Raise ConfigError if a document of so many tokens can have more spans than there are sentinels for."""
         _, spans = count_noise(np.full(len(self._rates), raw_len + 1), self._rates, self._means)
-        way_out = "raise mean_span_len of objective.denoisers"
+        way_out = "raise mean_span_len of pretrain.objective.denoisers"
         self._sentinels = self._special.need_sentinels(self._name, int(spans.max()) + 1, way_out)
 
     def __call__(self, documents: Documents, fit: Fit) -> tuple[Documents, Pairs]:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +22,9 @@ class Objective(ABC):
     often eos has been met (0: it began before the row), source and target by the same number, padding by layout.PADDING.
     """
 
+    overlap: ClassVar[int] = 0
+    """Tokens at the end of a window that the next one begins with: those that are only predicted."""
+
     def __init__(self, config: ObjectiveConfig, vocabulary: Vocabulary, seq_len: int) -> None:
         """Prepare for models that read at most `seq_len` tokens at a time; raise ConfigError if a token is missing."""
         self.config = config
@@ -38,6 +42,11 @@ class Objective(ABC):
         """Columns of the targets, and of the tokens that they are predicted at."""
         return self.seq_len
 
+    @property
+    def stride(self) -> int:
+        """Tokens of the stream from the start of a window to that of the next."""
+        return self.raw_len - self.overlap
+
     @abstractmethod
     def __call__(self, rows: Rows) -> Batch:
         """Return what the model reads, and what it is to predict."""
@@ -52,5 +61,5 @@ def longest_fitting(objective: str, seq_len: int, fits: Callable[[Ints], Bools])
     lengths = np.arange(2, 2 * seq_len + 4, dtype=np.int64)
     longest = int(np.argmin(np.append(fits(lengths), False))) + 1
     if longest < 2:
-        raise ConfigError(f"seq_len={seq_len} is too short for objective.name='{objective}'; raise it")
+        raise ConfigError(f"seq_len={seq_len} is too short for pretrain.objective.name='{objective}'; raise it")
     return longest

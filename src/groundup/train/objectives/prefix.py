@@ -1,5 +1,7 @@
 """The next token after a prefix that sees itself whole."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from groundup.nn.transformer import Inputs
@@ -19,6 +21,8 @@ class Prefix(Objective):
     The prefix language model of Raffel et al. 2020, section 3.2.1 (Liu et al. 2018). The prefix's last token predicts the first
     that is not in it; tokens of the prefix predict nothing else.
     """
+
+    overlap: ClassVar[int] = 1
 
     @property
     def raw_len(self) -> int:

@@ -85,8 +85,8 @@ def check_words(config: ObjectiveConfig, vocabulary: Vocabulary) -> None:
     """Raise ConfigError if the unit is made of words and the tokenizer does not say which tokens begin them."""
     if config.unit != "token" and vocabulary.word_starts is None:
         raise ConfigError(
-            f"objective.unit='{config.unit}' needs to know which tokens begin a word, and this tokenizer does not mark them; "
-            "set objective.unit='token'"
+            f"pretrain.objective.unit='{config.unit}' needs to know which tokens begin a word, and this tokenizer does not mark "
+            "them; set pretrain.objective.unit='token'"
         )
 
 

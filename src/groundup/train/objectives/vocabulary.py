@@ -7,11 +7,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool
 
+from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import ConfigError
 from groundup.train.randomness import Ints
 
 WORD_MARKS = ("Ġ", "Ċ", "▁")
 """What a token that begins a word begins with: byte-level BPE's space and line end, SentencePiece's space."""
+SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 CONTINUATION_MARK = "##"
 """What a token that goes on with a word begins with in WordPiece."""
 
@@ -40,6 +42,24 @@ class SpecialTokens:
     """Open the sources of the denoisers of a mode ('R', 'S', 'X')."""
     fill: FillTokens | None = None
     sep_id: int | None = None
+
+    @classmethod
+    def of(cls, tokenizer: TextTokenizer) -> "SpecialTokens":
+        """Return the ids of a tokenizer's special tokens."""
+        names = tokenizer.special
+
+        def optional(name: str | None) -> int | None:
+            return None if name is None else tokenizer.id_of(name)
+
+        return cls(
+            eos_id=tokenizer.eos_id,
+            pad_id=optional(names.pad),
+            mask_id=tokenizer.mask_id,
+            sentinel_ids=tuple(map(tokenizer.id_of, names.sentinels)),
+            mode_ids={mode: tokenizer.id_of(name) for mode, name in names.modes.items()},
+            fill=None if names.fill is None else FillTokens(**{part: tokenizer.id_of(name) for part, name in names.fill}),
+            sep_id=optional(names.sep),
+        )
 
     @property
     def padding(self) -> int:
@@ -74,7 +94,7 @@ class SpecialTokens:
         """Return all sentinels; raise ConfigError if there are fewer than `count`."""
         if len(self.sentinel_ids) < count:
             raise ConfigError(
-                f"objective.name='{objective}' can need {count:,} sentinel tokens for one document, but the tokenizer has "
+                f"pretrain.objective.name='{objective}' can need {count:,} sentinel tokens for one document, but the tokenizer has "
                 f"{len(self.sentinel_ids):,}; raise the number of sentinels in tokenizer.special, or {way_out}"
             )
         return np.array(self.sentinel_ids, dtype=np.int64)
@@ -82,8 +102,8 @@ class SpecialTokens:
 
 def _missing(objective: str, what: str) -> ConfigError:
     return ConfigError(
-        f"objective.name='{objective}' needs {what}, which the tokenizer does not have; add it with tokenizer.special, and train "
-        "the tokenizer again"
+        f"pretrain.objective.name='{objective}' needs {what}, which the tokenizer does not have; add it with tokenizer.special, "
+        "and train the tokenizer again"
     )
 
 
@@ -97,6 +117,17 @@ class Vocabulary:
     """Which tokens begin a word; None: unknown."""
     sentence_ends: tuple[int, ...] = ()
     """Tokens that end a sentence."""
+
+    @classmethod
+    def of(cls, tokenizer: TextTokenizer) -> "Vocabulary":
+        """Return what a tokenizer's objectives need to know."""
+        ids = range(tokenizer.vocab_size)
+        return cls(
+            size=tokenizer.vocab_size,
+            special=SpecialTokens.of(tokenizer),
+            word_starts=find_word_starts([tokenizer.token(token) for token in ids]),
+            sentence_ends=tuple(token for token in ids if tokenizer.decode([token]).rstrip().endswith(SENTENCE_ENDS)),
+        )
 
     @cached_property
     def ordinary(self) -> Ints:
