@@ -81,9 +81,13 @@ POOLINGS: Final[dict[PoolingName, type[Pooling]]] = {
 
 
 class ClassHead(nn.Linear):
-    """One logit for each class."""
+    """One logit for each class; beside it, what a model's head has that this one does not need."""
 
     soft_cap: float | None = None
+
+    def __init__(self, dim: int, num_classes: int) -> None:
+        super().__init__(dim, num_classes)
+        self.features = nn.Identity()
 
 
 class Classifier(nn.Module):
@@ -109,12 +113,12 @@ class Classifier(nn.Module):
                 nn.init.normal_(module.weight, std=self.model.config.init_std, generator=generator)
                 nn.init.zeros_(module.bias)
 
-    def trunk(self, inputs: Inputs) -> Float[Tensor, "batch places dim"]:
-        """Return the vectors that the head's matrix turns into logits."""
+    def hidden(self, inputs: Inputs) -> Float[Tensor, "batch places dim"]:
+        """Return the vectors that the head turns into logits."""
         ids = inputs.document_ids
         real = torch.ones_like(inputs.tokens, dtype=torch.bool) if ids is None else ids == ids[:, :1]
         return self.dropout(self.pooling(self.model.hidden(inputs), real))  # type: ignore[no-any-return]
 
     def forward(self, inputs: Inputs) -> Float[Tensor, "batch places classes"]:
         """Return the logits of the classes: of a whole row, or with pooling 'each' of every token."""
-        return self.head(self.trunk(inputs))  # type: ignore[no-any-return]
+        return self.head(self.hidden(inputs))  # type: ignore[no-any-return]
