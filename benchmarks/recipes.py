@@ -1,4 +1,4 @@
-"""Train the shipped recipe of every objective on one text, and compare its held-out loss with a unigram model's on the same targets.
+"""Train the shipped recipe of every objective on one text, and compare held-out losses with a unigram model's on the same targets.
 
     python benchmarks/recipes.py TEXT [--out runs/recipes] [--only NAME ...]
 
@@ -18,6 +18,8 @@ from groundup.artifacts.plan import Plan
 from groundup.recipe import SHIPPED, load_recipe
 
 NAMES = ("encoder_mlm", "t5_span", "ul2_mixture", "bart_denoise", "prefix_lm", "decoder_clm")
+
+COLUMNS = ("recipe", "parameters", "text seen", "nats a target", "unigram", "below", "right", "unigram right")
 
 
 def train(name: str, text: Path, out: Path) -> api.LineRun:
@@ -53,8 +55,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES)
     given = parser.parse_args()
     rows = [row(name, train(name, given.text, given.out)) for name in given.only]
-    head = "| recipe | parameters | text seen | nats a target | unigram | below | right | unigram right |\n|---|---|---|---|---|---|---|---|"
-    sys.stdout.write("\n".join([head, *rows]) + "\n")
+    sys.stdout.write("\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows]) + "\n")
 
 
 if __name__ == "__main__":

@@ -61,9 +61,7 @@ class TrainConfig(Config):
     """One training run."""
 
     seq_len: int = Field(default=256, gt=0, description="longest row that the model reads [tokens]")
-    batch_tokens: int = Field(
-        default=4096, gt=0, le=MAX_BATCH_TOKENS, description="rows of an optimizer step times seq_len"
-    )
+    batch_tokens: int = Field(default=4096, gt=0, le=MAX_BATCH_TOKENS, description="rows of an optimizer step times seq_len")
     micro_batch: int | None = Field(default=None, gt=0, description="sequences a backward pass sees; null: chosen by the plan")
     steps: int | None = Field(default=None, gt=0, description="optimizer steps; null: derived from the budget")
     objective: ObjectiveConfig = ObjectiveConfig()
