@@ -22,7 +22,7 @@ from groundup.encode.config import EncodeConfig
 from groundup.encode.run import run as encode
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
-from groundup.tokenizer.config import TokenizerConfig
+from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.tokenizer.run import run as train_tokenizer
 
 A = TypeVar("A", bound=Artifact)
@@ -70,8 +70,13 @@ def write_split(out: Path, split: Split, documents: list[Document]) -> None:
     pq.write_table(pa.Table.from_pylist(sorted(rows, key=lambda row: row["id"]), DOCUMENT_SCHEMA), folder / "part-00000.parquet")
 
 
-def build_tokenizer(out: Path, documents: Documents, vocab_size: int = 350) -> Tokenizer:
-    return build(Tokenizer, out, train_tokenizer, TokenizerConfig(vocab_size=vocab_size), {"curate": documents})
+def build_tokenizer(
+    out: Path,
+    documents: Documents,
+    vocab_size: int = 350,
+    special: SpecialConfig = SpecialConfig(),  # noqa: B008  frozen
+) -> Tokenizer:
+    return build(Tokenizer, out, train_tokenizer, TokenizerConfig(vocab_size=vocab_size, special=special), {"curate": documents})
 
 
 def build_shards(out: Path, documents: Documents, tokenizer: Tokenizer) -> TokenShards:

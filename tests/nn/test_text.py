@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from builders import build_documents, build_tokenizer, build_training_run, word_salad
 from groundup import api
@@ -13,8 +14,10 @@ from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ConfigError
 from groundup.nn import text as writer
 from groundup.nn.generate import generate
+from groundup.nn.load import load_model
 from groundup.nn.sampling import Sampler
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer
+from groundup.tokenizer.config import SpecialConfig
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,66 @@ def test_more_than_fits_is_refused_when_asked_for(tokenizer: Tokenizer, tmp_path
     run = build_training_run(tmp_path / "pretrain", tokenizer)
     with pytest.raises(ConfigError, match="ask for 0 to 31 new tokens"):
         api.generate(run.path, "", max_new_tokens=100)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("line")
+    documents = build_documents(folder / "curate", [Document("a:0", word_salad(200), "a")], [])
+    special = SpecialConfig(mask=True, sentinels=3, modes=("R", "S"))
+    return build_tokenizer(folder / "tokenizer", documents, special=special)
+
+
+def test_names_of_marks_stand_for_their_tokens(marked: Tokenizer) -> None:
+    text = marked.text
+    ids = text.encode_marked("The <|mask|> of<|extra_id_1|> <|endoftext|>")
+    assert ids == [
+        *text.before_ids,
+        *text.encode("The "),
+        text.mask_id,
+        *text.encode(" of"),
+        text.id_of("<|extra_id_1|>"),
+        *text.encode(" <|endoftext|>"),
+    ]
+    assert text.decode_marked(ids) == "The <|mask|> of<|extra_id_1|> <|endoftext|>"
+    assert text.encode_marked("<|S|>The") == [text.id_of("<|S|>"), *text.encode("The")]
+    assert text.encode_marked("") == text.before_ids
+
+
+def test_a_tokenizer_without_marks_reads_their_names_as_text(tokenizer: Tokenizer) -> None:
+    assert tokenizer.text.encode_marked("a <|mask|>") == [*tokenizer.text.before_ids, *tokenizer.text.encode("a <|mask|>")]
+
+
+def test_an_encoder_fills_each_mask(marked: Tokenizer, tmp_path: Path) -> None:
+    run = build_training_run(tmp_path / "pretrain", marked, shape="encoder")
+    found = "".join(api.generate(run.path, "The <|mask|> of <|mask|>"))
+    model, ids = load_model(run.final, torch.device("cpu")), marked.text.encode_marked("The <|mask|> of <|mask|>")
+    likeliest = model(Inputs(torch.tensor([ids]))).argmax(-1)[0].tolist()
+    filled = [new if old == marked.text.mask_id else old for old, new in zip(ids, likeliest, strict=True)]
+    assert found == marked.text.decode(filled)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "settings", "words"),
+    [
+        ("The array", {}, r"no mask.*write <\|mask\|>"),
+        ("<|mask|>", {"greedy": True}, "greedy: no effect on an encoder"),
+        ("<|mask|> word" * 20, {}, "reads at most 32; shorten it"),
+    ],
+)
+def test_what_an_encoder_cannot_do_is_said(
+    marked: Tokenizer, tmp_path: Path, prompt: str, settings: dict[str, Any], words: str
+) -> None:
+    run = build_training_run(tmp_path / "pretrain", marked, shape="encoder")
+    with pytest.raises(ConfigError, match=words):
+        list(api.generate(run.path, prompt, **settings))
+
+
+def test_an_answer_ends_with_the_sentinel_after_those_of_the_prompt(marked: Tokenizer) -> None:
+    text = marked.text
+    first, second, third = (text.id_of(f"<|extra_id_{number}|>") for number in range(3))
+    made = [first, 300, second, 301, third, 302]
+    assert list(writer.answer(iter(made), text, [5, first, 6])) == [first, 300]
+    assert list(writer.answer(iter(made), text, [5, first, 6, second])) == made[:4]
+    assert list(writer.answer(iter(made), text, [5, first, second, third])) == made
+    assert list(writer.answer(iter(made), text, [5, 6])) == made

@@ -7,7 +7,7 @@ from groundup.evaluate.prompts import encode_prompt
 from groundup.nn.config import GenerationConfig
 from groundup.nn.generate import generate
 from groundup.nn.sampling import make_sampler
-from groundup.nn.text import filled_text
+from groundup.nn.text import answer, filled_text
 from groundup.nn.transformer import Transformer
 
 
@@ -32,4 +32,4 @@ def _continue(model: Transformer, tokenizer: TextTokenizer, prompt: str, config:
     settings = GenerationConfig(temperature=config.temperature, top_p=config.top_p if config.temperature else None, seed=seed)
     count = min(config.sample_tokens, room)
     tokens = generate(model, prompt_ids, count, make_sampler(settings), tokenizer.eos_id, start_ids=start_ids)
-    return tokenizer.decode_marked(list(tokens))
+    return tokenizer.decode_marked(list(answer(tokens, tokenizer, prompt_ids)))

@@ -1,6 +1,7 @@
 """Text continued by a checkpoint."""
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.tokenizer import TextTokenizer
@@ -35,8 +36,16 @@ def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig,
     count = config.max_new_tokens
     if count is None and model.config.max_seq_len - len(start_ids or prompt_ids) > NEW_TOKENS:
         count = NEW_TOKENS
-    tokens = _tokens(model, prompt_ids, count, config, tokenizer.eos_id, start_ids)
+    tokens = answer(_tokens(model, prompt_ids, count, config, tokenizer.eos_id, start_ids), tokenizer, prompt_ids)
     return until(pieces(tokens, tokenizer), config.stop)
+
+
+def answer(tokens: Iterator[int], tokenizer: TextTokenizer, prompt_ids: Sequence[int]) -> Iterator[int]:
+    """Return the tokens up to the one that ends an answer about hidden spans: the sentinel after those of the prompt."""
+    sentinels = [tokenizer.id_of(name) for name in tokenizer.special.sentinels]
+    asked = [number for number, sentinel in enumerate(sentinels) if sentinel in prompt_ids]
+    ends = sentinels[asked[-1] + 1 : asked[-1] + 2] if asked else []
+    return takewhile(lambda token: token not in ends, tokens)
 
 
 def check_no_settings(config: GenerationConfig) -> None:
