@@ -159,6 +159,12 @@ def train_tokenizer(
     return Tokenizer.open(out)
 
 
+def import_tokenizer(source: Path, out: Path, force: bool = False) -> Tokenizer:
+    """Bring in the tokenizer of another tool: a file, or a folder in the layout of Hugging Face."""
+    orders.carry_out(orders.order_tokenizer_import(source, out), force)
+    return Tokenizer.open(out)
+
+
 def encode(documents: Path, tokenizer: Path, out: Path, force: bool = False) -> TokenShards:
     """Turn curated documents into token shards."""
     orders.carry_out(orders.order_encode(documents, tokenizer, out), force)

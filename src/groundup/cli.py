@@ -47,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-tokenizer_app = typer.Typer(help="Train tokenizers.", no_args_is_help=True)
+tokenizer_app = typer.Typer(help="Train tokenizers, and bring in those of others.", no_args_is_help=True)
 plan_app = typer.Typer(help="Decide what to train, and predict what it takes.", no_args_is_help=True)
 hub_app = typer.Typer(help="Bring in checkpoints of other tools.", no_args_is_help=True)
 app.add_typer(tokenizer_app, name="tokenizer")
@@ -178,14 +178,10 @@ def curate(
     inputs: Annotated[
         list[Path] | None, typer.Option("--input", help="File or folder of text, Markdown, JSONL or Parquet; may be repeated.")
     ] = None,
-    file_format: Annotated[
-        str | None, typer.Option("--format", help="auto (the default), text, markdown, jsonl or parquet.")
-    ] = None,
+    file_format: Annotated[str | None, typer.Option("--format", help="auto (default), text, markdown, jsonl or parquet.")] = None,
     rules: Annotated[str | None, typer.Option(help="Rule sets, comma-separated; 'none' for none.")] = None,
     validation: Annotated[float | None, typer.Option(help="Share of documents held out; default 0.01.")] = None,
-    recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="Take sources and settings from a recipe instead of --input.")
-    ] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", help="Take sources and settings from a recipe.")] = None,
     overrides: Set = None,
     seed: Annotated[int | None, typer.Option(help="Chooses the documents held out; default 0.")] = None,
     force: Force = False,
@@ -224,9 +220,7 @@ def tokenizer_train(
     out: Out,
     algorithm: Annotated[str, typer.Option(help="bpe (byte-level), wordpiece or unigram.")] = "bpe",
     vocab_size: Annotated[int, typer.Option(help="Tokens in all.")] = 4096,
-    special: Annotated[
-        str | None, typer.Option(help="Special tokens beside the end of documents: pad,mask,sep,fill,modes,sentinels=100.")
-    ] = None,
+    special: Annotated[str | None, typer.Option(help="More special tokens: pad,mask,sep,fill,modes,sentinels=100.")] = None,
     seed: int = 0,
     force: Force = False,
     dry_run: DryRun = False,
@@ -236,17 +230,35 @@ def tokenizer_train(
     """Train a tokenizer on curated documents."""
     set_quiet(quiet)
     config = orders.tokenizer_config(algorithm, vocab_size, special)
-    if not _make(orders.order_tokenizer(documents, config, out, seed), force, dry_run, as_json):
-        return
+    if _make(orders.order_tokenizer(documents, config, out, seed), force, dry_run, as_json):
+        _print_tokenizer(out, as_json)
+
+
+@tokenizer_app.command("import")
+def tokenizer_import(
+    source: Annotated[Path, typer.Argument(help="Folder or file: tokenizer.json, vocab.json, vocab.txt, .model, .tiktoken.")],
+    out: Out,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring in the tokenizer of another tool."""
+    set_quiet(quiet)
+    if _make(orders.order_tokenizer_import(source, out), force, dry_run, as_json):
+        _print_tokenizer(out, as_json)
+
+
+def _print_tokenizer(out: Path, as_json: bool) -> None:
     tokenizer = tokenizers.Tokenizer.open(out)
-    text = f"{out}: {tokenizer.text.vocab_size:,} tokens, {tokenizer.facts['bytes_per_token']:.2f} bytes a token on held-out text"
-    _print({"out": str(out), "content_hash": tokenizer.content_hash, **tokenizer.facts}, as_json, text)
+    result = {"out": str(out), "content_hash": tokenizer.content_hash, **tokenizer.facts}
+    _print(result, as_json, f"{out}: {tokenizer.summary()}")
 
 
 @app.command()
 def encode(
     documents: Annotated[Path, typer.Option("--input", help="What curate made.")],
-    tokenizer: Annotated[Path, typer.Option("--tokenizer", help="What tokenizer train made.")],
+    tokenizer: Annotated[Path, typer.Option("--tokenizer", help="What tokenizer train or import made.")],
     out: Out,
     force: Force = False,
     dry_run: DryRun = False,

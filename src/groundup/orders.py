@@ -104,6 +104,12 @@ def order_tokenizer(documents: Path, config: TokenizerConfig, out: Path, seed: i
     return _order("tokenizer", out, config, seed, {"curate": Documents.open(documents)})
 
 
+def order_tokenizer_import(source: Path, out: Path) -> Order:
+    """Return the order to import a tokenizer."""
+    config = TokenizerConfig.parse({"algorithm": "import", "path": str(source.absolute())}, "tokenizer import")
+    return _order("tokenizer", out, config, 0, {}, sources=find_stage("tokenizer").door().source_hashes(config))
+
+
 def order_encode(documents: Path, tokenizer: Path, out: Path) -> Order:
     """Return the order to encode documents."""
     return _order("encode", out, EncodeConfig(), 0, {"curate": Documents.open(documents), "tokenizer": Tokenizer.open(tokenizer)})

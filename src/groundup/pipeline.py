@@ -11,7 +11,8 @@ from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.aside import holds_hours, moves
 from groundup.artifacts.build import Job, Order, Outcome, is_made, make
 from groundup.artifacts.place import look
-from groundup.artifacts.tokenizer import Tokenizer
+from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
+from groundup.artifacts.tokenizer_formats import find_tokenizer, read_tokenizer
 from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 from groundup.core.files import locked
@@ -37,7 +38,7 @@ class Stage:
     answers: str
     resumable: bool = False
     reads_sources: bool = False
-    """True if the stage reads text from outside; its door then has `source_hashes(config)`."""
+    """True if the stage reads files from outside; its door then has `source_hashes(config)`."""
 
     def door(self) -> Any:
         return importlib.import_module(f"groundup.{self.verb}.run")
@@ -64,6 +65,7 @@ STAGES: tuple[Stage, ...] = (
         makes="tokenizer",
         config=lambda recipe: recipe.tokenizer,
         answers="how well the vocabulary fits the domain",
+        reads_sources=True,
     ),
     Stage(
         verb="encode",
@@ -191,12 +193,10 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
     shapes = family(recipe.model, recipe.tokenizer.vocab_size, recipe.pretrain.seq_len) if "plan" in verbs else ()
+    if recipe.tokenizer.path is not None:
+        find_tokenizer(recipe.tokenizer.path)
     if "plan" in verbs and recipe.pretrain.objective.name != "causal":
-        lengths = importlib.import_module(
-            "groundup.train.objectives.lengths"
-        )  # loads torch, which the plain next token can wait for
-        sentinels = recipe.tokenizer.special.sentinels
-        lengths.anticipated(recipe.pretrain.objective, recipe.pretrain.seq_len, recipe.model.shape, sentinels)
+        _check_objective(recipe)
     if "evaluate" in verbs:
         resolve_stride(recipe.evaluate.stride, recipe.pretrain.seq_len)
     if "export" in verbs:
@@ -204,6 +204,17 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
         formats = importlib.import_module("groundup.nn.formats")  # here, as it waits for torch
         for shape in shapes:
             formats.format_for(shape)
+
+
+def _check_objective(recipe: Recipe) -> None:
+    """Raise ConfigError if the objective lacks room, or tokens that an imported tokenizer does not have."""
+    lengths = importlib.import_module("groundup.train.objectives.lengths")  # loads torch, which the plain next token can wait for
+    objective, seq_len, shape = recipe.pretrain.objective, recipe.pretrain.seq_len, recipe.model.shape
+    if recipe.tokenizer.path is None:
+        lengths.anticipated(objective, seq_len, shape, recipe.tokenizer.special.sentinels)
+    else:
+        engine, names = read_tokenizer(recipe.tokenizer.path)
+        lengths.check(objective, TextTokenizer(engine, names, str(recipe.tokenizer.path)), seq_len, shape)
 
 
 def _check_verifiable(recipe: Recipe) -> None:

@@ -52,7 +52,7 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _check_special(self) -> Self:
         missing = missing_special(self.pretrain.objective, self.tokenizer.special)
-        if missing:
+        if missing and self.tokenizer.path is None:  # what an imported tokenizer has is seen when it is read
             raise ValueError(
                 f"pretrain.objective.name='{self.pretrain.objective.name}' needs tokens that the tokenizer is not asked for: set "
                 + " and ".join(f"tokenizer.special.{setting}" for setting in missing)
@@ -86,7 +86,7 @@ def missing_special(objective: ObjectiveConfig, special: SpecialConfig) -> list[
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in the YAML file, with `a.b=c` overrides applied (values are YAML too).
 
-    Paths of sources are relative to the file's folder, those in overrides to the current one.
+    Paths of sources and of a tokenizer are relative to the file's folder, those in overrides to the current one.
     Raises ConfigError with the file, the key and the way out.
     """
     data = read_yaml(path)
@@ -143,10 +143,10 @@ def _position(node: list[Any], part: str, override: str) -> int:
 
 
 def _make_paths_absolute(data: dict[str, Any], base: Path) -> None:
-    """Read relative paths of sources as lying under `base`; data of the wrong shape is left for validation to name."""
+    """Read relative paths of sources and of a tokenizer as under `base`; data of the wrong shape is left for validation to name."""
     curate = data.get("curate")
     sources = curate.get("sources") if isinstance(curate, dict) else None
-    for source in sources if isinstance(sources, list) else []:
+    for source in [*(sources if isinstance(sources, list) else []), data.get("tokenizer")]:
         if isinstance(source, dict) and isinstance(source.get("path"), str):
             source["path"] = str((base / _at_home(source["path"])).absolute())
 

@@ -129,3 +129,8 @@ class Tokenizer(Artifact):
     def facts(self) -> dict[str, Any]:
         """What the training found: fertility, bytes per token."""
         return read_object(self.path / "facts.json")
+
+    def summary(self) -> str:
+        """Return its size, and how well it fits the held-out text where that was measured."""
+        size, fit = f"{self.facts['vocab_size']:,} tokens", self.facts.get("bytes_per_token")
+        return size if fit is None else f"{size}, {fit:.2f} bytes a token on held-out text"

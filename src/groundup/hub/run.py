@@ -12,12 +12,12 @@ from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.checkpoint import IMPORT_FILE, MODEL_CONFIG_FILE, WEIGHTS_FILE
 from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
 from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer
+from groundup.artifacts.tokenizer_formats import read_tokenizer
 from groundup.core.errors import ConfigError, StorageError
 from groundup.core.files import hash_file, storage_errors, write_bytes, write_json
 from groundup.estimate.parameters import total_parameters
 from groundup.hub.config import ImportConfig
 from groundup.hub.sources import find_source, same_storage
-from groundup.hub.tokenizer import read_tokenizer
 from groundup.hub.verify import check_results
 from groundup.nn.config import ModelConfig
 from groundup.nn.threads import NUM_THREADS

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from groundup.artifacts.special_tokens import SpecialNames
+from groundup.artifacts.tokenizer_formats import read_tokenizer
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import storage_errors
-from groundup.hub.tokenizer import read_tokenizer
 from groundup.nn.config import ModelConfig
 from groundup.nn.formats.folder import CONFIG_FILE, find_format, read_folder, read_json, weight_files
 from groundup.nn.formats.llama2c import read_llama2c

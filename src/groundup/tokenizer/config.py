@@ -1,6 +1,7 @@
 """The settings of a tokenizer."""
 
-from typing import Final, Literal, Self
+from pathlib import Path
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +12,7 @@ NUM_BYTES = 256
 MODES: Final = ("R", "S", "X")
 """Regular, sequential and extreme denoising (Tay et al. 2022)."""
 TrainedAlgorithm = Literal["bpe", "wordpiece", "unigram"]
+Algorithm = Literal[TrainedAlgorithm, "import"]
 
 
 class SpecialConfig(Config):
@@ -42,18 +44,32 @@ class SpecialConfig(Config):
 
 
 class TokenizerConfig(Config):
-    """A tokenizer trained on the curated text."""
+    """A tokenizer trained on the curated text, or one that is there already."""
 
-    algorithm: TrainedAlgorithm = Field(
-        default="bpe", description="bpe (byte-level) and unigram give every UTF-8 text exact tokens; wordpiece does not"
+    algorithm: Algorithm = Field(
+        default="bpe",
+        description="bpe (byte-level) and unigram give every UTF-8 text exact tokens, wordpiece does not; import reads path",
     )
     vocab_size: int = Field(default=4096, ge=257, le=1 << 24, description="tokens, the bytes and the special ones included")
     sample_bytes: int = Field(default=100_000_000, gt=0, description="text that tokens are learned from, at most [bytes]")
     special: SpecialConfig = SpecialConfig()
+    path: Path | None = Field(default=None, description="file or folder of the tokenizer to import; relative to the recipe")
+
+    @model_validator(mode="after")
+    def _check_import(self) -> Self:
+        if (self.algorithm == "import") != (self.path is not None):
+            raise ValueError(
+                f"tokenizer.algorithm='{self.algorithm}' with tokenizer.path={self.path}: 'import' needs the path of a "
+                "tokenizer, and nothing else reads one"
+            )
+        idle = [name for name in ("vocab_size", "sample_bytes", "special") if getattr(self, name) != _default(name)]
+        if self.algorithm == "import" and idle:
+            raise ValueError(f"tokenizer.{idle[0]} has no effect on an imported tokenizer; remove it, or train one")
+        return self
 
     @model_validator(mode="after")
     def _check_room(self) -> Self:
-        needed = len(self.special_names.distinct()) + (0 if self.algorithm == "wordpiece" else NUM_BYTES)
+        needed = len(self.special_names.distinct()) + (NUM_BYTES if self.algorithm in ("bpe", "unigram") else 0)
         if self.vocab_size < needed:
             raise ValueError(
                 f"tokenizer.vocab_size={self.vocab_size:,} is too small for the bytes that tokenizer.algorithm='{self.algorithm}' "
@@ -66,3 +82,7 @@ class TokenizerConfig(Config):
         """Return the special tokens; all but byte-level BPE have one for the unknown, which Unigram never uses."""
         names = self.special.names
         return names if self.algorithm == "bpe" else names.model_copy(update={"unk": UNK_TOKEN})
+
+
+def _default(name: str) -> Any:
+    return TokenizerConfig.model_fields[name].default

@@ -1,14 +1,18 @@
-"""Train a tokenizer on the curated text."""
+"""Train a tokenizer on the curated text, or import one."""
 
 from itertools import islice
+from pathlib import Path
 from typing import Any
+
+from tokenizers import processors
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Documents, Split
-from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE
+from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
 from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer
+from groundup.artifacts.tokenizer_formats import read_tokenizer, tokenizer_files
 from groundup.core.errors import DataError
-from groundup.core.files import write_json, write_text
+from groundup.core.files import hash_file, write_json, write_text
 from groundup.core.log import say
 from groundup.core.units import format_bytes
 from groundup.tokenizer.config import TokenizerConfig
@@ -20,35 +24,60 @@ MEASURED_BYTES = 20_000_000
 _BATCH = 64
 
 
+def source_hashes(config: TokenizerConfig) -> dict[str, str]:
+    """Return a hash of every file of an imported tokenizer; raise ArtifactError if there is none."""
+    return {} if config.path is None else {file.name: hash_file(file) for file in tokenizer_files(config.path)}
+
+
 def run(config: TokenizerConfig, job: Job) -> Outcome:
-    """Learn tokens from the training split and write tokenizer.json, special_tokens.json and facts.json.
+    """Write tokenizer.json, special_tokens.json and facts.json of a tokenizer learned from the training split, or imported.
 
     Raises DataError if there is no training text. Too little text for `vocab_size` gives a smaller vocabulary, and says so.
     """
+    facts: dict[str, Any] = _train(config, job) if config.path is None else _bring(config.path, job)
+    tokenizer = TextTokenizer.from_file(job.out / TOKENIZER_FILE)
+    measured = _measure(tokenizer, job.open("curate", Documents)) if "curate" in job.inputs else {}
+    facts = {"algorithm": config.algorithm, "vocab_size": tokenizer.vocab_size, **facts, **measured}
+    write_json(job.out / FACTS_FILE, facts)
+    return Outcome(counts={key: facts[key] for key in ("vocab_size", "trained_on_bytes", "bytes_per_token") if key in facts})
+
+
+def _train(config: TokenizerConfig, job: Job) -> dict[str, Any]:
+    """Learn a tokenizer from the training split, write it, and return what it was learned from."""
     documents = job.open("curate", Documents)
     texts = Sample(documents, config.sample_bytes, job.seed)
     special = config.special_names
     engine = TRAINERS[config.algorithm](texts, config.vocab_size, special.distinct())
     if not texts.bytes:
         raise DataError(f"{documents.path}: no training text to learn a tokenizer from; add sources or loosen curate.rules")
-    write_text(job.out / TOKENIZER_FILE, engine.to_str(pretty=True) + "\n")
-    write_json(job.out / SPECIAL_TOKENS_FILE, special.model_dump(mode="json"))
-    tokenizer = TextTokenizer.from_file(job.out / TOKENIZER_FILE)
-    if tokenizer.vocab_size < config.vocab_size:
+    if engine.get_vocab_size() < config.vocab_size:
         say(
-            f"  tokenizer: {format_bytes(texts.bytes)} of text hold only {tokenizer.vocab_size:,} useful tokens of the "
+            f"  tokenizer: {format_bytes(texts.bytes)} of text hold only {engine.get_vocab_size():,} useful tokens of the "
             f"{config.vocab_size:,} asked for (tokenizer.vocab_size)"
         )
-    facts = {
-        "algorithm": config.algorithm,
-        "vocab_size": tokenizer.vocab_size,
+    _write(job.out, engine, special)
+    return {
         "requested_vocab_size": config.vocab_size,
         "trained_on_bytes": texts.bytes,
         "trained_on_documents": texts.documents,
-        **_measure(tokenizer, documents),
     }
-    write_json(job.out / FACTS_FILE, facts)
-    return Outcome(counts={key: facts[key] for key in ("vocab_size", "trained_on_bytes", "bytes_per_token")})
+
+
+def _bring(path: Path, job: Job) -> dict[str, Any]:
+    """Write the tokenizer of another tool with its documents opened and ended as ours are, and return what it is.
+
+    Documents are packed with the end of one before the next, so what a model sees at the beginning of a text is the end of a
+    document, whatever the tokenizer's first user put there.
+    """
+    engine, names = read_tokenizer(path)
+    engine.post_processor = processors.Sequence([])
+    _write(job.out, engine, names.model_copy(update={"before": (names.eos,), "after": (), "start": None}))
+    return {"source": tokenizer_files(path)[0].name, "kind": type(engine.model).__name__}
+
+
+def _write(out: Path, engine: Any, special: SpecialNames) -> None:
+    write_text(out / TOKENIZER_FILE, engine.to_str(pretty=True) + "\n")
+    write_json(out / SPECIAL_TOKENS_FILE, special.model_dump(mode="json"))
 
 
 def _measure(tokenizer: TextTokenizer, documents: Documents) -> dict[str, Any]:

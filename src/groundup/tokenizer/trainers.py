@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from groundup.tokenizer.bpe import train_bpe
-from groundup.tokenizer.config import TrainedAlgorithm
+from groundup.tokenizer.config import Algorithm
 from groundup.tokenizer.unigram import train_unigram
 from groundup.tokenizer.wordpiece import train_wordpiece
 
 Trainer = Callable[[Iterable[str], int, Sequence[str]], Any]
 """(texts, which may be read twice; most tokens; names of the special ones, whose ids come first) -> engine."""
 
-TRAINERS: Final[dict[TrainedAlgorithm, Trainer]] = {
+TRAINERS: Final[dict[Algorithm, Trainer]] = {
     "bpe": train_bpe,
     "wordpiece": train_wordpiece,
     "unigram": train_unigram,
