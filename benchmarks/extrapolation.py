@@ -60,7 +60,7 @@ def config_of(position: str, vocab_size: int, max_seq_len: int, **scaling: Any) 
 
 def trained(position: str, shards: TokenShards, steps: int) -> Transformer:
     """Return the model after `steps` steps."""
-    model = build_model(config_of(position, shards.info.vocab_size, TRAINED))
+    model = build_model(config_of(position, shards.info.vocab_size, TRAINED), "matmul")
     model.init_weights(torch.Generator().manual_seed(0))
     step = TrainStep(model, build_optimizer(model, OptimizerConfig()), "bf16", 1.0, CPU)
     vocabulary = Vocabulary(shards.info.vocab_size, SpecialTokens(shards.info.eos_id))
@@ -101,7 +101,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
-    torch.set_num_threads(2)
     shards = TokenShards.open(given.run / "encode")
     source = max(shards.info.sources, key=lambda found: found.tokens["validation"]).name
     stream = torch.from_numpy(shards.tokens("validation", source)[: SCORED_TOKENS + 1].astype("int64"))

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundup.core.errors import ArtifactError, ConfigError, VerificationError
+from groundup.core.errors import ArtifactError, ConfigError, DivergedError
 from groundup.evaluate import bits_per_byte as scoring
 from groundup.evaluate.bits_per_byte import (
     Score,
@@ -126,7 +126,7 @@ def test_a_diverged_model_is_named() -> None:
     config = ModelConfig(vocab_size=5, dim=4, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=4, max_seq_len=4)
     broken = build_model(config)
     torch.nn.init.constant_(broken.embedding.weight, math.nan)
-    with pytest.raises(VerificationError, match="diverged"):
+    with pytest.raises(DivergedError, match="diverged"):
         score_documents(broken, [np.array([1, EOS], np.uint16)], EOS, None, 8)
 
 

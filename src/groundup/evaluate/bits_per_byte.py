@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from groundup.core.errors import ArtifactError, VerificationError
+from groundup.core.errors import ArtifactError, DivergedError
 from groundup.core.progress import progress
 from groundup.evaluate.config import resolve_stride
 from groundup.nn.transformer import Inputs, Transformer
@@ -118,7 +118,7 @@ def score_sections(
 ) -> npt.NDArray[np.float64]:
     """Return the nats of each section; `advance` is told of every batch how many tokens it scored.
 
-    The log-softmax is taken in float32 and only where it counts. Raises VerificationError if it is not finite.
+    The log-softmax is taken in float32 and only where it counts. Raises DivergedError if it is not finite.
     """
     documents = [part.tokens for part in parts]
     largest, vocab_size = max((int(tokens.max()) for tokens in documents), default=0), model.config.vocab_size
@@ -139,7 +139,7 @@ def score_sections(
         np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses.cpu().double().numpy())
         advance(sum(lengths))
     if not np.isfinite(nats).all():
-        raise VerificationError("the model's predictions are not finite numbers: its training diverged; lower the learning rate")
+        raise DivergedError("the model's predictions are not finite numbers: its training diverged; lower the learning rate")
     return nats
 
 
