@@ -103,6 +103,7 @@ FAMILIES: dict[str, Family] = {
         SIZES | MASKED | {"max_position_embeddings": LENGTH + 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
         "encoder",
     ),
+    "RoFormer": Family("RoFormerForMaskedLM", SIZES | MASKED | {"embedding_size": SIZES["hidden_size"]}, "encoder"),
     "T5 v1.0": Family("T5ForConditionalGeneration", T5, "encoder_decoder"),
     "T5 v1.1": Family("T5ForConditionalGeneration", T5 | V11, "encoder_decoder"),
     "BART": Family("BartForConditionalGeneration", BART, "encoder_decoder", counts_padding=True),
@@ -118,6 +119,8 @@ def stir(model: nn.Module, seed: int = 0) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
+            if not parameter.requires_grad:
+                continue  # a table of constants
             drawn = torch.randn(parameter.shape, generator=generator) * SPREAD
             is_norm = parameter.ndim == 1 and bool(parameter.mean() > 0.5)
             parameter.copy_(drawn + 1 if is_norm else drawn)

@@ -70,6 +70,7 @@ FAMILIES = {
     },
 }
 FAMILIES["roberta"] = FAMILIES["bert"]
+FAMILIES["roformer"] = FAMILIES["bert"] | {"position": "rope", "rope_pairs": "neighbours"}
 """Settings with which a small model fits each family of other tools."""
 
 

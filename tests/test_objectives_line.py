@@ -11,7 +11,7 @@ from groundup.core.errors import ConfigError
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 
 RECIPES = {
-    "encoder_mlm": ("BertForMaskedLM", "masked", "It <|mask|> the file."),
+    "encoder_mlm": ("RoFormerForMaskedLM", "masked", "It <|mask|> the file."),
     "t5_span": ("T5ForConditionalGeneration", "span_corruption", "It <|extra_id_0|> the file."),
     "ul2_mixture": ("T5ForConditionalGeneration", "mixture", "<|S|>It reads"),
     "bart_denoise": ("BartForConditionalGeneration", "denoising", "It <|mask|> the file."),

@@ -6,7 +6,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.config import ModelConfig
 from groundup.nn.formats.bart import Bart
 from groundup.nn.formats.base import Format, Ids
-from groundup.nn.formats.bert import Bert, Roberta
+from groundup.nn.formats.bert import Bert, Roberta, RoFormer
 from groundup.nn.formats.bloom import Bloom
 from groundup.nn.formats.gpt2 import Gpt2
 from groundup.nn.formats.gpt_neox import GptNeoX
@@ -23,6 +23,7 @@ FORMATS: Final[dict[str, Format]] = {
     "opt": Opt(),
     "bert": Bert(),
     "roberta": Roberta(),
+    "roformer": RoFormer(),
     "t5": T5(),
     "bart": Bart(),
 }

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019) and RoBERTa (Liu et al. 2019), masked language models with one layout and two sets of names."""
+"""BERT (Devlin et al. 2019), RoBERTa (Liu et al. 2019) and RoFormer (Su et al. 2021), masked language models of one layout."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import Any, ClassVar, final
 
 from groundup.nn.config import ModelConfig
 from groundup.nn.formats.base import SQUARE, WHOLE_HEADS, Format, Row, Rule, both, weight
-from groundup.nn.formats.changes import AFTER_EXTRA_POSITIONS, EXTRA_POSITIONS, SAME, ZERO_ROW, Change
+from groundup.nn.formats.changes import AFTER_EXTRA_POSITIONS, EXTRA_POSITIONS, SAME, SINUSOID_TABLE, ZERO_ROW, Change
 from groundup.nn.formats.given import Given
 
 BLOCK = "encoder.blocks.N"
@@ -25,7 +25,7 @@ WHOLE_HEAD = Rule(lambda config: config.head_transform == config.head_bias, "hea
 
 
 class BertLike(Format):
-    """A post-norm encoder with learned positions and normalised embeddings, with the head of masked language models or without one.
+    """A post-norm encoder with normalised embeddings, with the head of masked language models or without one.
 
     A model without the head (BertModel) has no logits; ours has those of the plain embedding. A model without segments is
     written with one, of zeros. Poolers and heads for other tasks are not read.
@@ -55,7 +55,6 @@ class BertLike(Format):
     @final
     def settings(self, given: Given) -> dict[str, Any]:
         given.only(hidden_act="gelu", position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
-        self.check_own(given)
         heads, whole = given.whole("num_attention_heads"), self.without_head not in given.architectures()
         return {
             "shape": "encoder",
@@ -64,7 +63,7 @@ class BertLike(Format):
             "residual": "post",
             "embedding_norm": True,
             "segments": given.whole("type_vocab_size", default=2),
-            "position": "learned",
+            **self.own_settings(given),
             "feed_forward": "gelu",
             "bias": True,
             "dropout": given.number("hidden_dropout_prob", default=0.1),
@@ -98,23 +97,40 @@ class BertLike(Format):
             "attention_probs_dropout_prob": config.attention_dropout,
             "initializer_range": config.init_std,
             **padding,
+            **self.own_keys(config),
         }
 
     @final
-    def body(self, config: ModelConfig, positions: Change) -> Iterable[Row]:
-        """Return the rows of all but the head."""
+    def body(self, config: ModelConfig, positions: Change | None) -> Iterable[Row]:
+        """Return the rows of all but the head; None for positions that are no table."""
+        places = f"{self.prefix}embeddings.position_embeddings"
         table = f"{self.prefix}embeddings.token_type_embeddings"
         return [
             *weight(f"{self.prefix}embeddings.word_embeddings", "embedding"),
             *(weight(table, "segments") if config.segments else [Row(f"{table}.weight", (), ZERO_ROW)]),
-            *weight(f"{self.prefix}embeddings.position_embeddings", "encoder.position.table", change=positions),
+            *(weight(places, "encoder.position.table", change=positions) if positions is not None else []),
             *both(f"{self.prefix}embeddings.LayerNorm", "encoder.embedding_norm"),
             *(row for theirs, ours in MODULES.items() for row in both(f"{self.prefix}encoder.layer.N.{theirs}", f"{BLOCK}.{ours}")),
         ]
 
     @abstractmethod
-    def check_own(self, given: Given) -> None:
-        """Raise ConfigError for a setting of this family alone that we lack."""
+    def own_settings(self, given: Given) -> dict[str, Any]:
+        """Return how this family tells positions; ConfigError for a setting of it alone that we lack."""
+
+    def own_keys(self, config: ModelConfig) -> dict[str, Any]:
+        """Return the keys of config.json that this family alone has."""
+        return {}
+
+    @final
+    def bert_head(self, config: ModelConfig) -> Iterable[Row]:
+        """Return the rows of the head as BERT names it; none without one."""
+        if not config.head_transform:
+            return []
+        return [
+            *both("cls.predictions.transform.dense", "head.features.0.dense"),
+            *both("cls.predictions.transform.LayerNorm", "head.features.0.norm"),
+            Row("cls.predictions.bias", ("head.bias",)),
+        ]
 
 
 @final
@@ -131,16 +147,11 @@ class Bert(BertLike):
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     }
 
-    def check_own(self, given: Given) -> None:
-        """Everything of BERT is there."""
+    def own_settings(self, given: Given) -> dict[str, Any]:
+        return {"position": "learned"}
 
     def rows(self, config: ModelConfig) -> Iterable[Row]:
-        head = [
-            *both("cls.predictions.transform.dense", "head.features.0.dense"),
-            *both("cls.predictions.transform.LayerNorm", "head.features.0.norm"),
-            Row("cls.predictions.bias", ("head.bias",)),
-        ]
-        return [*self.body(config, SAME), *(head if config.head_transform else [])]
+        return [*self.body(config, SAME), *self.bert_head(config)]
 
 
 @final
@@ -156,8 +167,9 @@ class Roberta(BertLike):
         "lm_head.decoder.bias": "lm_head.bias",
     }
 
-    def check_own(self, given: Given) -> None:
+    def own_settings(self, given: Given) -> dict[str, Any]:
         given.only(pad_token_id=EXTRA_POSITIONS - 1)
+        return {"position": "learned"}
 
     def rows(self, config: ModelConfig) -> Iterable[Row]:
         head = [
@@ -166,3 +178,30 @@ class Roberta(BertLike):
             Row("lm_head.bias", ("head.bias",)),
         ]
         return [*self.body(config, AFTER_EXTRA_POSITIONS), *(head if config.head_transform else [])]
+
+
+@final
+class RoFormer(BertLike):
+    """BERT with rotary positions, which turn neighbouring dims, in place of a table."""
+
+    model_type = "roformer"
+    prefix = "roformer."
+    head_names = ("cls.",)
+    first_position = 0
+    without_head, with_head = "RoFormerModel", "RoFormerForMaskedLM"
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {**BertLike.fixed, "position": ("rope",), "rope_pairs": ("neighbours",)}
+    copies: ClassVar[Mapping[str, str]] = {
+        "cls.predictions.decoder.weight": "roformer.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    }
+
+    def own_settings(self, given: Given) -> dict[str, Any]:
+        given.only(rotary_value=False, embedding_size=given.whole("hidden_size"))
+        return {"position": "rope", "rope_pairs": "neighbours"}
+
+    def own_keys(self, config: ModelConfig) -> dict[str, Any]:
+        return {"embedding_size": config.dim, "rotary_value": False}
+
+    def rows(self, config: ModelConfig) -> Iterable[Row]:
+        angles = Row(f"{self.prefix}encoder.embed_positions.weight", (), SINUSOID_TABLE)
+        return [*self.body(config, None), angles, *self.bert_head(config)]

@@ -112,6 +112,18 @@ class ZeroRow(Change):
         return []
 
 
+class SinusoidTable(Change):
+    """The sines, then the cosines, of the angles that pairs of dims turn by at each position; ours has them from its settings."""
+
+    def join(self, ours: Sequence[Tensor], config: ModelConfig) -> Tensor:
+        powers = torch.arange(0, config.head_dim, 2, dtype=torch.float64) / config.head_dim
+        angles = torch.arange(config.max_seq_len, dtype=torch.float64)[:, None] / config.rope_theta**powers
+        return torch.cat((angles.sin(), angles.cos()), dim=1).float()
+
+    def split(self, theirs: Tensor, config: ModelConfig) -> Sequence[Tensor]:
+        return []
+
+
 SAME: Final = Same()
 TRANSPOSED: Final = Transposed()
 SIDE_BY_SIDE: Final = SideBySide()
@@ -120,3 +132,4 @@ HALVES_OF_NEIGHBOURS: Final = HalvesOfNeighbours()
 NEIGHBOURS_OF_HALVES: Final = NeighboursOfHalves()
 AFTER_EXTRA_POSITIONS: Final = AfterExtraPositions()
 ZERO_ROW: Final = ZeroRow()
+SINUSOID_TABLE: Final = SinusoidTable()
