@@ -274,9 +274,11 @@ def generate(
     return pieces
 
 
-def export(checkpoint: Path, out: Path, verify: bool = True, force: bool = False) -> Export:
-    """Ship a checkpoint as a Hugging Face folder, compared logit by logit with transformers."""
-    orders.carry_out(orders.order_export(checkpoint, out, "hf", verify), force)
+def export(
+    checkpoint: Path, out: Path, verify: bool = True, force: bool = False, file_format: str = "hf", gguf_type: str | None = None
+) -> Export:
+    """Ship a checkpoint as a Hugging Face folder ("hf") or GGUF file ("gguf"), read back and compared logit by logit."""
+    orders.carry_out(orders.order_export(checkpoint, out, file_format, verify, gguf_type), force)
     return Export.open(out)
 
 

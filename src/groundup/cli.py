@@ -412,9 +412,12 @@ def generate(
 def export(
     checkpoint: CheckpointPath,
     out: Out,
-    file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder.")] = "hf",
+    file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder; gguf: a file for llama.cpp.")] = "hf",
+    gguf_type: Annotated[
+        str | None, typer.Option("--gguf-type", help="How its numbers are rounded: f32, f16 (the default), bf16, q8_0 or q4_0.")
+    ] = None,
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not load the folder back with transformers to compare logits.")
+        bool, typer.Option("--no-verify", help="Do not read the result back to compare logits (hf: with transformers).")
     ] = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -423,11 +426,15 @@ def export(
 ) -> None:
     """Ship a checkpoint as a folder that other tools load, proven equal logit by logit, with a model card."""
     set_quiet(quiet)
-    if not _make(orders.order_export(checkpoint, out, file_format, not no_verify), force, dry_run, as_json):
+    if not _make(orders.order_export(checkpoint, out, file_format, not no_verify, gguf_type), force, dry_run, as_json):
         return
     exported = reports.Export.open(out)
     difference = exported.result["max_logit_difference"]
-    proof = "not verified" if difference is None else f"max |logit difference| {difference:.2e} to transformers"
+    proof = (
+        "not verified"
+        if difference is None
+        else f"max |logit difference| {difference:.2e} {'to transformers' if file_format == 'hf' else 'read back'}"
+    )
     _print({"out": str(out), "content_hash": exported.content_hash, **exported.result}, as_json, f"{out}: {proof}")
 
 

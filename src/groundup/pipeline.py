@@ -200,10 +200,8 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
     if "evaluate" in verbs:
         resolve_stride(recipe.evaluate.stride, recipe.pretrain.seq_len)
     if "export" in verbs:
-        _check_verifiable(recipe)
-        formats = importlib.import_module("groundup.nn.formats")  # here, as it waits for torch
-        for shape in shapes:
-            formats.format_for(shape)
+        _check_export(recipe)
+        find_stage("export").door().check(recipe.export, shapes)
 
 
 def _check_objective(recipe: Recipe) -> None:
@@ -217,12 +215,22 @@ def _check_objective(recipe: Recipe) -> None:
         lengths.check(objective, TextTokenizer(engine, names, str(recipe.tokenizer.path)), seq_len, shape)
 
 
-def _check_verifiable(recipe: Recipe) -> None:
-    if recipe.export.verify and importlib.util.find_spec("transformers") is None:
+def _check_export(recipe: Recipe) -> None:
+    """Raise ConfigError if a library is missing that the export needs, or its form cannot hold the tokenizer."""
+    settings = recipe.export
+    if settings.format == "hf" and settings.verify and importlib.util.find_spec("transformers") is None:
         raise ConfigError(
             "export.verify=true compares the export with the library 'transformers', which is not installed: "
             "pip install 'groundup[hf]', or set export.verify=false, or stop before: --until evaluate"
         )
+    if settings.format == "gguf" and importlib.util.find_spec("gguf") is None:
+        raise ConfigError(
+            "export.format=gguf is written with the library 'gguf', which is not installed: "
+            "pip install 'groundup[gguf]', or set export.format=hf, or stop before: --until evaluate"
+        )
+    if settings.format == "gguf" and recipe.tokenizer.algorithm in ("wordpiece", "unigram"):
+        algorithm = recipe.tokenizer.algorithm
+        raise ConfigError(f"export.format=gguf has no place for tokenizer.algorithm={algorithm}; set it to bpe, or export.format=hf")
 
 
 def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> None:

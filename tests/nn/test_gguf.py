@@ -12,9 +12,10 @@ from groundup.nn.formats.base import expand
 from groundup.nn.gguf.header import ARRAY, MAGIC, MAX_ENTRIES, MAX_ITEMS, STRING, check_header
 from groundup.nn.gguf.layout import GgufLlama
 from groundup.nn.gguf.read import open_gguf, read_gguf
-from groundup.nn.gguf.write import FILE_TYPES, check_gguf, kind_of, write_gguf
+from groundup.nn.gguf.write import FILE_TYPES, check_gguf, kind_of, rounded_weights, write_gguf
+from groundup.nn.load import model_of
 from groundup.nn.tensors import our_shapes
-from groundup.nn.transformer import Inputs, build_model
+from groundup.nn.transformer import Inputs
 
 gguf = pytest.importorskip("gguf")
 
@@ -30,12 +31,10 @@ HALF_PRECISION = 2e-6
 
 def round_trip(path, model, kind="f32"):
     """Return the model read back, and ours with numbers rounded the same way."""
-    rounded = write_gguf(path, model.config, model.state_dict(), {}, kind)
+    write_gguf(path, model.config, model.state_dict(), {}, kind)
     config, weights = read_gguf(open_gguf(path))
-    back, near = build_model(config), build_model(model.config)
-    back.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    near.load_state_dict(rounded)
-    return back.eval(), near.eval()
+    rounded = rounded_weights(model.config, model.state_dict(), kind)
+    return model_of(config, weights), model_of(model.config, rounded)
 
 
 def logits(model, length=40):

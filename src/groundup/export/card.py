@@ -35,11 +35,11 @@ def render_card(story: Story, proof: dict[str, Any], special: SpecialNames) -> s
     body = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         story=story, proof=proof, scores=scores(story), special=special, words=wording, headless=is_headless(story.model)
     )
-    text = f"---\n{metadata(story).to_yaml()}\n---\n\n{body.strip()}\n"
+    text = f"---\n{metadata(story, proof).to_yaml()}\n---\n\n{body.strip()}\n"
     return str(ModelCard(text))
 
 
-def metadata(story: Story) -> ModelCardData:
+def metadata(story: Story, proof: dict[str, Any]) -> ModelCardData:
     """Return the card's metadata; the measured score goes where hubs look for results."""
     shape = story.model.shape
     task = "feature-extraction" if is_headless(story.model) else wording.PIPELINES[shape]
@@ -56,10 +56,11 @@ def metadata(story: Story) -> ModelCardData:
                 metric_value=round(float(story.evaluation["bits_per_byte"]), 4),
             )
         )
+    is_gguf = proof["format"] == "gguf"
     return ModelCardData(
         license=story.licence,
         language=list(story.data.languages) or None if story.data else None,
-        library_name="transformers",
+        library_name="gguf" if is_gguf else "transformers",
         pipeline_tag=task,
         tags=[
             "groundup",

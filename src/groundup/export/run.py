@@ -1,7 +1,8 @@
-"""Ship a checkpoint as a folder that other tools load, with proof and model card."""
+"""Ship a checkpoint in a form that other tools load, with proof and model card."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from jaxtyping import Int
@@ -11,42 +12,52 @@ from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.reports import EXPORT_FILE
+from groundup.artifacts.special_tokens import SpecialNames
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.files import write_json, write_text
-from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.export import verify
 from groundup.export.card import render_card
-from groundup.export.config import ExportConfig
-from groundup.export.folder import write_folder
+from groundup.export.config import ExportConfig, FormatName
+from groundup.export.gguf import Gguf
+from groundup.export.huggingface import HuggingFace
 from groundup.export.story import Story, gather
-from groundup.nn.formats import format_for
+from groundup.export.target import Cargo, Target
+from groundup.nn.config import ModelConfig
 from groundup.nn.load import load_config, load_model
 from groundup.nn.transformer import Transformer
 
 CARD_FILE = "README.md"
+TARGETS: Final[dict[FormatName, Callable[[ExportConfig], Target]]] = {"hf": HuggingFace, "gguf": Gguf}
+"""export.format -> what writes and proves it."""
 _COMPARED_TOKENS = 256
 """Tokens of each of the two sequences that logits are compared on, at most."""
 
 
+def check(config: ExportConfig, models: Sequence[ModelConfig]) -> None:
+    """Raise ConfigError if the form cannot hold one of the models; known before they are trained."""
+    target = TARGETS[config.format](config)
+    for model in models:
+        target.check(model)
+
+
 def run(config: ExportConfig, job: Job) -> Outcome:
-    """Write the Hugging Face folder of the trained model into `job.out`, and prove it unless told not to.
+    """Write the trained model into `job.out`, and prove it unless told not to.
 
     Raises VerificationError after everything is written, marked as not verified, if the proof fails or cannot be made; the folder
     is then no finished artifact.
     """
     checkpoint = find_input(job)
-    tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
-    format_for(load_config(checkpoint))  # before the weights are read: no layout may be able to hold them
-    model = load_model(checkpoint, torch.device("cpu"))
-    story = gather(checkpoint, model.config, config.licence, job.inputs)
-    write_folder(job.out, model, checkpoint.tokenizer_file, tokenizer)
-    proof: dict[str, Any] = {"format": config.format, "verified": False, "max_logit_difference": None}
-    _write_findings(job.out, story, proof, tokenizer)
+    target = TARGETS[config.format](config)
+    target.check(load_config(checkpoint))  # before the weights are read
+    cargo = load_cargo(checkpoint, job)
+    story = gather(checkpoint, cargo.model.config, config.licence, job.inputs)
+    target.write(job.out, cargo)
+    proof: dict[str, Any] = {**config.form(), "verified": False, "max_logit_difference": None}
+    _write_findings(job.out, story, proof, cargo.tokenizer.special)
     if config.verify:
-        proof |= prove(job, config, model, tokenizer)
-        _write_findings(job.out, story, proof, tokenizer)
-        say(f"  same logits in transformers {proof['transformers_version']} within {proof['max_logit_difference']:.1e}")
+        proof |= target.prove(job.out, cargo)
+        _write_findings(job.out, story, proof, cargo.tokenizer.special)
     return Outcome(counts={"params": story.params, "step": story.step}, volatile=frozenset({CARD_FILE, EXPORT_FILE}))
 
 
@@ -56,20 +67,13 @@ def find_input(job: Job) -> Checkpoint:
     return TrainingRun.open(given.path).final if given.manifest.kind == TrainingRun.kind else Checkpoint.open(given.path)
 
 
-def prove(job: Job, config: ExportConfig, model: Transformer, tokenizer: TextTokenizer) -> dict[str, Any]:
-    """Return what the comparison with `transformers` found; raise VerificationError if it is not the same model."""
+def load_cargo(checkpoint: Checkpoint, job: Job) -> Cargo:
+    """Return the checkpoint in memory, with what it is compared on."""
+    tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
+    model = load_model(checkpoint, torch.device("cpu"))
     text = held_out_text(job)
     tokens = compared_tokens(model, tokenizer.encode(text or verify.PAGE), job.seed)
-    verify.compare_tokens(job.out, tokenizer, [verify.PAGE, text], model.config.shape)
-    difference = verify.max_logit_difference(job.out, model, tokens)
-    verify.check_tolerance(job.out, difference, config.tolerance)
-    return {
-        "verified": True,
-        "max_logit_difference": difference,
-        "tolerance": config.tolerance,
-        "tokens_compared": tokens.numel(),
-        "transformers_version": str(verify.load_transformers().__version__),
-    }
+    return Cargo(model, tokenizer, checkpoint.tokenizer_file, text, tokens)
 
 
 def held_out_text(job: Job) -> str:
@@ -92,6 +96,6 @@ def compared_tokens(model: Transformer, text_ids: list[int], seed: int) -> Int[T
     return torch.stack([torch.tensor(text_ids[:length]), random_ids])
 
 
-def _write_findings(out: Path, story: Story, proof: dict[str, Any], tokenizer: TextTokenizer) -> None:
+def _write_findings(out: Path, story: Story, proof: dict[str, Any], special: SpecialNames) -> None:
     write_json(out / EXPORT_FILE, proof)
-    write_text(out / CARD_FILE, render_card(story, proof, tokenizer.special))
+    write_text(out / CARD_FILE, render_card(story, proof, special))

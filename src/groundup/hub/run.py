@@ -20,8 +20,8 @@ from groundup.hub.config import ImportConfig
 from groundup.hub.sources import find_source, same_storage
 from groundup.hub.verify import check_results
 from groundup.nn.config import ModelConfig
+from groundup.nn.load import model_of
 from groundup.nn.threads import NUM_THREADS
-from groundup.nn.transformer import Transformer, build_model
 
 
 def source_hashes(config: ImportConfig) -> dict[str, str]:
@@ -61,7 +61,7 @@ def run(config: ImportConfig, job: Job) -> Outcome:
         "max_logit_difference": None,
     }
     if config.verify:
-        difference = check_results(source, _as_model(model_config, weights), tokenizer, config.tolerance)
+        difference = check_results(source, model_of(model_config, weights), tokenizer, config.tolerance)
         found |= {"verified": True, "max_logit_difference": difference}
     write_checkpoint(job.out, model_config, weights, engine, special)
     write_json(job.out / IMPORT_FILE, found)
@@ -81,14 +81,6 @@ def write_checkpoint(out: Path, config: ModelConfig, weights: dict[str, Tensor],
             file.chmod((out / TOKENIZER_FILE).stat().st_mode)  # the library makes files for the owner alone
     except SafetensorError as error:
         raise StorageError(f"{file}: {error}; mend the cause and run the same command again") from None
-
-
-def _as_model(config: ModelConfig, weights: dict[str, Tensor]) -> Transformer:
-    """Return the model in float32."""
-    with torch.device("meta"):
-        model = build_model(config)
-    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
-    return model.eval()
 
 
 def _check_vocabulary(tokenizer: TextTokenizer, model: ModelConfig, config: ImportConfig) -> None:

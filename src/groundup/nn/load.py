@@ -1,5 +1,7 @@
 """A checkpoint turned back into the model."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,11 +23,16 @@ def load_model(checkpoint: Checkpoint, device: torch.device, attention: KernelNa
     """
     config = load_config(checkpoint)
     weights = read_weights(checkpoint, config)
+    return model_of(config, weights, attention).to(device)
+
+
+def model_of(config: ModelConfig, weights: Mapping[str, Tensor], attention: KernelName = "sdpa") -> Transformer:
+    """Return the model with these weights, which must be those that it asks for, in float32 and evaluation mode."""
     with torch.device("meta"):
         model = build_model(config, attention)
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
     model.requires_grad_(True)
-    return model.to(device).eval()
+    return model.eval()
 
 
 def load_config(checkpoint: Checkpoint) -> ModelConfig:

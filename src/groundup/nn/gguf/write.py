@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -10,12 +10,11 @@ from torch import Tensor
 
 from groundup.core.errors import ConfigError
 from groundup.core.files import storage_errors
-from groundup.nn.config import ModelConfig
+from groundup.nn.config import GgufTypeName, ModelConfig
 from groundup.nn.gguf.layout import GgufLlama
 from groundup.nn.gguf.library import load_gguf
 
-GgufType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
-FILE_TYPES: Final[dict[GgufType, int]] = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "bf16": 32}
+FILE_TYPES: Final[dict[GgufTypeName, int]] = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "bf16": 32}
 """general.file_type of each, as llama.cpp counts them."""
 TABLES: Final = ("token_embd.weight", "output.weight")
 """Kept at 8 bits in files of 4: what is lost there is lost for every token."""
@@ -35,7 +34,7 @@ def check_gguf(config: ModelConfig) -> None:
         )
 
 
-def kind_of(name: str, shape: tuple[int, ...], chosen: GgufType) -> GgufType:
+def kind_of(name: str, shape: tuple[int, ...], chosen: GgufTypeName) -> GgufTypeName:
     """Return how a tensor is written in a file of the chosen type.
 
     Vectors stay float32, tables of 4-bit files have 8, and rows that are no whole blocks are float16.
@@ -47,22 +46,18 @@ def kind_of(name: str, shape: tuple[int, ...], chosen: GgufType) -> GgufType:
 
 
 def write_gguf(
-    path: Path, config: ModelConfig, weights: Mapping[str, Tensor], metadata: Mapping[str, Any], chosen: GgufType
-) -> dict[str, Tensor]:
-    """Write the model and return its tensors as they are in the file, dequantised, under our names."""
+    path: Path, config: ModelConfig, weights: Mapping[str, Tensor], metadata: Mapping[str, Any], chosen: GgufTypeName
+) -> None:
+    """Write the model, with its numbers rounded, and the metadata; ConfigError if GGUF cannot hold it."""
     check_gguf(config)
     gguf, layout = load_gguf(), GgufLlama()
     writer = gguf.GGUFWriter(path, "llama")
-    for key, value in {"general.file_type": FILE_TYPES[chosen], "general.quantization_version": VERSION, **metadata}.items():
+    general = {"general.file_type": FILE_TYPES[chosen], "general.quantization_version": VERSION}
+    for key, value in {**general, **metadata, **layout.keys(config)}.items():
         writer.add_key_value(key, value, *_value_type(value, gguf))
-    for key, value in layout.keys(config).items():
-        writer.add_key_value(key, value, *_value_type(value, gguf))
-    rounded = {}
     for name, tensor in layout.to_theirs(weights, config).items():
-        kind = gguf.GGMLQuantizationType[kind_of(name, tuple(tensor.shape), chosen).upper()]
-        data = gguf.quants.quantize(tensor.float().cpu().numpy(), kind)
+        kind, data = rounded(name, tensor, chosen)
         writer.add_tensor(name, data, raw_dtype=kind)
-        rounded[name] = torch.from_numpy(np.array(gguf.quants.dequantize(data, kind), dtype=np.float32))
     with storage_errors(path):
         try:
             writer.write_header_to_file()
@@ -70,7 +65,23 @@ def write_gguf(
             writer.write_tensors_to_file()
         finally:
             writer.close()
-    return layout.to_ours(rounded, config)
+
+
+def rounded(name: str, tensor: Tensor, chosen: GgufTypeName) -> tuple[Any, Any]:
+    """Return how one of their tensors is written (gguf.GGMLQuantizationType), and its numbers as they lie in the file."""
+    gguf = load_gguf()
+    kind = gguf.GGMLQuantizationType[kind_of(name, tuple(tensor.shape), chosen).upper()]
+    return kind, gguf.quants.quantize(tensor.detach().float().cpu().numpy(), kind)
+
+
+def rounded_weights(config: ModelConfig, weights: Mapping[str, Tensor], chosen: GgufTypeName) -> dict[str, Tensor]:
+    """Return our weights as they are once rounded, in float32."""
+    gguf, layout = load_gguf(), GgufLlama()
+    kept = {}
+    for name, tensor in layout.to_theirs(weights, config).items():
+        kind, data = rounded(name, tensor, chosen)
+        kept[name] = torch.from_numpy(np.array(gguf.quants.dequantize(data, kind), dtype=np.float32))
+    return layout.to_ours(kept, config)
 
 
 def _value_type(value: Any, gguf: Any) -> tuple[Any, ...]:
