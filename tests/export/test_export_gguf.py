@@ -23,6 +23,9 @@ from groundup.nn.transformer import Inputs
 
 pytest.importorskip("gguf")
 
+SUMS_IN_ANOTHER_ORDER = 1e-4
+"""Room for float32 sums: dims of heads lie in another order in the file, and the logits of these weights are of order 10."""
+
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
@@ -46,13 +49,13 @@ def test_the_file_is_proven(training, tmp_path, kind):
     exported = export(training, tmp_path / "out", gguf_type=kind)
     found = exported.result
     assert (found["format"], found["gguf_type"], found["verified"]) == ("gguf", kind or "f16", True)
-    assert found["max_logit_difference"] < 1e-5
+    assert 0 <= found["max_logit_difference"] < SUMS_IN_ANOTHER_ORDER
     assert (exported.path / GGUF_FILE).is_file()
     card = ModelCard.load(exported.path / "README.md")
     assert card.data.library_name == "gguf"
     assert "llama-cli -m model.gguf" in card.text
-    for word in ("None", "{{", "transformers"):
-        assert word not in card.text
+    for word in ("None", "{{", "AutoModel"):
+        assert word not in card.text, word
 
 
 def test_a_file_comes_back_in(training, tmp_path):
@@ -62,7 +65,7 @@ def test_a_file_comes_back_in(training, tmp_path):
     with torch.inference_mode():
         ours, again = (load_model(each, torch.device("cpu")) for each in (training.final, checkpoint))
         inputs = Inputs(tokens)
-        torch.testing.assert_close(again(inputs), ours(inputs), rtol=0, atol=1e-5)
+        torch.testing.assert_close(again(inputs), ours(inputs), rtol=0, atol=SUMS_IN_ANOTHER_ORDER)
     settings = {"greedy": True, "max_new_tokens": 8}
     assert "".join(api.generate(checkpoint.path, "The", **settings)) == "".join(api.generate(training.path, "The", **settings))
 
@@ -86,7 +89,7 @@ def test_every_split_is_found_by_its_name(tokenizer, name):
     assert split_name(json.loads(engine.to_str())) == name
     metadata = write_tokenizer(tokenizer.text, engine, tokenizer.text.vocab_size + 3)
     back = TextTokenizer(*read_tokenizer(metadata, "test"), "test")
-    assert back.encode(PAGE) == [*engine.encode(PAGE, add_special_tokens=False).ids]
+    assert back.encode(PAGE) == TextTokenizer(engine, tokenizer.text.special, "test").encode(PAGE)
 
 
 def test_a_tokenizer_that_gguf_has_no_name_for_is_refused(tokenizer, training, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,6 +89,12 @@ def test_a_folder_becomes_a_checkpoint(tokenizer, tmp_path, family):
     inputs = Inputs(tokens, source=Inputs(tokens) if family == "t5" else None)
     with torch.inference_mode():
         torch.testing.assert_close(load_model(checkpoint, CPU)(inputs), model(inputs), rtol=0, atol=1e-5)
+
+
+def test_a_checkpoint_in_the_current_folder_is_exported(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    api.import_checkpoint(folder, Path("ours"), verify=False)
+    assert api.export(Path("ours"), Path("exported"), verify=False).result["format"] == "hf"
 
 
 def test_every_command_takes_an_imported_checkpoint(folder, tmp_path):

@@ -101,7 +101,7 @@ def gather(checkpoint: Checkpoint, model: ModelConfig, licence: str, inputs: Map
 def training_run(checkpoint: Checkpoint) -> TrainingRun | None:
     """Return the finished run that the checkpoint lies in, if it does."""
     try:
-        return TrainingRun.open(checkpoint.path.parents[1])
+        return TrainingRun.open(checkpoint.path.resolve().parent.parent)
     except ArtifactError:
         return None
 

@@ -1,10 +1,10 @@
 """The tokenizer of a GGUF file: read as an engine with roles, and written from ours."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from groundup.artifacts.special_tokens import SpecialNames
 from groundup.artifacts.tokenizer import TextTokenizer
@@ -13,6 +13,9 @@ from groundup.core.errors import ArtifactError, ConfigError
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """tokenizer.ggml.token_type."""
 KEY: Final = "tokenizer.ggml."
+SPACE: Final = "▁"
+MAX_PIECE_CHARACTERS: Final = 256
+"""Several times the longest tokens of published vocabularies; the ways to cut one are tried one by one."""
 ROLES: Final = {"unk": "unknown", "pad": "padding", "mask": "mask", "sep": "seperator"}
 """Our role -> theirs; the spelling is theirs."""
 _SIGNS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{NUMBER}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -76,7 +79,41 @@ def _byte_level(tokens: Sequence[str], metadata: Mapping[str, Any], where: str) 
     return engine
 
 
-READERS: Final[dict[Any, Callable[[Sequence[str], Mapping[str, Any], str], Any]]] = {"gpt2": _byte_level}
+def _sentence_pieces(tokens: Sequence[str], metadata: Mapping[str, Any], where: str) -> Any:
+    """Return BPE over characters, as SentencePiece learns it: the merges are those that make a token, the best scored first."""
+    kinds, scores = _list(metadata, "token_type", int, where), _list(metadata, "scores", float, where)
+    if len(scores) != len(tokens):
+        raise ArtifactError(f"{where}: {len(tokens):,} tokens and {len(scores):,} scores of tokens; the file is damaged")
+    longest = max(tokens, key=len, default="")
+    if len(longest) > MAX_PIECE_CHARACTERS:
+        raise ArtifactError(f"{where}: a token of {len(longest):,} characters; the file is damaged or hostile")
+    vocabulary, rows = _numbered(tokens, where), list(zip(tokens, kinds, scores, strict=True))
+    merges = list(_merges({name: score for name, kind, score in rows if kind in (NORMAL, USER_DEFINED)}))
+    unknown = next((name for name, kind, _ in rows if kind == UNKNOWN), None)
+    fallback = BYTE in kinds
+    engine: Any = _checked(
+        lambda: Tokenizer(models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=fallback)), where
+    )
+    prefix = metadata.get(f"{KEY}add_space_prefix", True) is True
+    steps = [normalizers.Prepend(SPACE)] if prefix else []
+    engine.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", SPACE)])
+    joined = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    engine.decoder = decoders.Sequence([*joined, decoders.Strip(" ", 1, 0)] if prefix else joined)
+    return engine
+
+
+def _merges(scores: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield every way to make a token of two others, the best scored token first."""
+    for name in sorted(scores, key=lambda name: -scores[name]):
+        for cut in range(1, len(name)):
+            if name[:cut] in scores and name[cut:] in scores:
+                yield name[:cut], name[cut:]
+
+
+READERS: Final[dict[Any, Callable[[Sequence[str], Mapping[str, Any], str], Any]]] = {
+    "gpt2": _byte_level,
+    "llama": _sentence_pieces,
+}
 """tokenizer.ggml.model -> what makes its engine."""
 
 
