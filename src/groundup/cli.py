@@ -413,12 +413,8 @@ def export(
     checkpoint: CheckpointPath,
     out: Out,
     file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder; gguf: a file for llama.cpp.")] = "hf",
-    gguf_type: Annotated[
-        str | None, typer.Option("--gguf-type", help="How its numbers are rounded: f32, f16 (the default), bf16, q8_0 or q4_0.")
-    ] = None,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not read the result back to compare logits (hf: with transformers).")
-    ] = False,
+    gguf_type: Annotated[str | None, typer.Option("--gguf-type", help="f32, f16 (the default), bf16, q8_0 or q4_0.")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read the result back to compare logits.")] = False,
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -443,9 +439,7 @@ def hub_import(
     source: Annotated[Path, typer.Argument(help="A Hugging Face folder (safetensors), a GGUF file, or a llama2.c file.")],
     out: Out,
     tokenizer: Annotated[Path | None, typer.Option("--tokenizer", help="Its tokenizer, where the source has none.")] = None,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not compute with the model, nor compare it with transformers.")
-    ] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compute with the model or compare it.")] = False,
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
