@@ -165,3 +165,10 @@ def test_a_text_scored_in_pieces_scores_as_one(line: Line, tmp_path: Path, monke
         key: whole[key] for key in ("tokens", "bytes", "documents")
     }
     assert parts["bits_per_byte"] == pytest.approx(whole["bits_per_byte"], rel=1e-5)  # batches of other shapes
+
+
+def test_an_encoder_has_no_bits_per_byte(line: Line, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(word_salad(20))
+    encoder = build_training_run(tmp_path / "pretrain", line.tokenizer, shape="encoder")
+    with pytest.raises(ConfigError, match=r"shape='encoder' does not say how probable a text is.*--tasks"):
+        evaluate_text(encoder.final, tmp_path / "text.txt", "cpu", EvaluateConfig())

@@ -37,6 +37,8 @@ class TextTokenizer:
         """Ends every document."""
         self.before_ids = [self.id_of(name) for name in special.before]
         """Stand before a text that a model reads."""
+        self.opening_id = self.before_ids[-1] if self.before_ids else self.eos_id
+        """What the first token of a text is predicted from."""
         self.after_ids = [self.id_of(name) for name in special.after]
         """Stand after a text that an encoder reads."""
         self.start_id = self.id_of(special.start) if special.start is not None else self.eos_id

@@ -1,8 +1,8 @@
 """A model's cross-entropy on documents, by sliding window.
 
 Each token of each document is scored once, its end-of-document token included, given up to a window of the tokens before it in
-the same document; the first is predicted from an end-of-document token, as in training. Bits per byte is the sum over all
-tokens, in bits, over the bytes of UTF-8 text: the end-of-document tokens cost bits and add no bytes.
+the same document; the first is predicted from what opens a text, as in training: in our own models an end-of-document token. Bits
+per byte is the sum over all tokens, in bits, over the bytes of UTF-8 text: the end-of-document tokens cost bits and add no bytes.
 """
 
 import math
@@ -100,18 +100,18 @@ def windows(document: int, num_tokens: int, window_len: int, stride: int, begin:
 
 
 def score_documents(
-    model: Transformer, documents: Sequence[npt.NDArray[np.unsignedinteger]], eos_id: int, stride: int | None, batch: int
+    model: Transformer, documents: Sequence[npt.NDArray[np.unsignedinteger]], opening_id: int, stride: int | None, batch: int
 ) -> npt.NDArray[np.float64]:
     """Return the nats of each document; a document is its tokens with the final end-of-document (see `score_sections`)."""
     stride = resolve_stride(stride, model.config.max_seq_len)
     with progress("evaluate", sum(map(len, documents))) as bar:
-        return score_sections(model, [Section(tokens) for tokens in documents], eos_id, stride, batch, bar.advance)
+        return score_sections(model, [Section(tokens) for tokens in documents], opening_id, stride, batch, bar.advance)
 
 
 def score_sections(
     model: Transformer,
     parts: Sequence[Section],
-    eos_id: int,
+    opening_id: int,
     stride: int,
     batch: int,
     advance: Callable[[int], None],
@@ -134,7 +134,7 @@ def score_sections(
     nats = np.zeros(len(parts))
     for start in range(0, len(todo), batch):
         rows = todo[start : start + batch]
-        losses = _score_rows(model, *_pad(rows, documents, eos_id))
+        losses = _score_rows(model, *_pad(rows, documents, opening_id))
         lengths = [row.end - row.first_scored for row in rows]
         np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses.cpu().double().numpy())
         advance(sum(lengths))
@@ -144,18 +144,18 @@ def score_sections(
 
 
 def _pad(
-    rows: Sequence[Window], documents: Sequence[npt.NDArray[np.unsignedinteger]], eos_id: int
+    rows: Sequence[Window], documents: Sequence[npt.NDArray[np.unsignedinteger]], opening_id: int
 ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"], Bool[Tensor, "batch seq"]]:
     """Return inputs, targets, and which targets count; rows are filled up at the end, where causal attention does not look."""
     width = max(row.end - row.begin for row in rows)
-    inputs = np.full((len(rows), width), eos_id, np.int64)
-    targets = np.full((len(rows), width), eos_id, np.int64)
+    inputs = np.full((len(rows), width), opening_id, np.int64)
+    targets = np.full((len(rows), width), opening_id, np.int64)
     counted = np.zeros((len(rows), width), np.bool_)
     for i, row in enumerate(rows):
         tokens, length = documents[row.document], row.end - row.begin
         targets[i, :length] = tokens[row.begin : row.end]
         inputs[i, 1:length] = tokens[row.begin : row.end - 1]
-        inputs[i, 0] = tokens[row.begin - 1] if row.begin else eos_id
+        inputs[i, 0] = tokens[row.begin - 1] if row.begin else opening_id
         counted[i, row.first_scored - row.begin : length] = True
     return torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(counted)
 

@@ -77,7 +77,7 @@ def run(config: EvaluateConfig, job: Job) -> Outcome:
 def score_text(model: Transformer, held_out: HeldOut, tokenizer: TextTokenizer, config: EvaluateConfig) -> dict[str, Any]:
     """Return the bits per byte of the model and of the baselines on the same documents."""
     tokens = [document.tokens for document in held_out.chosen]
-    result = summarise(held_out.chosen, score_documents(model, tokens, tokenizer.eos_id, config.stride, config.batch))
+    result = summarise(held_out.chosen, score_documents(model, tokens, tokenizer.opening_id, config.stride, config.batch))
     say(f"  evaluate: model {result['bits_per_byte']:.3f} bits per byte on {result['bytes']:,} bytes of held-out text")
     return {**result, "baselines": score_baselines(config.baselines, held_out), "notes": NOTES}
 
