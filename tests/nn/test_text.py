@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer as Tokenizers
+from tokenizers import decoders, models
 
 from builders import build_documents, build_tokenizer, build_training_run, word_salad
 from groundup import api
 from groundup.artifacts.documents import Document
-from groundup.artifacts.tokenizer import Tokenizer
+from groundup.artifacts.special_tokens import SpecialNames
+from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
 from groundup.core.errors import ConfigError
 from groundup.nn import text as writer
 from groundup.nn.generate import generate
@@ -38,7 +41,7 @@ def test_as_many_tokens_as_fit_are_made_at_most_a_hundred(
 
     run = build_training_run(tmp_path / "pretrain", tokenizer, max_seq_len=length)
     monkeypatch.setattr(writer, "generate", endless)
-    monkeypatch.setattr(writer, "pieces", lambda tokens, _: map(str, tokens))
+    monkeypatch.setattr(writer, "pieces", lambda tokens, *_: map(str, tokens))
     assert len(list(api.generate(run.path, ""))) == expected
 
 
@@ -109,3 +112,14 @@ def test_an_answer_ends_with_the_sentinel_after_those_of_the_prompt(marked: Toke
     assert list(writer.answer(iter(made), text, [5, first, 6, second])) == made[:4]
     assert list(writer.answer(iter(made), text, [5, first, second, third])) == made
     assert list(writer.answer(iter(made), text, [5, 6])) == made
+
+
+def test_pieces_keep_the_spaces_that_a_decoder_drops_at_the_start_of_a_text() -> None:
+    words = ["<s>", "<unk>", "▁once", "▁upon", "▁a", "▁time", "s", "."]
+    engine = Tokenizers(models.Unigram([(word, -1.0) for word in words], unk_id=1))
+    engine.decoder = decoders.Metaspace()
+    engine.add_special_tokens(["<s>"])
+    tokenizer = TextTokenizer(engine, SpecialNames(eos="<s>", before=("<s>",)), "made up")
+    assert "".join(writer.pieces(iter([4, 5, 6, 7]), tokenizer, before=[0, 2, 3])) == " a times."
+    assert "".join(writer.pieces(iter([2, 3]), tokenizer, before=[0])) == "once upon"
+    assert list(writer.pieces(iter([2, 3]), tokenizer)) == ["once", " upon"]

@@ -16,6 +16,8 @@ from groundup.nn.transformer import Transformer
 
 NEW_TOKENS = 100
 _INCOMPLETE = "\ufffd"
+_CONTEXT = 8
+"""Tokens of the prompt that decide how the first new one is written."""
 
 
 def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig, device: str) -> Iterator[str]:
@@ -37,7 +39,7 @@ def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig,
     if count is None and model.config.max_seq_len - len(start_ids or prompt_ids) > NEW_TOKENS:
         count = NEW_TOKENS
     tokens = answer(_tokens(model, prompt_ids, count, config, tokenizer.eos_id, start_ids), tokenizer, prompt_ids)
-    return until(pieces(tokens, tokenizer), config.stop)
+    return until(pieces(tokens, tokenizer, [] if start_ids else prompt_ids), config.stop)
 
 
 def answer(tokens: Iterator[int], tokenizer: TextTokenizer, prompt_ids: Sequence[int]) -> Iterator[int]:
@@ -117,14 +119,23 @@ def checked_text(prompt: str) -> str:
     return prompt
 
 
-def pieces(tokens: Iterator[int], tokenizer: TextTokenizer) -> Iterator[str]:
-    """Yield the text of the tokens piece by piece; a character whose bytes are not all there yet waits for the next token."""
-    waiting: list[int] = []
+def pieces(tokens: Iterator[int], tokenizer: TextTokenizer, before: Sequence[int] = ()) -> Iterator[str]:
+    """Yield what each token adds to the text; a character whose bytes are not all there yet waits for the next token.
+
+    `before` are the tokens that they follow: SentencePiece drops the space that a text begins with, and a token that goes
+    on with one must keep its own.
+    """
+    known, waiting = list(before[-_CONTEXT:]), list[int]()
     for token in tokens:
         waiting.append(token)
-        text = tokenizer.decode_marked(waiting)
+        text = added(tokenizer, known, waiting)
         if not text.endswith(_INCOMPLETE):
             yield text
-            waiting = []
+            known, waiting = waiting, []
     if waiting:
-        yield tokenizer.decode_marked(waiting)
+        yield added(tokenizer, known, waiting)
+
+
+def added(tokenizer: TextTokenizer, known: list[int], new: list[int]) -> str:
+    """Return the text of the new tokens where they follow the known ones."""
+    return tokenizer.decode_marked([*known, *new])[len(tokenizer.decode_marked(known)) :]
