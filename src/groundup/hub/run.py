@@ -12,7 +12,7 @@ from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.checkpoint import IMPORT_FILE, MODEL_CONFIG_FILE, WEIGHTS_FILE
 from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
 from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer
-from groundup.artifacts.tokenizer_formats import read_tokenizer
+from groundup.artifacts.tokenizer_formats import read_tokenizer, tokenizer_files
 from groundup.core.errors import ConfigError, StorageError
 from groundup.core.files import hash_file, storage_errors, write_bytes, write_json
 from groundup.estimate.parameters import total_parameters
@@ -28,19 +28,8 @@ def source_hashes(config: ImportConfig) -> dict[str, str]:
     """Return the hash of every file that the import reads."""
     source = find_source(Path(config.source))
     hashes = {file.name: hash_file(file) for file in source.files()}
-    if config.tokenizer is not None:
-        hashes["--tokenizer"] = hash_tokenizer(Path(config.tokenizer))
-    return hashes
-
-
-def hash_tokenizer(path: Path) -> str:
-    """Return the hash of a tokenizer's file, or of the names and contents of its folder's."""
-    if path.is_file():
-        return hash_file(path)
-    if not path.is_dir():
-        raise ConfigError(f"--tokenizer {path}: no such file or folder")
-    files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".txt", ".model"))
-    return ",".join(f"{file.name}:{hash_file(file)}" for file in files)
+    beside = source.tokenizer_files() if config.tokenizer is None else tokenizer_files(Path(config.tokenizer))
+    return hashes | {f"tokenizer {file.name}": hash_file(file) for file in beside}
 
 
 def run(config: ImportConfig, job: Job) -> Outcome:

@@ -1,6 +1,7 @@
 """The forms that checkpoints of other tools have on disk."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, final
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from groundup.artifacts.special_tokens import SpecialNames
-from groundup.artifacts.tokenizer_formats import read_tokenizer
+from groundup.artifacts.tokenizer_formats import read_tokenizer, tokenizer_files
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import storage_errors
 from groundup.nn.config import ModelConfig
@@ -22,17 +23,6 @@ from groundup.nn.gguf.tokenizer import read_tokenizer as read_gguf_tokenizer
 PICKLE_MAGIC: Final = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How files of torch.save and pickle begin."""
 PICKLE_SUFFIXES: Final = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-TOKENIZER_NAMES: Final = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "tokenizer.model",
-    "spiece.model",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-)
-"""Files of a folder that a tokenizer may be read from."""
 
 
 class Source(ABC):
@@ -47,7 +37,11 @@ class Source(ABC):
 
     @abstractmethod
     def files(self) -> tuple[Path, ...]:
-        """Return every file that is read."""
+        """Return every file that the model is read from."""
+
+    @abstractmethod
+    def tokenizer_files(self) -> Sequence[Path]:
+        """Return the files of its own tokenizer; none if there is none, or it lies in the model's file."""
 
     @abstractmethod
     def model(self) -> tuple[ModelConfig, dict[str, Tensor]]:
@@ -70,8 +64,10 @@ class HuggingFaceFolder(Source):
         return find_format(read_json(self.path / CONFIG_FILE), self.path).model_type
 
     def files(self) -> tuple[Path, ...]:
-        own = [self.path / name for name in TOKENIZER_NAMES]
-        return (self.path / CONFIG_FILE, *weight_files(self.path), *(file for file in own if file.is_file()))
+        return (self.path / CONFIG_FILE, *weight_files(self.path))
+
+    def tokenizer_files(self) -> Sequence[Path]:
+        return tokenizer_files(self.path)
 
     def model(self) -> tuple[ModelConfig, dict[str, Tensor]]:
         return read_folder(self.path)
@@ -92,6 +88,9 @@ class GgufModel(Source):
 
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
+
+    def tokenizer_files(self) -> Sequence[Path]:
+        return ()
 
     def model(self) -> tuple[ModelConfig, dict[str, Tensor]]:
         return read_gguf(self._opened)
@@ -116,6 +115,9 @@ class Llama2cFile(Source):
 
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
+
+    def tokenizer_files(self) -> Sequence[Path]:
+        return ()
 
     def model(self) -> tuple[ModelConfig, dict[str, Tensor]]:
         return read_llama2c(self.path)
