@@ -27,6 +27,8 @@ from groundup.nn.threads import NUM_THREADS
 def source_hashes(config: ImportConfig) -> dict[str, str]:
     """Return the hash of every file that the import reads."""
     source = find_source(Path(config.source))
+    if config.tokenizer is not None and not Path(config.tokenizer).exists():
+        raise ConfigError(f"--tokenizer {config.tokenizer}: no such file or folder")
     hashes = {file.name: hash_file(file) for file in source.files()}
     beside = source.tokenizer_files() if config.tokenizer is None else tokenizer_files(Path(config.tokenizer))
     return hashes | {f"tokenizer {file.name}": hash_file(file) for file in beside}
