@@ -2,7 +2,8 @@
 
     python benchmarks/decode_speed.py [--rounds 5] [--shape 12M|124M]
 
-Random weights of a Llama; prompt 64 tokens, 64 new ones, bfloat16 weights, two threads.
+Random weights of a Llama; prompt 64 tokens, 64 new ones, bfloat16 weights (ours reordered, as `groundup generate` has them), two
+threads.
 Prints tokens per second of both, prefill included, and the median of the ratios (above 1, ours is faster).
 """
 
@@ -18,6 +19,8 @@ import transformers
 from groundup.nn.config import ModelConfig
 from groundup.nn.formats import FORMATS
 from groundup.nn.generate import generate_batch
+from groundup.nn.precision import hold_weights
+from groundup.nn.reordered import reordered
 from groundup.nn.sampling import Greedy
 from groundup.nn.transformer import Transformer, build_model
 
@@ -36,7 +39,8 @@ def pair(shape: str) -> tuple[Transformer, Any]:
     ours.init_weights(torch.Generator().manual_seed(0))
     theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**FORMATS["llama"].write_config(config)))
     theirs.load_state_dict(FORMATS["llama"].to_theirs(ours.state_dict(), config), strict=False)
-    return ours.bfloat16().eval(), theirs.bfloat16().eval()  # type: ignore[no-untyped-call]
+    hold_weights(ours, "bf16")
+    return reordered(ours.eval()), theirs.bfloat16().eval()  # type: ignore[no-untyped-call]
 
 
 def seconds(model: Any, prompts: torch.Tensor) -> float:

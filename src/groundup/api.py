@@ -260,8 +260,8 @@ def generate(
     """Return an iterator over pieces of text that follow the prompt: `max_new_tokens`, by default as many as fit, at most 100.
 
     Settings are those of `groundup.nn.config.GenerationConfig`: temperature (0.7 unless said), top_k, top_p (0.95), min_p, greedy,
-    repetition_penalty, num_beams, length_penalty, stop, seed, max_new_tokens. One that another leaves without effect raises
-    ConfigError.
+    repetition_penalty, num_beams, length_penalty, stop, seed, max_new_tokens, precision (fp32). One that another leaves without
+    effect raises ConfigError.
     """
     config = GenerationConfig.parse(settings, "generate")
     writer = importlib.import_module("groundup.nn.text")

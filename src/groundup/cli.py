@@ -362,19 +362,16 @@ def generate(
     temperature: Annotated[float | None, typer.Option(help="Above 1 more varied, below 1 more sure; default 0.7.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Sample among the k most probable tokens.")] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Sample among the most probable tokens that hold this share; default 0.95.")
+        float | None, typer.Option(help="Sample among the likeliest tokens that hold this share; default 0.95.")
     ] = None,
-    min_p: Annotated[
-        float | None, typer.Option(help="Sample among tokens at least this share as probable as the likeliest.")
-    ] = None,
+    min_p: Annotated[float | None, typer.Option(help="Sample among tokens at least this share as probable as the best.")] = None,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1, tokens seen before are made less probable.")] = 1.0,
     num_beams: Annotated[int, typer.Option(help="Search the most probable text along so many at once.")] = 1,
-    length_penalty: Annotated[
-        float | None, typer.Option(help="Above 1 favours longer texts in the search along beams; default 1.")
-    ] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="Above 1 favours longer texts among beams; default 1.")] = None,
     stop: Annotated[list[str] | None, typer.Option("--stop", help="End before this text; may be repeated.")] = None,
     seed: int = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens to add at most; default as many as fit, at most 100.")] = None,
+    precision: Annotated[str, typer.Option(help="Of the weights: fp32, or bf16, faster and less exact.")] = "fp32",
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -396,6 +393,7 @@ def generate(
         stop=stop or (),
         seed=seed,
         max_new_tokens=max_new_tokens,
+        precision=precision,
     )
     if as_json:
         text = "".join(stream)

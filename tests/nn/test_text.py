@@ -123,3 +123,10 @@ def test_pieces_keep_the_spaces_that_a_decoder_drops_at_the_start_of_a_text() ->
     assert "".join(writer.pieces(iter([4, 5, 6, 7]), tokenizer, before=[0, 2, 3])) == " a times."
     assert "".join(writer.pieces(iter([2, 3]), tokenizer, before=[0])) == "once upon"
     assert list(writer.pieces(iter([2, 3]), tokenizer)) == ["once", " upon"]
+
+
+def test_weights_in_bf16_write_a_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    run = build_training_run(tmp_path / "pretrain", tokenizer)
+    assert "".join(api.generate(run.path, "a", greedy=True, precision="bf16"))
+    with pytest.raises(ConfigError, match="precision"):
+        api.generate(run.path, "a", precision="fp16")

@@ -49,8 +49,7 @@ class ReadingBlock(nn.Module):
         else:
             assert source is not None, "the first pass brings the source"
             gathered = self.cross_attention.keys_values(source, across.turn)
-        if cache is not None:
-            cache.source = gathered
+            gathered = gathered if cache is None else cache.remember(gathered)
         parts = (
             lambda h: self.attention(h, itself, cache),
             lambda h: self.cross_attention.across(h, gathered, across),

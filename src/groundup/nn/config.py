@@ -18,6 +18,7 @@ InitName = Literal["gpt2", "small", "t5", "deepnorm", "mup"]
 GgufTypeName = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 AttentionKernel = Literal["auto", "sdpa", "matmul"]
 PoolingName = Literal["mean", "first", "last", "first_tanh", "each"]
+WeightPrecision = Literal["fp32", "bf16"]
 
 GATED = ("swiglu", "geglu", "geglu_tanh", "reglu")
 """Feed-forward layers of three matrices; the others have two."""
@@ -248,6 +249,7 @@ class GenerationConfig(Config):
     stop: tuple[str, ...] = Field(default=(), description="texts that end the continuation; they are left out")
     seed: int = Field(default=0, ge=-(2**63), lt=2**64, description="of the random stream")
     max_new_tokens: int | None = Field(default=None, ge=0, description="tokens to add at most; default as many as fit, at most 100")
+    precision: WeightPrecision = Field(default="fp32", description="of the weights; bf16 is faster and less exact")
 
     @model_validator(mode="after")
     def _check_idle(self) -> Self:

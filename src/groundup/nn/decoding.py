@@ -41,7 +41,7 @@ class Decoding:
             self._ids = torch.ones_like(self._tokens)  # the document that the sources' own tokens are
         self._prompt_len = self._tokens.shape[1]
         length = self._prompt_len + new_tokens
-        self._cache = KVCache(model.config, len(rows), length, weight.dtype, self._device) if use_cache else None
+        self._cache = KVCache(model.config, len(rows), length, cache_dtype(weight), self._device) if use_cache else None
 
     @torch.inference_mode()
     def start(self) -> Float[Tensor, "batch vocab"]:
@@ -76,7 +76,7 @@ class Decoding:
         return self._logits(Inputs(self._tokens, self._ids, self._prefix(), source=self._source))
 
     def _logits(self, inputs: Inputs) -> Tensor:
-        return self._model.head(self._model.hidden(inputs, self._cache)[:, -1])  # type: ignore[no-any-return]
+        return self._model.head(self._model.hidden(inputs, self._cache)[:, -1]).float()  # type: ignore[no-any-return]
 
     def _prefix(self) -> Bool[Tensor, "batch seq"] | None:
         """Return what of the tokens is prompt, in a prefix decoder; what follows a prompt sees it whole anyway."""
@@ -87,6 +87,11 @@ class Decoding:
     def _as_source(self, prompts: Sequence[Sequence[int]]) -> Inputs:
         tokens, ids = pad_left([list(prompt) for prompt in prompts], self._device)
         return Inputs(tokens, ids)
+
+
+def cache_dtype(weight: Tensor) -> torch.dtype:
+    """Return the dtype of keys and values: on a CPU no narrower than float32, in which its attention is fastest."""
+    return torch.promote_types(weight.dtype, torch.float32) if weight.device.type == "cpu" else weight.dtype
 
 
 def pad_left(

@@ -54,7 +54,10 @@ class Head(nn.Module):
         return (self.output or self._embedding[0]).weight
 
     def forward(self, hidden: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch vocab"]:
-        logits = F.linear(self.features(hidden), self.weight, self.bias)
+        return self.capped(F.linear(self.features(hidden), self.weight, self.bias))
+
+    def capped(self, logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
+        """Return c tanh(logit / c) with the soft cap c, if there is one (Gemma 2, section 2)."""
         return logits if self.soft_cap is None else self.soft_cap * torch.tanh(logits / self.soft_cap)
 
 

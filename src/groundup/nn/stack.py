@@ -1,5 +1,6 @@
 """A stack of blocks, with the positions and the attention that they share."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -29,9 +30,10 @@ class Base(nn.Module):
         has_norm = config.residual in FINAL_NORM
         self.norm = NORMS[config.norm](config.dim, config.norm_eps) if has_norm else nn.Identity()
 
-    def begin(self, embedded: Float[Tensor, "batch seq dim"], view: View) -> tuple[Float[Tensor, "batch seq dim"], Glance]:
-        """Return the stream before the first block, and how its tokens look at themselves."""
-        dtype = compute_dtype(embedded)
+    def begin(
+        self, embedded: Float[Tensor, "batch seq dim"], view: View, dtype: torch.dtype
+    ) -> tuple[Float[Tensor, "batch seq dim"], Glance]:
+        """Return the stream before the first block, and how its tokens look at themselves, in `dtype`."""
         effects = self.position.effects(view, dtype)
         if effects.added is not None:
             embedded = embedded + effects.added.to(embedded.dtype)
@@ -49,7 +51,7 @@ class Stack(Base):
     def forward(
         self, embedded: Float[Tensor, "batch seq dim"], view: View, cache: KVCache | None = None
     ) -> Float[Tensor, "batch seq dim"]:
-        hidden, glance = self.begin(embedded, view)
+        hidden, glance = self.begin(embedded, view, attention_dtype(embedded, cache))
         layer_caches = cache.layers if cache is not None else [None] * len(self.blocks)
         for block, layer_cache in zip(self.blocks, layer_caches, strict=True):
             hidden = block(hidden, glance, layer_cache)
@@ -72,10 +74,16 @@ class ReadingStack(Base):
         source_view: View,
         cache: KVCache | None = None,
     ) -> Float[Tensor, "batch seq dim"]:
-        hidden, itself = self.begin(embedded, view)
-        prepared = self.cross_mechanism.prepare(source_view, None, compute_dtype(embedded))
+        dtype = attention_dtype(embedded, cache)
+        hidden, itself = self.begin(embedded, view, dtype)
+        prepared = self.cross_mechanism.prepare(source_view, None, dtype)
         across = Glance(self.cross_mechanism, prepared, unchanged)
         layer_caches = cache.layers if cache is not None else [None] * len(self.blocks)
         for block, layer_cache in zip(self.blocks, layer_caches, strict=True):
             hidden = block(hidden, itself, source, across, layer_cache)
         return self.norm(hidden)  # type: ignore[no-any-return]
+
+
+def attention_dtype(embedded: Tensor, cache: KVCache | None) -> torch.dtype:
+    """Return the dtype that attention is computed in: the cache's, or that of other products."""
+    return compute_dtype(embedded) if cache is None else cache.dtype

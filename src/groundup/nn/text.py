@@ -11,6 +11,8 @@ from groundup.nn.config import GenerationConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.generate import fill_masks, generate
 from groundup.nn.load import load_model
+from groundup.nn.precision import hold_weights
+from groundup.nn.reordered import reordered
 from groundup.nn.sampling import make_sampler
 from groundup.nn.transformer import Transformer
 
@@ -33,6 +35,8 @@ def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig,
     if model.config.shape == "encoder":
         check_no_settings(config)
         return iter([filled_text(model, tokenizer, prompt_ids)])
+    hold_weights(model, config.precision)
+    model = reordered(model)
     if model.config.shape == "encoder_decoder":
         prompt_ids, start_ids = [*prompt_ids, *tokenizer.after_ids], (tokenizer.start_id,)
     count = config.max_new_tokens

@@ -99,7 +99,8 @@ class Decoder(Transformer):
         start, length = cache.length if cache is not None else 0, inputs.tokens.shape[1]
         self.check_length(start + length)
         ids = seen_ids(inputs, cache)
-        view = view_itself(start, length, True, inputs.tokens.device, ids, inputs.prefix)
+        first_key = cache.first_key if cache is not None else 0
+        view = view_itself(start, length, True, inputs.tokens.device, ids, inputs.prefix, first_key)
         return self.decoder(self.embed(inputs), view, cache)  # type: ignore[no-any-return]
 
 

@@ -19,14 +19,16 @@ class View:
     key_positions: Int[Tensor, " key"]
     causal: bool
     query_ids: Int[Tensor, "batch query"] | None = None
-    key_ids: Int[Tensor, "batch key"] | None = None
-    """Number of each token's document; None: all of a row are of one."""
+    key_ids: Int[Tensor, "batch total"] | None = None
+    """Number of each token's document, in `key_ids` from the row's first token on; None: all of a row are of one."""
     prefix: Bool[Tensor, "batch key"] | None = None
+    first_key: int = 0
+    """Place of the first key; those before it are seen by no query, and gone."""
 
     @cached_property
     def start(self) -> int:
         """Place of the first query."""
-        return len(self.key_positions) - len(self.query_positions) if self.causal else 0
+        return self.first_key + len(self.key_positions) - len(self.query_positions) if self.causal else 0
 
     @cached_property
     def whole(self) -> bool:
@@ -55,7 +57,7 @@ class View:
         if self.prefix is not None:
             seen = seen | self.prefix[:, None, :]
         if self.query_ids is not None and self.key_ids is not None:
-            seen = seen & (self.query_ids[:, :, None] == self.key_ids[:, None, :])
+            seen = seen & (self.query_ids[:, :, None] == self.key_ids[:, None, self.first_key :])
             if not self.causal:
                 seen = seen | ~seen.any(-1, keepdim=True)
         return seen
@@ -68,11 +70,12 @@ def view_itself(
     device: torch.device,
     document_ids: Int[Tensor, "batch total"] | None = None,
     prefix: Bool[Tensor, "batch total"] | None = None,
+    first_key: int = 0,
 ) -> View:
-    """Return the view of `length` tokens that follow `start` others on all of them; ids and prefix are of all."""
-    keys = torch.arange(start + length, device=device)
+    """Return the view of `length` tokens that follow `start` others on those from `first_key` on; ids and prefix are of all."""
+    keys = torch.arange(first_key, start + length, device=device)
     ids = None if document_ids is None else document_ids[:, start:]
-    return View(keys[start:], keys, causal, ids, document_ids, prefix)
+    return View(keys[start - first_key :], keys, causal, ids, document_ids, prefix, first_key)
 
 
 def view_source(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from groundup.nn.cache import LayerCache
 from groundup.nn.config import ModelConfig
 from groundup.nn.norms import NORMS
 from groundup.nn.positions.base import Turn
+from groundup.nn.precision import compute_dtype
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Attention(nn.Module):
         key, value = self.keys_values(x, glance.turn)
         if cache is not None:
             key, value = cache.append(key, value)
-        return self._mix(query, key, value, glance)
+        return self.output(gather(query, key, value, glance, compute_dtype(x)))  # type: ignore[no-any-return]
 
     def across(
         self,
@@ -53,7 +55,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "batch seq dim"]:
         """Return what the tokens gather from the keys and values of other tokens."""
         query = glance.turn(self.query_norm(self._heads(self.query(x)))).transpose(1, 2)
-        return self._mix(query, *source, glance)
+        return self.output(gather(query, *source, glance, compute_dtype(x)))  # type: ignore[no-any-return]
 
     def keys_values(
         self, x: Float[Tensor, "batch seq dim"], turn: Turn
@@ -62,9 +64,17 @@ class Attention(nn.Module):
         key = turn(self.key_norm(self._heads(self.key(x)))).transpose(1, 2)
         return key, self._heads(self.value(x)).transpose(1, 2)
 
-    def _mix(self, query: Tensor, key: Tensor, value: Tensor, glance: Glance) -> Tensor:
-        mixed = glance.mechanism(query, key, value, glance.prepared)
-        return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
-
     def _heads(self, x: Float[Tensor, "batch seq width"]) -> Float[Tensor, "batch seq heads head_dim"]:
         return x.view(*x.shape[:-1], -1, self.head_dim)
+
+
+def gather(
+    query: Float[Tensor, "batch heads query head_dim"],
+    key: Float[Tensor, "batch kv_heads key head_dim"],
+    value: Float[Tensor, "batch kv_heads key head_dim"],
+    glance: Glance,
+    dtype: torch.dtype,
+) -> Float[Tensor, "batch query inner_dim"]:
+    """Return what all heads gathered, in `dtype`; they do so in the dtype of the keys, which may come from a wider cache."""
+    mixed: Tensor = glance.mechanism(query.to(key.dtype), key, value, glance.prepared)
+    return mixed.to(dtype).transpose(1, 2).flatten(2)
