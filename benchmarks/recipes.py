@@ -24,7 +24,7 @@ COLUMNS = ("recipe", "parameters", "text seen", "nats a target", "unigram", "bel
 
 def train(name: str, text: Path, out: Path) -> api.LineRun:
     """Run the line of the recipe on the text, up to its evaluation."""
-    source = f"[{{name: text, path: {text.absolute()}}}]"
+    source = f"[{{name: {text.stem.lower()}, path: {text.absolute()}}}]"
     return api.run(load_recipe(SHIPPED / f"{name}.yaml", [f"curate.sources={source}"]), out / name, until="evaluate")
 
 

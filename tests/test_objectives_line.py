@@ -14,7 +14,7 @@ RECIPES = {
     "encoder_mlm": ("RoFormerForMaskedLM", "masked", "It <|mask|> the file."),
     "t5_span": ("T5ForConditionalGeneration", "span_corruption", "It <|extra_id_0|> the file."),
     "ul2_mixture": ("T5ForConditionalGeneration", "mixture", "<|S|>It reads"),
-    "bart_denoise": ("BartForConditionalGeneration", "denoising", "It <|mask|> the file."),
+    "bart_denoise": ("T5ForConditionalGeneration", "denoising", "It <|mask|> the file."),
     "prefix_lm": (None, "prefix", "It reads"),
     "decoder_clm": ("LlamaForCausalLM", "causal", "It reads"),
 }
