@@ -274,6 +274,11 @@ def generate(
     return pieces
 
 
+def goes_on(checkpoint: Path) -> bool:
+    """Return whether what the checkpoint generates follows the prompt; an encoder-decoder answers it, an encoder fills it in."""
+    return find_checkpoint(checkpoint).model_config.get("shape", "decoder") in ("decoder", "prefix_decoder")
+
+
 def export(
     checkpoint: Path, out: Path, verify: bool = True, force: bool = False, file_format: str = "hf", gguf_type: str | None = None
 ) -> Export:

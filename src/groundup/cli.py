@@ -399,7 +399,7 @@ def generate(
         text = "".join(stream)
         _print({"prompt": prompt, "text": text}, True, None)
         return
-    sys.stdout.write(prompt)
+    sys.stdout.write(prompt if api.goes_on(checkpoint) else "")
     for piece in stream:
         sys.stdout.write(piece)
         sys.stdout.flush()

@@ -77,10 +77,13 @@ class TextTokenizer:
     def encode_marked(self, text: str) -> list[int]:
         """Return what a model reads of a text, in which the names of mask, sentinels, modes and fill tokens stand for those tokens.
 
-        It begins as texts do for this tokenizer, unless with a mode, which takes that place.
+        It begins as texts do for this tokenizer, unless with a mode, which takes that place. A mask or sentinel takes the space
+        before it along, as the words that it stands for do.
         """
         marks = self.special.marks()
         parts = re.split("(" + "|".join(map(re.escape, marks)) + ")", text) if marks else [text]
+        hidden = {self.special.mask, *self.special.sentinels}
+        parts = [part.removesuffix(" ") if after in hidden else part for part, after in zip(parts, [*parts[1:], None], strict=True)]
         ids = [token for part in parts for token in ([self.id_of(part)] if part in marks else self.encode(part))]
         opened = bool(ids) and ids[0] in {self.id_of(name) for name in self.special.modes.values()}
         return ids if opened else [*self.before_ids, *ids]
