@@ -23,6 +23,7 @@ class TuningConfig(Config):
     warmup_fraction: float = Field(default=0.1, ge=0, le=1, description="share of all steps spent warming up; then a line to 0")
     weight_decay: float = Field(default=0.01, ge=0, description="share of a matrix taken off per step and unit of learning rate")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="share dropped in the model and before the classifier's head")
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: matrices are multiplied in bfloat16 in training")
     seeds: tuple[int, ...] = Field(
         default=(0, 1, 2, 3, 4), min_length=1, description="of head, order and dropout, a fine-tuning each; the first tunes"
     )

@@ -43,7 +43,7 @@ def fine_tune(
     tuning = kind.task.tuning
     steps, schedule = num_steps(len(rows), tuning), ScheduleConfig(name="linear", warmup_fraction=tuning.warmup_fraction, floor=0)
     optimizer = build_optimizer(model, OptimizerConfig(learning_rate=peak, weight_decay=tuning.weight_decay))
-    step = TrainStep(model, optimizer, "fp32", _CLIP_NORM, model.head.weight.device)
+    step = TrainStep(model, optimizer, tuning.precision, _CLIP_NORM, model.head.weight.device)
     torch.manual_seed(derive_seed(seed, "fine-tune"))
     model.train()
     for number, chosen in enumerate(batches(rows, tuning, seed)):
