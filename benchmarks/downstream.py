@@ -1,6 +1,6 @@
 """Fine-tune checkpoints on the tasks of benchmarks/tasks that fit their shape, pretrained and from random weights.
 
-    python benchmarks/downstream.py CHECKPOINT... --data FOLDER [--json FILE] [--set tuning.epochs=3 ...]
+    python benchmarks/downstream.py CHECKPOINT... --data FOLDER [--tasks NAME,...] [--json FILE] [--set tuning.epochs=3 ...]
 
 FOLDER holds rt_polarity/rt-polarity.pos and .neg (sentence polarity dataset v1.0) and ud_ewt/en_ewt-ud-dev.conllu (UD English
 EWT). Nothing is changed there: the reviews are written as JSON Lines into a temporary folder.
@@ -20,18 +20,40 @@ from rich.table import Table
 
 from groundup.api import evaluate_tasks
 from groundup.artifacts.checkpoint import find_checkpoint
+from groundup.core.seeds import derive_seed
 from groundup.evaluate.tasks.config import TaskConfig
+from groundup.evaluate.tasks.examples import read_examples
 from groundup.evaluate.tasks.load import load_task
 from groundup.recipe import apply_override
 
 TASKS = Path(__file__).parent / "tasks"
 TASKS_OF = {
     "encoder": ("rt_polarity", "ud_ewt"),
-    "encoder_decoder": ("rt_polarity_text",),
-    "prefix_decoder": ("rt_polarity_text",),
-    "decoder": ("rt_polarity_text",),
+    "encoder_decoder": ("ud_ewt_text", "rt_polarity_text"),
+    "prefix_decoder": ("ud_ewt_text", "rt_polarity_text"),
+    "decoder": ("ud_ewt_text", "rt_polarity_text"),
 }
 POLARITIES = {"pos": "positive", "neg": "negative"}
+TAGS = {
+    "ADJ": "adjective",
+    "ADP": "preposition",
+    "ADV": "adverb",
+    "AUX": "auxiliary",
+    "CCONJ": "conjunction",
+    "DET": "determiner",
+    "INTJ": "interjection",
+    "NOUN": "noun",
+    "NUM": "number",
+    "PART": "particle",
+    "PRON": "pronoun",
+    "PROPN": "name",
+    "PUNCT": "punctuation",
+    "SCONJ": "subordinator",
+    "SYM": "symbol",
+    "VERB": "verb",
+    "X": "other",
+}
+"""Parts of speech as words."""
 
 
 def reviews(data: Path) -> Iterator[tuple[str, str]]:
@@ -41,12 +63,21 @@ def reviews(data: Path) -> Iterator[tuple[str, str]]:
             yield line.strip(), polarity
 
 
+def tagged_words(data: Path) -> Iterator[dict[str, str]]:
+    """Yield a question about one word of each sentence, chosen by a hash of it, and the answer."""
+    for example in read_examples(data / "ud_ewt/en_ewt-ud-dev.conllu", "token_classification"):
+        text = "".join(example.read)
+        chosen = derive_seed(0, "word", text) % len(example.read)
+        yield {"source": f"{text}\n{example.read[chosen].strip()}:", "target": f" {TAGS[example.wanted[chosen]]}"}
+
+
 def prepare(data: Path, folder: Path) -> None:
     """Write or link into `folder` all files of examples that the tasks name."""
     found = list(reviews(data))
     labelled = [{"text": text, "label": polarity} for text, polarity in found]
     answered = [{"source": f"review: {text}\nsentiment:", "target": f" {polarity}"} for text, polarity in found]
-    for name, rows in (("rt_polarity", labelled), ("rt_polarity_text", answered)):
+    tagged = list(tagged_words(data))
+    for name, rows in (("rt_polarity", labelled), ("rt_polarity_text", answered), ("ud_ewt_text", tagged)):
         (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     (folder / "ud_ewt").symlink_to((data / "ud_ewt").resolve())
 
@@ -72,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tasks", help="names of tasks, by default all that fit the shape")
     parser.add_argument("--json", type=Path, help="where all figures are written")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of every task")
     given = parser.parse_args()
@@ -81,7 +113,8 @@ def main() -> None:
         prepare(given.data, Path(folder))
         for path in given.checkpoints:
             shape = str(find_checkpoint(path).model_config.get("shape", "decoder"))
-            tasks = [changed(load_task(TASKS / f"{name}.yaml", Path(folder)), given.set) for name in TASKS_OF[shape]]
+            names = given.tasks.split(",") if given.tasks else TASKS_OF[shape]
+            tasks = [changed(load_task(TASKS / f"{name}.yaml", Path(folder)), given.set) for name in names]
             figures[str(path)] = evaluate_tasks(path, tasks, scratch=True)
             for name, found in figures[str(path)].items():
                 majority = f"{found['baseline_majority']:.1%}"
