@@ -1,7 +1,5 @@
 """Pretrain the planned model on the token shards."""
 
-import functools
-
 import torch
 import yaml
 
@@ -19,6 +17,7 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Transformer, build_model
+from groundup.pretrain.beginning import COURSE_FILE, Course, take_over_beginning
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
@@ -28,7 +27,6 @@ from groundup.train.metrics import Efficiency, MetricsLog
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim import build_optimizer
-from groundup.train.schedules import learning_rate
 from groundup.train.step import TrainStep
 
 METRICS_FILE = "metrics.jsonl"
@@ -64,15 +62,16 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     )
     metrics = _metrics(plan, job, memory, batches.step_tokens)
     _say_left_out(shards, batches)
+    config.schedule.check(decisions.steps)
+    course = Course.of(config, decisions, job)
+    take_over_beginning(course, job.out, METRICS_FILE)
     train(
         steps=decisions.steps,
         train_step=TrainStep(
             model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device, config.z_loss
         ),
         batches=batches,
-        learning_rate=functools.partial(
-            learning_rate, steps=decisions.steps, peak=config.optimizer.peak(model.config), config=config.schedule
-        ),
+        learning_rate=course.learning_rate,
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
     )
@@ -81,7 +80,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
-        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, *manifests}),
+        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, *manifests}),
     )
 
 
@@ -124,4 +123,5 @@ def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer:
         tokenizer=tokenizer.path,
         every=decisions.checkpoint_steps,
         keep=config.keep_checkpoints,
+        milestones=config.schedule.milestones(decisions.steps),
     )

@@ -42,6 +42,12 @@ class CheckpointStore:
     """Steps between scheduled checkpoints; the last step's is scheduled too."""
     keep: int
     """Scheduled checkpoints kept, newest first."""
+    milestones: frozenset[int] = frozenset()
+    """Steps whose checkpoints are scheduled too, and kept to the end."""
+
+    def due(self, step: int) -> bool:
+        """Return whether a checkpoint is scheduled after `step` steps."""
+        return step % self.every == 0 or step in self.milestones
 
     def save(self, step: int, tokens: int, model: nn.Module, optimizer: Optimizer) -> None:
         """Write the checkpoint of the run after `step` steps; it exists only once it is whole and on disk."""
@@ -95,14 +101,15 @@ class CheckpointStore:
         return checkpoint_folders(self.root)[::-1]
 
     def _remove_old(self) -> None:
-        """Keep the newest checkpoint, and the newest `keep` of the scheduled ones.
+        """Keep the newest checkpoint, the newest `keep` of the scheduled ones, and the milestones.
 
         Which ones remain at the end is thereby the same whether or not the run was stopped and saved in between.
         """
         newest, *older = self._folders()
-        scheduled = [newest, *(folder for folder in older if int(folder.name.removeprefix("step-")) % self.every == 0)]
+        steps = {folder: int(folder.name.removeprefix("step-")) for folder in older}
+        scheduled = [newest, *(folder for folder in older if self.due(steps[folder]))]
         for folder in older:
-            if folder not in scheduled[: self.keep]:
+            if folder not in scheduled[: self.keep] and steps[folder] not in self.milestones:
                 _remove(folder)
 
 

@@ -1,11 +1,13 @@
 """The settings of a training run."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from groundup.core.config import Config
+from groundup.core.errors import ConfigError
 from groundup.nn.config import AttentionKernel, ModelConfig
+from groundup.train.course.config import ScheduleConfig
 from groundup.train.objectives.config import ObjectiveConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -35,26 +37,6 @@ class OptimizerConfig(Config):
             if self.learning_rate is not None
             else LEARNING_RATE_WIDTH / (model.mup_base_dim if model.init == "mup" else model.dim)
         )
-
-
-class ScheduleConfig(Config):
-    """Linear warm-up, then the named decay to `floor` times the peak at the last step."""
-
-    name: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="shape of the decay after the warm-up")
-    warmup_fraction: float = Field(default=0.05, ge=0, le=1, description="share of all steps spent warming up")
-    floor: float = Field(default=0.05, ge=0, le=1, description="final learning rate over the peak; not with constant")
-
-    @model_validator(mode="after")
-    def _check_floor(self) -> Self:
-        if self.name == "constant" and "floor" in self.model_fields_set:
-            raise ValueError(f"name=constant never decays, so floor={self.floor:g} would have no effect; leave floor out, or decay")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _leave_out_idle(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write no floor that has no effect, so that what was written can be read."""
-        fields: dict[str, Any] = dump(self)
-        return {name: value for name, value in fields.items() if (self.name, name) != ("constant", "floor")}
 
 
 class TrainConfig(Config):
@@ -90,6 +72,15 @@ class TrainConfig(Config):
         sequences = self.batch_tokens // self.seq_len
         if self.micro_batch is not None and sequences % self.micro_batch:
             raise ValueError(f"micro_batch={self.micro_batch} does not divide batch_tokens / seq_len = {sequences} sequences")
+        return self
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        if self.steps is not None:
+            try:
+                self.schedule.check(self.steps)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     def sized(self) -> "TrainConfig":

@@ -49,7 +49,7 @@ def train(
 
             last = step == steps
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
-            save = last or stopping or step % checkpoints.every == 0
+            save = last or stopping or checkpoints.due(step)
             row = metrics.record(step, result, rate, [*events, "checkpoint"] if save else events)
             events = []
             for hook in hooks:
