@@ -24,13 +24,13 @@ from groundup.core.progress import progress
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, Transformer, build_model
 from groundup.train.batches import BatchReader
-from groundup.train.config import OptimizerConfig
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.course.schedules import learning_rate
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.config import OptimizerConfig
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
 TRAINED = 256

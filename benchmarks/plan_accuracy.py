@@ -27,7 +27,7 @@ from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe, made_up_batch
 from groundup.train.config import TrainConfig
 from groundup.train.memory import PeakMemory
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
 CONFIGURATIONS: dict[str, dict[str, object]] = {

@@ -1,5 +1,6 @@
 """The formulas against what autograd really keeps, and against the bytes that torch really has in use."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,6 +12,7 @@ from groundup.estimate.memory import (
     Workload,
     activation_bytes,
     allocator_share_of,
+    checkpoint_bytes,
     mask_bytes,
     passing_bytes,
     training_memory,
@@ -22,8 +24,8 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer
 from groundup.nn.transformer import build_model as build
 from groundup.plan.probe import made_up_batch
-from groundup.train.config import OptimizerConfig
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.config import OptimizerConfig
+from groundup.train.optim.table import OPTIMIZERS, build_optimizer
 from groundup.train.step import TrainStep
 
 ACTIVATION_TOLERANCE = 0.01  # scalars and rounding of a few bytes
@@ -95,17 +97,21 @@ def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
     assert activation_bytes(case) + weight_copy_bytes(case) + mask == pytest.approx(measured, rel=ACTIVATION_TOLERANCE)
 
 
-@pytest.mark.parametrize(("precision", "kernel"), [("fp32", "sdpa"), ("bf16", "matmul")])
-def test_peak_is_that_of_a_real_step(precision, kernel):
+@pytest.mark.parametrize(
+    ("precision", "kernel", "optimizer"),
+    [("fp32", "sdpa", "adamw"), ("bf16", "matmul", "adamw"), *(("bf16", "sdpa", name) for name in OPTIMIZERS if name != "adamw")],
+)
+def test_peak_is_that_of_a_real_step(precision, kernel, optimizer):
     case = workload(precision, kernel, seq_len=128, micro_batch=8, batch_sequences=16, vocab_size=2000, dim=128, ffn_dim=352)
+    case = replace(case, optimizer=OptimizerConfig(name=optimizer))
     model = build_model(case)
-    step = TrainStep(model, build_optimizer(model, OptimizerConfig()), precision, 1.0, torch.device("cpu"))
+    step = TrainStep(model, build_optimizer(model, case.optimizer), precision, 1.0, torch.device("cpu"))
     batches = [made_up_batch(case)] * case.num_micro_batches
     step(batches, 1e-3)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step(batches, 1e-3)
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    in_use = peak = 12 * total_parameters(case.model)  # weights and moments were there before
+    in_use = peak = checkpoint_bytes(case)  # weights and optimizer state were there before
     for event in sorted(events, key=lambda event: event.start_ns()):
         in_use += event.nbytes()
         peak = max(peak, in_use)
@@ -115,7 +121,8 @@ def test_peak_is_that_of_a_real_step(precision, kernel):
 def test_states_are_sixteen_bytes_a_parameter():
     case = workload("bf16", "matmul")
     memory = training_memory(case, 0)
-    assert memory["weights"] + memory["gradients"] + memory["optimizer"] == 16 * total_parameters(case.model)
+    counters = 4 * sum(1 for _ in build_model(case).parameters())
+    assert memory["weights"] + memory["gradients"] + memory["optimizer"] == 16 * total_parameters(case.model) + counters
 
 
 def test_total_is_the_sum_of_its_parts():

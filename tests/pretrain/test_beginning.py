@@ -11,9 +11,10 @@ from builders import build_plan
 from groundup.artifacts.checkpoint import TrainingRun
 from groundup.core.errors import Stopped
 from groundup.pretrain.beginning import Course, take_over_beginning
-from groundup.train.config import OptimizerConfig, TrainConfig
+from groundup.train.config import TrainConfig
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.metrics import read_rows
+from groundup.train.optim.config import OptimizerConfig
 
 WSD = {"name": "wsd", "warmup_steps": 4, "decay_steps": 8}
 

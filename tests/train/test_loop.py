@@ -20,11 +20,12 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
-from groundup.train.config import OptimizerConfig, TrainConfig
+from groundup.train.config import TrainConfig
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.config import OptimizerConfig
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 from packed_rows import causal
 

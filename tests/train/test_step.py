@@ -6,9 +6,9 @@ import torch
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.train.batch import Batch
-from groundup.train.config import OptimizerConfig
 from groundup.train.loss import IGNORE
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.config import OptimizerConfig
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import StepResult, TrainStep
 
 CONFIG = ModelConfig(vocab_size=61, dim=32, num_layers=2, num_heads=4, num_kv_heads=2, ffn_dim=64, max_seq_len=32)

@@ -7,17 +7,17 @@ What autograd keeps for the backward pass is counted tensor by tensor, as the ea
 from dataclasses import dataclass
 from typing import Literal
 
+from groundup.estimate.optimizer import optimizer_bytes
 from groundup.estimate.parameters import NORM_VECTORS, count_parameters, total_parameters
 from groundup.estimate.rows import RowLengths
 from groundup.nn.config import FeedForwardName, ModelConfig
+from groundup.train.optim.config import OptimizerConfig
 
 AttentionName = Literal["sdpa", "matmul"]
 PrecisionName = Literal["fp32", "bf16"]
 
 FP32_BYTES = 4
 INT64_BYTES = 8
-ADAMW_BYTES = 8
-"""Two float32 moments a parameter."""
 COMPUTE_BYTES: dict[PrecisionName, int] = {"fp32": 4, "bf16": 2}
 ALLOCATOR_SHARE = 0.65
 """Prior of the allocator share: 0.4 to 0.9 were measured with glibc 2.36."""
@@ -37,6 +37,8 @@ product; ReLU needs its result alone."""
 LOSS_CHUNK_ROWS = 512
 """Positions whose logits exist at once: the default of groundup.train.loss.linear_cross_entropy."""
 
+DEFAULT_OPTIMIZER = OptimizerConfig()
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -49,6 +51,7 @@ class Workload:
     batch_sequences: int
     rows: RowLengths
     document_mask: bool
+    optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
 
     @property
     def num_micro_batches(self) -> int:
@@ -78,11 +81,20 @@ def training_memory(workload: Workload, process_bytes: int, allocator_share: flo
     come and go in each step; it depends on the C library and is measured by the plan.
     """
     params = total_parameters(workload.model)
-    states = {"weights": FP32_BYTES * params, "gradients": FP32_BYTES * params, "optimizer": ADAMW_BYTES * params}
+    states = {
+        "weights": FP32_BYTES * params,
+        "gradients": FP32_BYTES * params,
+        "optimizer": optimizer_bytes(workload.model, workload.optimizer),
+    }
     passing = passing_bytes(workload)
     allocator = {"allocator": round(allocator_share * sum(passing.values()))}
     parts = {"process": process_bytes, **states, **passing, "data": data_bytes(workload), **allocator}
     return {**parts, "total": sum(parts.values())}
+
+
+def checkpoint_bytes(workload: Workload) -> int:
+    """Return the size of a checkpoint: weights and optimizer state."""
+    return FP32_BYTES * total_parameters(workload.model) + optimizer_bytes(workload.model, workload.optimizer)
 
 
 def passing_bytes(workload: Workload) -> dict[str, int]:

@@ -15,15 +15,13 @@ def count_parameters(config: ModelConfig) -> dict[str, int]:
 
     A tied output head is the embedding itself, so its own count is only what it has beside the matrix.
     """
-    stacks = 2 if config.num_encoder_layers else 1
-    layers = config.num_layers + config.num_encoder_layers
-    attentions = layers + (config.num_layers if config.num_encoder_layers else 0)
+    stacks, layers, attentions = count_layers(config)
     return {
         "embedding": (config.vocab_size + config.segments) * config.dim,
         "positions": stacks * _positions(config),
         "attention": attentions * attention_parameters(config),
         "feed_forward": layers * feed_forward_parameters(config),
-        "norms": _norms(config, attentions + layers, layers, stacks) * NORM_VECTORS[config.norm] * config.dim,
+        "norms": num_norms(config) * NORM_VECTORS[config.norm] * config.dim,
         "head": _head(config),
     }
 
@@ -57,7 +55,16 @@ def feed_forward_parameters(config: ModelConfig) -> int:
     return (widening + 1) * config.dim * config.ffn_dim + biases
 
 
-def _norms(config: ModelConfig, parts: int, layers: int, stacks: int) -> int:
+def count_layers(config: ModelConfig) -> tuple[int, int, int]:
+    """Return how many stacks, feed-forward layers and attentions, cross-attentions included, the model has."""
+    layers = config.num_layers + config.num_encoder_layers
+    return (2, layers, layers + config.num_layers) if config.num_encoder_layers else (1, layers, layers)
+
+
+def num_norms(config: ModelConfig) -> int:
+    """Return how many norms of the residual stream the model has, the head's own aside."""
+    stacks, layers, attentions = count_layers(config)
+    parts = layers + attentions
     shared = layers if config.residual == "parallel_shared" else 0
     ends = 0 if config.residual in UNNORMED_END else stacks
     return BLOCK_NORMS[config.residual] * parts + shared + ends + (stacks if config.embedding_norm else 0)

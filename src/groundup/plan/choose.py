@@ -68,7 +68,9 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
     attention: AttentionName = train.attention if train.attention != "auto" else "sdpa" if fused else "matmul"
     splits = [train.micro_batch] if train.micro_batch else _micro_batches(train, situation)
     workloads = [
-        Workload(model, precision, attention, micro_batch, train.batch_sequences, situation.rows, train.document_mask)
+        Workload(
+            model, precision, attention, micro_batch, train.batch_sequences, situation.rows, train.document_mask, train.optimizer
+        )
         for micro_batch in splits
     ]
     return next((workload for workload in workloads if _fits(workload, situation)), workloads[-1])

@@ -8,7 +8,7 @@ from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
-from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, training_memory
+from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, checkpoint_bytes, training_memory
 from groundup.estimate.parameters import total_parameters
 from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels
 from groundup.plan.config import PlanConfig
@@ -21,8 +21,6 @@ KERNEL_MARGIN = 0.15
 MIN_STEPS = 10
 """Fewer optimizer steps than this train nothing."""
 CHECKPOINT_INTERVAL_S = 30.0
-CHECKPOINT_BYTES = 12
-"""A parameter in a checkpoint: the weight and two moments."""
 CHECKPOINT_BYTES_PER_S = 3e8
 """Writing, hashing and syncing a checkpoint on an ordinary disk."""
 CHECKPOINT_FIXED_S = 0.1
@@ -138,7 +136,7 @@ def _at_depth(workload: Workload, num_layers: int) -> Workload:
 
 def _lengths(config: PlanConfig, workload: Workload, step_s: float, why: list[str]) -> tuple[int, int, float]:
     """Return (steps between checkpoints, steps, seconds of the whole run with its checkpoints)."""
-    checkpoint_s = CHECKPOINT_FIXED_S + CHECKPOINT_BYTES * total_parameters(workload.model) / CHECKPOINT_BYTES_PER_S
+    checkpoint_s = CHECKPOINT_FIXED_S + checkpoint_bytes(workload) / CHECKPOINT_BYTES_PER_S
     interval = config.pretrain.checkpoint_steps or _round_steps(CHECKPOINT_INTERVAL_S / step_s)
     paid_s = step_s + checkpoint_s / interval
     if config.budget is None:

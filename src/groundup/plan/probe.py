@@ -18,7 +18,7 @@ from groundup.train.batch import Batch
 from groundup.train.config import TrainConfig
 from groundup.train.loss import IGNORE
 from groundup.train.memory import PeakMemory
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
 

@@ -26,7 +26,7 @@ from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
 METRICS_FILE = "metrics.jsonl"
@@ -68,7 +68,13 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     train(
         steps=decisions.steps,
         train_step=TrainStep(
-            model, build_optimizer(model, config.optimizer), decisions.precision, config.clip_norm, device, config.z_loss
+            model,
+            build_optimizer(model, config.optimizer),
+            decisions.precision,
+            config.clip_norm,
+            device,
+            config.z_loss,
+            config.clip_value,
         ),
         batches=batches,
         learning_rate=course.learning_rate,

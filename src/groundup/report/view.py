@@ -22,7 +22,7 @@ MEMORY_PARTS = {
     "process": "Python and its libraries, before the model is made",
     "weights": "the parameters",
     "gradients": "one number a parameter",
-    "optimizer": "AdamW's two moments a parameter",
+    "optimizer": "what the optimizer keeps from step to step, such as means of gradients",
     "activations": "what the forward pass keeps for the backward pass of one micro-batch",
     "weight_copies": "the weights in the precision of the matrix products",
     "loss": "the logits of one chunk, and what the loss keeps",

@@ -22,7 +22,7 @@ from groundup.core.files import storage_errors, sync_folder, write_bytes, write_
 from groundup.core.log import say
 from groundup.nn.config import ModelConfig
 from groundup.nn.threads import NUM_THREADS
-from groundup.train.optim import load_state_tensors, state_tensors
+from groundup.train.optim.state import load_state_tensors, state_tensors
 
 _OPTIMIZER = "optimizer."
 _RANDOM = "random."

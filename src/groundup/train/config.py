@@ -1,42 +1,20 @@
 """The settings of a training run."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
-from groundup.nn.config import AttentionKernel, ModelConfig
+from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.optim.config import OptimizerConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
 MAX_BATCH_TOKENS = 1 << 32
 """Hundreds of times the largest batches of published runs (Llama 3: 16 M tokens)."""
-LEARNING_RATE_WIDTH = 0.5
-"""Peak learning rate times width, where the recipe leaves the rate open (docs/log.md)."""
-
-
-class OptimizerConfig(Config):
-    """AdamW (Loshchilov & Hutter 2019); decay acts on matrices only."""
-
-    name: Literal["adamw"] = Field(default="adamw", description="Loshchilov & Hutter 2019, algorithm 2")
-    learning_rate: float | None = Field(default=None, gt=0, description="peak learning rate; null: 0.5 / width of the model")
-    beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients, per step")
-    beta2: float = Field(default=0.95, ge=0, lt=1, description="decay of the mean of squared gradients, per step")
-    eps: float = Field(default=1e-8, gt=0, description="added to the root of the mean square")
-    weight_decay: float = Field(default=0.1, ge=0, description="share of a matrix taken off per step and unit of learning rate")
-
-    def peak(self, model: ModelConfig) -> float:
-        """Return the peak learning rate of the model; with init=mup that of its base width, which its matrices are scaled from.
-
-        Left open it falls as 1/width: 2.6e-3 at 192, 6.5e-4 at 768, where GPT-3 small has 6e-4 (Brown et al. 2020, table 2.1).
-        """
-        return (
-            self.learning_rate
-            if self.learning_rate is not None
-            else LEARNING_RATE_WIDTH / (model.mup_base_dim if model.init == "mup" else model.dim)
-        )
 
 
 class TrainConfig(Config):
@@ -55,12 +33,27 @@ class TrainConfig(Config):
         lt=1,
         description="weight of (log Z)^2 beside the cross-entropy; PaLM: 1e-4 (Chowdhery et al. 2022)",
     )
-    clip_norm: float = Field(default=1.0, gt=0, description="global gradient norm above which gradients are scaled down")
+    clip_norm: float | None = Field(
+        default=1.0, gt=0, description="global gradient norm above which gradients are scaled down; null: none, as with clip_value"
+    )
+    clip_value: float | None = Field(default=None, gt=0, description="bound of every entry of a gradient, in place of clip_norm")
     precision: Precision = Field(default="auto", description="auto: bf16 autocast where it multiplies matrices faster, else fp32")
     attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")
     document_mask: bool = Field(default=True, description="attention never crosses from one document to another in a packed row")
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clip_in_one_way(cls, data: Any) -> Any:
+        """Take the default clip_norm out where clip_value is said."""
+        if not isinstance(data, Mapping) or data.get("clip_value") is None:
+            return data
+        if data.get("clip_norm") is not None:
+            raise ValueError(
+                f"clip_norm={data['clip_norm']} and clip_value={data['clip_value']} both bound the gradient; leave one of them out"
+            )
+        return {**data, "clip_norm": None}
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
@@ -87,9 +80,9 @@ class TrainConfig(Config):
         """Return the settings with those at their defaults that change neither time nor memory: a plan does not depend on them."""
         free = {
             name: TrainConfig.model_fields[name].get_default()
-            for name in ("optimizer", "schedule", "clip_norm", "keep_checkpoints")
+            for name in ("schedule", "clip_norm", "clip_value", "keep_checkpoints")
         }
-        return self.model_copy(update=free)
+        return self.model_copy(update={**free, "optimizer": self.optimizer.sized()})
 
     @property
     def batch_sequences(self) -> int:

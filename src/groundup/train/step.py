@@ -6,14 +6,14 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.batch import Batch
+from groundup.train.clipping import clip_gradients
 from groundup.train.loss import IGNORE, linear_cross_entropy
-from groundup.train.optim import set_learning_rate
+from groundup.train.optim.groups import set_learning_rate
 
 FEW_TARGETS = 0.5
 """Where fewer places than this share are predicted, the head is spared the others."""
@@ -43,14 +43,16 @@ class TrainStep:
         model: Transformer | Classifier,
         optimizer: Optimizer,
         precision: Literal["fp32", "bf16"],
-        clip_norm: float,
+        clip_norm: float | None,
         device: torch.device,
         z_weight: float = 0.0,
+        clip_value: float | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self._autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
         self._clip_norm = clip_norm
+        self._clip_value = clip_value
         self._device = device
         self._z_weight = z_weight
 
@@ -62,7 +64,7 @@ class TrainStep:
             wanted, cross_entropy = self.losses(batch.to(self._device))
             torch.autograd.backward(wanted / targets)
             loss += cross_entropy / targets
-        grad_norm = clip_grad_norm_(self.model.parameters(), self._clip_norm)
+        grad_norm = clip_gradients(self.model.parameters(), self._clip_norm, self._clip_value)
         set_learning_rate(self.optimizer, learning_rate)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

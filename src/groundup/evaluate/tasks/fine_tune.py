@@ -12,10 +12,10 @@ from groundup.evaluate.tasks.kinds import Kind
 from groundup.evaluate.tasks.rows import Row
 from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
-from groundup.train.config import OptimizerConfig
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.course.schedules import learning_rate
-from groundup.train.optim import build_optimizer
+from groundup.train.optim.config import OptimizerConfig
+from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
 _SORTED_BATCHES = 16
