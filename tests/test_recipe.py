@@ -37,6 +37,8 @@ def test_overrides_reach_every_depth() -> None:
         (["pretrain.batch_tokens=8589934592"], "less than or equal to 4294967296"),
         (["pretrain.schedule={name: constant, floor: 0.1}"], "floor=0.1 would have no effect"),
         (["pretrain.micro_batch=5"], "does not divide"),
+        (["pretrain.optimizer.momentum=0.9"], "momentum=0.9 has no effect with name='adamw'; it belongs to name='muon'"),
+        (["pretrain.clip_value=0.5", "pretrain.clip_norm=1"], "clip_norm=1 and clip_value=0.5 both bound the gradient"),
         (["curate.sources.9.weight=1"], "not a position in a list of 2"),
         (["noequals"], "key=value"),
         (["name.x=1"], "single value"),

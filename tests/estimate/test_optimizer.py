@@ -33,3 +33,14 @@ def test_bytes_are_those_of_the_state(family: str, settings: dict[str, object]) 
     optimizer.step()
     assert sum(tensor.nbytes for tensor in state_tensors(optimizer).values()) == optimizer_bytes(model.config, config)
     assert optimizer_bytes(model.config, config.sized()) == optimizer_bytes(model.config, config)
+
+
+@pytest.mark.parametrize(("name", "of_matrix", "of_other"), [("adamw", 8, 8), ("adam", 8, 8), ("muon", 4, 8), ("lion", 4, 4)])
+def test_bytes_of_a_parameter(name: OptimizerName, of_matrix: int, of_other: int) -> None:
+    config, size = OptimizerConfig(name=name), 10_000
+    for role, expected in (("matrices", of_matrix), ("embeddings", of_other)):
+        assert STATE_BYTES[name](config, role, (size // 100, 100)) // size == expected
+
+
+def test_adafactor_keeps_a_mean_for_each_row_and_column() -> None:
+    assert STATE_BYTES["adafactor"](OptimizerConfig(name="adafactor"), "matrices", (300, 100)) == 4 * 400 + 4

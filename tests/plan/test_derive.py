@@ -250,3 +250,14 @@ def test_heads_that_do_not_divide_the_width_are_an_error():
         SizeConfig.parse({"dim": 100, "num_layers": 2, "num_heads": 3}, "model")
     with pytest.raises(ConfigError, match=r"num_heads=1 .*num_kv_heads=3"):
         derive(plan_config(size=SizeConfig(dim=50, num_layers=2, num_kv_heads=3)), situation(), FormulaProbe())
+
+
+def test_plans_count_the_state_of_the_optimizer():
+    size = SizeConfig(dim=128, num_layers=2)
+    state = {}
+    for name in ("adamw", "lion", "muon", "adafactor"):
+        config = plan_config(size=size, optimizer={"name": name, "learning_rate": 0.1})
+        _, forecast = derive(config.model_copy(update={"pretrain": config.pretrain.sized()}), situation(), FormulaProbe())
+        state[name] = forecast.memory_bytes["optimizer"]
+    assert state["adafactor"] < state["lion"] < state["muon"] < state["adamw"]
+    assert state["lion"] == 4 * forecast.params

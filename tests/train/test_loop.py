@@ -24,14 +24,15 @@ from groundup.train.config import TrainConfig
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
-from groundup.train.optim.config import OptimizerConfig
-from groundup.train.optim.table import build_optimizer
+from groundup.train.optim.config import OptimizerConfig, OptimizerName
+from groundup.train.optim.table import OPTIMIZERS, build_optimizer
 from groundup.train.step import TrainStep
 from packed_rows import causal
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig(vocab_size=350, dim=16, num_layers=1, num_heads=2, num_kv_heads=2, ffn_dim=32, max_seq_len=16)
 STEPS, EVERY = 12, 4
+DEFAULT_OPTIMIZER = OptimizerConfig()
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Run:
     out: Path
     keep: int = 2
     learning_rate: float = 1e-2
+    optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
 
     def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
         """Do what a fresh process does; `signals` come during the steps of these numbers."""
@@ -69,7 +71,7 @@ class Run:
         torch.manual_seed(2)
         model = build_model(MODEL)
         model.init_weights(torch.Generator().manual_seed(1))
-        optimizer = build_optimizer(model, OptimizerConfig())
+        optimizer = build_optimizer(model, self.optimizer)
         objective = causal(self.inputs.shards, 16)
         self.out.mkdir(exist_ok=True)
         order = Order("pretrain", Checkpoint.kind, self.out, TrainConfig(), 0)
@@ -157,6 +159,13 @@ def test_stopped_by_a_signal_and_gone_on_equals_uninterrupted(inputs: Inputs, wh
     assert run.bytes(8) == whole.bytes(8)
     assert same_learning(run.rows(), whole.rows())
     assert [row["step"] for row in run.rows() if "resumed" in row["events"]] == [at + 1 for at in stops]
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != DEFAULT_OPTIMIZER.name])
+def test_every_optimizer_goes_on_exactly(inputs: Inputs, tmp_path: Path, name: OptimizerName) -> None:
+    optimizer = OptimizerConfig(name=name)
+    once = Run(inputs, tmp_path / "once", optimizer=optimizer).go()
+    assert Run(inputs, tmp_path / "twice", optimizer=optimizer).interrupt(6).go().bytes() == once.bytes()
 
 
 def test_crashed_and_gone_on_equals_uninterrupted(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
