@@ -4,7 +4,8 @@ import json
 import pytest
 from rich.console import Console
 
-from groundup.diagnosis import Diagnosis, Finding, diagnose, find_compiler, render
+from groundup.core.compiler import find_compiler
+from groundup.diagnosis import Diagnosis, Finding, diagnose, render
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from groundup.core.compiler import find_compiler
 from groundup.core.config import Config
 from groundup.core.units import format_bytes, format_count
 from groundup.plan.machine import BF16_WORTH_IT, Machine, measure_machine, usable_cores
@@ -152,16 +153,6 @@ def devices() -> tuple[str, ...]:
     """Return the torch device types that can be used here."""
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     return ("cpu", *(name for name, there in found.items() if there))
-
-
-def find_compiler() -> str | None:
-    """Return the first line of the C++ compiler's version, None if there is none."""
-    for command in (os.environ.get("CXX"), "c++", "g++", "clang++"):
-        if command and shutil.which(command):
-            answer = _answer([command, "--version"])
-            if answer:
-                return answer.splitlines()[0]
-    return None
 
 
 def _python() -> Finding:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -26,13 +27,14 @@ from groundup.train.config import MAX_BATCH_TOKENS, TrainConfig
 SPEED = 3e11
 OVERHEAD_S = 0.02
 SHARE = 0.5
+HELD_BY_THE_COMPILER = 400_000_000
 
 
 class FormulaProbe(Probe):
     """Steps take an overhead and their FLOPs at a fixed speed; attention `slow` takes longer by `slowdown`."""
 
-    def __init__(self, slow="sdpa", slowdown=1.0):
-        self.slow, self.slowdown = slow, slowdown
+    def __init__(self, slow="sdpa", slowdown=1.0, compiled=1.0):
+        self.slow, self.slowdown, self.compiled = slow, slowdown, compiled
         self.seen = []
 
     def step_seconds(self, workloads, seconds):
@@ -42,11 +44,15 @@ class FormulaProbe(Probe):
     def step_s(self, workload):
         tokens = workload.batch_sequences * workload.rows.text_len
         time_s = OVERHEAD_S + tokens * flops_per_token(workload.model, workload.rows) / SPEED
+        time_s *= self.compiled if workload.compiled else 1.0
         return time_s * (self.slowdown if workload.attention == self.slow else 1.0)
 
     def memory_growth(self, workload):
         self.seen.append(workload)
         return training_memory(workload, 0, SHARE)["total"]
+
+    def held_bytes(self):
+        return HELD_BY_THE_COMPILER
 
 
 def situation(memory_bytes=16 * 10**9, unique_tokens=2_000_000, bf16=8e11, device="cpu", seq_len=256):
@@ -188,6 +194,40 @@ def test_precision_follows_the_measured_peak(bf16, precision):
 def test_only_a_clear_gain_overturns_the_attention_rule(slowdown, attention):
     decisions, _ = derive(plan_config(precision="bf16"), situation(), FormulaProbe("matmul", slowdown))
     assert decisions.attention == attention
+
+
+@pytest.mark.parametrize(
+    ("asked", "minutes", "factor", "compiler", "compiled", "reason"),
+    [
+        ("auto", 20, 0.8, "g++ 12", True, "compile on: a step of 1 layer"),
+        ("auto", 20, 0.99, "g++ 12", False, "compile off: a step of 1 layer"),
+        ("auto", 2, 0.8, "g++ 12", False, "too short to pay"),
+        ("auto", 20, 0.8, None, False, "no C\\+\\+ compiler; install one"),
+        ("off", 20, 0.8, "g++ 12", False, "as the recipe says"),
+        ("on", 2, 1.5, "g++ 12", True, "as the recipe says"),
+    ],
+)
+def test_compiling_is_decided_once_by_what_it_gains(asked, minutes, factor, compiler, compiled, reason):
+    given_ = replace(situation(), compiler=compiler)
+    decisions, forecast = derive(plan_config(minutes, compile=asked), given_, FormulaProbe(compiled=factor))
+    assert decisions.compiled == compiled
+    (why,) = (why for why in forecast.why if why.startswith("compile"))
+    assert re.search(reason, why)
+    assert forecast.memory_bytes["process"] == (HELD_BY_THE_COMPILER if compiled else 300_000_000)
+    assert forecast.train_s <= minutes * 60
+
+
+def test_compiling_without_a_compiler_is_refused():
+    with pytest.raises(ConfigError, match=r"pretrain.compile='on' needs a C\+\+ compiler .* set pretrain.compile to auto"):
+        derive(plan_config(compile="on"), situation(), FormulaProbe())
+
+
+def test_the_rough_length_of_a_run_of_steps_decides_as_well():
+    size = SizeConfig(dim=384, num_layers=6)
+    given_ = replace(situation(), compiler="g++ 12")
+    for steps, compiled in ((20, False), (20_000, True)):
+        decisions, _ = derive(plan_config(None, size, steps=steps), given_, FormulaProbe(compiled=0.8))
+        assert decisions.compiled == compiled
 
 
 def test_long_sequences_take_the_fused_kernel():

@@ -8,7 +8,7 @@ from builders import build, build_documents, build_shards, build_tokenizer, word
 from groundup.artifacts.documents import Document
 from groundup.artifacts.manifest import read_manifest
 from groundup.artifacts.plan import Plan
-from groundup.core.errors import DataError
+from groundup.core.errors import ConfigError, DataError
 from groundup.estimate.parameters import total_parameters
 from groundup.nn.config import ModelConfig
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
@@ -64,3 +64,11 @@ def test_text_shorter_than_a_sequence_is_an_error(shards, tmp_path):
     config = plan_config(train={"seq_len": 2 * tokens, "batch_tokens": 2 * tokens})
     with pytest.raises(DataError, match=rf"too short.*{2 * tokens + 1:,}.*set pretrain.seq_len below"):
         build(Plan, tmp_path / "plan", run, config, {"encode": shards})
+
+
+def test_a_compiled_step_can_be_asked_for(shards, tmp_path, monkeypatch):
+    """What the plan decides is what pretraining is told; without a compiler neither begins."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(ConfigError, match=r"pretrain.compile='on' needs a C\+\+ compiler"):
+        build(Plan, tmp_path / "plan", run, plan_config(train={"compile": "on"}), {"encode": shards})

@@ -13,7 +13,7 @@ import pretrain_process as process
 from builders import build_documents, build_plan, build_tokenizer, word_salad
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Document
-from groundup.core.errors import ArtifactError
+from groundup.core.errors import ArtifactError, ConfigError
 from groundup.nn.load import load_model
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Inputs
@@ -161,3 +161,15 @@ def test_plan_of_a_smaller_vocabulary_is_refused(folder: Path, tmp_path: Path) -
     build_plan(strange / "plan", process.DECISIONS.model_copy(update={"model": model}))
     with pytest.raises(ArtifactError, match=r"plans a model of 257 tokens, but .* of 3.*; plan again"):
         process.pretrain(strange, tmp_path / "out")
+
+
+def test_a_compiled_plan_without_a_compiler_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "line"
+    elsewhere.mkdir()
+    for name in ("tokenizer", "encode"):
+        (elsewhere / name).symlink_to(folder / name)
+    build_plan(elsewhere / "plan", process.DECISIONS.model_copy(update={"compiled": True}))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(ConfigError, match=r"plans a compiled step, and this machine has no C\+\+ compiler.*pretrain.compile=off"):
+        process.pretrain(elsewhere, tmp_path / "out")

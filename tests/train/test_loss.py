@@ -3,9 +3,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from groundup.train.loss import IGNORE, linear_cross_entropy
+from groundup.train.loss import IGNORE, fusible_logits_loss, linear_cross_entropy, logits_loss
 
 SUMMATION_ORDER = 1e-6  # float32: chunks are summed in another order than the whole
+DIFFERENCE = 1e-5
 BF16_LOGITS = 0.02  # logits of size ~3 rounded to 8 significant bits, averaged over the rows
 
 
@@ -34,8 +35,42 @@ def test_equals_cross_entropy_of_whole_logits(chunk_rows: int) -> None:
 
 
 def test_gradient_by_finite_differences() -> None:
+    """Along random directions; torch's gradcheck asks for several backward passes."""
     hidden, weight, targets = problem(torch.float64, rows=5)
-    assert torch.autograd.gradcheck(lambda h, w: linear_cross_entropy(h, w, targets, chunk_rows=4)[0], (hidden, weight))
+    gradients = torch.autograd.grad(linear_cross_entropy(hidden, weight, targets, chunk_rows=4)[0], (hidden, weight))
+    generator = torch.Generator().manual_seed(2)
+    for which, given in enumerate((hidden, weight)):
+        for _ in range(5):
+            direction = torch.randn(given.shape, generator=generator, dtype=given.dtype)
+            there, back = (
+                linear_cross_entropy(*(x + s * direction if x is given else x for x in (hidden, weight)), targets, chunk_rows=4)[0]
+                for s in (DIFFERENCE, -DIFFERENCE)
+            )
+            torch.testing.assert_close((there - back) / (2 * DIFFERENCE), (gradients[which] * direction).sum(), rtol=1e-6, atol=0)
+
+
+def test_a_second_backward_pass_is_refused() -> None:
+    hidden, weight, targets = problem()
+    loss, _ = linear_cross_entropy(hidden, weight, targets)
+    loss.backward(retain_graph=True)
+    with pytest.raises(AssertionError, match="one backward pass"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("soft_cap", [None, 3.0])
+@pytest.mark.parametrize("z_weight", [0.0, 0.1])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.bfloat16, BF16_LOGITS)])
+def test_the_formula_for_compilers_is_the_same(dtype, tolerance, soft_cap, z_weight) -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = 3 * torch.randn(9, 33, generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 33, (9,), generator=generator)
+    targets[2] = IGNORE
+    ours, plain = (
+        kernel(logits.to(dtype, copy=True), targets, soft_cap, z_weight, True) for kernel in (fusible_logits_loss, logits_loss)
+    )
+    for one, other in zip(ours, plain, strict=True):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
 
 
 def test_bf16_autocast_is_close() -> None:

@@ -23,6 +23,8 @@ class Decisions(Config):
     seq_len: int
     precision: Literal["fp32", "bf16"]
     attention: Literal["sdpa", "matmul"]
+    compiled: bool = False
+    """Whether blocks and loss run as kernels of torch.compile."""
     device: str
     """A torch device type: 'cpu', 'cuda' or 'mps'."""
     num_threads: int

@@ -36,6 +36,8 @@ FFN_TENSORS: dict[FeedForwardName, int] = {
 product; ReLU needs its result alone."""
 LOSS_CHUNK_ROWS = 512
 """Positions whose logits exist at once: the default of groundup.train.loss.linear_cross_entropy."""
+COMPILED_LOSS_CHUNK_ROWS = 1024
+"""The same where the loss is compiled: groundup.train.loss.COMPILED_CHUNK_ROWS."""
 
 DEFAULT_OPTIMIZER = OptimizerConfig()
 
@@ -52,6 +54,7 @@ class Workload:
     rows: RowLengths
     document_mask: bool
     optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
+    compiled: bool = False
 
     @property
     def num_micro_batches(self) -> int:
@@ -198,19 +201,19 @@ def weight_copy_bytes(workload: Workload) -> int:
 
 
 def loss_bytes(workload: Workload) -> int:
-    """Return what the chunked loss holds at its peak, the log-softmax of the last chunk.
+    """Return what the chunked loss holds at its peak, the log-softmax of the last chunk; compiled, the head's gradient of a chunk.
 
-    The trunk's result and its gradient; the head's gradient and copy in the compute dtype; of this chunk logits, their float32 copy
-    and log-probabilities, of the one before log-probabilities and their gradient (in float32 neither has a copy of its own).
+    The trunk's result and its gradient; the head's gradient and copy in the compute dtype; of the chunk logits, their float32 copy
+    (none in float32) and log-probabilities. Compiled, of the chunk the logits alone, and the head's gradient of the chunk.
     """
     size, vocab, dim = workload.compute_bytes, workload.model.vocab_size, workload.model.dim
-    copies = workload.precision != "fp32"
-    this_chunk = size + FP32_BYTES * (2 if copies else 1)
-    chunk_before = FP32_BYTES + (size if copies else 0)
-    rows = min(LOSS_CHUNK_ROWS, workload.predicted_tokens)
-    chunks = this_chunk if workload.predicted_tokens <= LOSS_CHUNK_ROWS else this_chunk + chunk_before
-    head = vocab * dim * (FP32_BYTES + (size if copies else 0))
-    return 2 * size * workload.micro_batch * workload.rows.target_len * dim + head + rows * vocab * chunks
+    copies = size if workload.precision != "fp32" else 0
+    features = 2 * size * workload.micro_batch * workload.rows.target_len * dim
+    if workload.compiled:
+        logits = size * min(COMPILED_LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab
+        return features + vocab * dim * (FP32_BYTES + copies + size) + logits
+    tables = size + FP32_BYTES * (2 if copies else 1)
+    return features + vocab * dim * (FP32_BYTES + copies) + min(LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab * tables
 
 
 def data_bytes(workload: Workload) -> int:

@@ -39,6 +39,8 @@ class Situation:
     rows: RowLengths
     process_bytes: int
     """Resident memory of this process with its libraries loaded and nothing of the model."""
+    compiler: str | None = None
+    """The machine's C++ compiler, if it has one."""
 
     @property
     def held_bytes(self) -> int:
@@ -107,7 +109,7 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
     seconds = config.budget.minutes * 60
     law, losses = rank(fitting, situation, seconds)
     best = losses.index(min(losses))
-    tokens = seconds * _prior_speed(fitting[best], situation)
+    tokens = seconds * prior_speed(fitting[best], situation)
     fresh = effective_tokens(tokens, situation.unique_tokens)
     table = ", ".join(
         f"{format_count(total_parameters(candidate.model))}: {loss:.2f}" for candidate, loss in zip(fitting, losses, strict=True)
@@ -159,11 +161,11 @@ def rank(candidates: Sequence[Workload], situation: Situation, seconds: float) -
 
 def predicted_loss(law: Law, workload: Workload, situation: Situation, seconds: float) -> float:
     """Return the loss that the law gives the candidate after so many seconds at the speed expected of it [nats per token]."""
-    tokens = effective_tokens(seconds * _prior_speed(workload, situation), situation.unique_tokens)
+    tokens = effective_tokens(seconds * prior_speed(workload, situation), situation.unique_tokens)
     return law.loss(total_parameters(workload.model), tokens)
 
 
-def _prior_speed(workload: Workload, situation: Situation) -> float:
+def prior_speed(workload: Workload, situation: Situation) -> float:
     """Return the tokens per second expected before anything is timed."""
     dim = workload.model.dim
     mfu = MFU_LIMIT[workload.precision] * dim / (dim + MFU_HALF_WIDTH[workload.precision])

@@ -10,7 +10,8 @@ from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
 from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, checkpoint_bytes, training_memory
 from groundup.estimate.parameters import total_parameters
-from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels
+from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels, prior_speed
+from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
 from groundup.plan.probe import Probe
 from groundup.plan.shapes import at_depth, family
@@ -24,6 +25,8 @@ CHECKPOINT_INTERVAL_S = 30.0
 CHECKPOINT_BYTES_PER_S = 3e8
 """Writing, hashing and syncing a checkpoint on an ordinary disk."""
 CHECKPOINT_FIXED_S = 0.1
+COMPILED_START_S = 8.0
+"""Reading what the plan compiled, or compiling the rest, before the first step."""
 KERNEL_PROBE_S = 2.0
 DEPTH_PROBE_S = 6.0
 PROBE_MICRO_BATCHES = 4
@@ -44,6 +47,7 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
     workload = choose_shape(config, situation, candidates, why)
     why.append(_explain_split(workload, config.pretrain, situation))
     workload = _choose_attention(config.pretrain, workload, probe, why)
+    workload = choose_compiled(config, workload, situation, _rough_seconds(config, workload, situation), probe, why)
     step_s = _step_seconds(workload, probe, why)
     memory = _memory(workload, situation, probe, why)
     checkpoint_steps, steps, train_s = _lengths(config, workload, step_s, why)
@@ -55,11 +59,20 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
         seq_len=config.pretrain.seq_len,
         precision=workload.precision,
         attention=workload.attention,
+        compiled=workload.compiled,
         device=situation.device,
         num_threads=situation.machine.num_threads,
         checkpoint_steps=checkpoint_steps,
     )
     return decisions, _forecast(config, workload, situation, memory, steps, step_s, train_s, why)
+
+
+def _rough_seconds(config: PlanConfig, workload: Workload, situation: Situation) -> float:
+    """Return about how long the run takes, before a step is timed."""
+    if config.budget is not None:
+        return config.budget.minutes * 60
+    assert config.pretrain.steps is not None, "PlanConfig asks for one of the two"
+    return config.pretrain.steps * workload.batch_sequences * workload.rows.text_len / prior_speed(workload, situation)
 
 
 def _choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why: list[str]) -> Workload:
@@ -118,8 +131,9 @@ def _memory(workload: Workload, situation: Situation, probe: Probe, why: list[st
     other = _at_depth(workload, _probe_depths(workload.model.num_layers)[1])
     growth = probe.memory_growth(other)
     share = allocator_share_of(other, growth)
-    memory = training_memory(workload, situation.held_bytes, share)
-    held = "the process with its libraries, " if situation.held_bytes else ""
+    held_bytes = probe.held_bytes() if workload.compiled else situation.held_bytes  # the compiler's own tables are there by now
+    memory = training_memory(workload, held_bytes, share)
+    held = "the process with its libraries, " if held_bytes else ""
     why.append(
         f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and "
         f"{share:.0%} of what comes and goes in a step for the gaps that the allocator leaves, as measured with "
@@ -139,19 +153,20 @@ def _lengths(config: PlanConfig, workload: Workload, step_s: float, why: list[st
     checkpoint_s = CHECKPOINT_FIXED_S + checkpoint_bytes(workload) / CHECKPOINT_BYTES_PER_S
     interval = config.pretrain.checkpoint_steps or _round_steps(CHECKPOINT_INTERVAL_S / step_s)
     paid_s = step_s + checkpoint_s / interval
+    start_s = COMPILED_START_S if workload.compiled else 0.0
     if config.budget is None:
         assert config.pretrain.steps is not None, "PlanConfig asks for one of the two"
         steps = config.pretrain.steps
         why.append(f"steps {steps:,}: as the recipe says.")
     else:
-        steps = max(0, int((config.budget.minutes * 60 - checkpoint_s) / paid_s))  # the last step is saved as well
+        steps = max(0, int((config.budget.minutes * 60 - start_s - checkpoint_s) / paid_s))  # the last step is saved as well
         if steps < MIN_STEPS:
-            raise BudgetError(_too_short(config.budget.minutes, workload, steps, MIN_STEPS * paid_s + checkpoint_s))
+            raise BudgetError(_too_short(config.budget.minutes, workload, steps, MIN_STEPS * paid_s + start_s + checkpoint_s))
         why.append(
             f"steps {steps:,}: {format_seconds(config.budget.minutes * 60)} at {format_seconds(step_s)} a step and "
             f"{format_seconds(checkpoint_s)} for a checkpoint every {interval:,} steps."
         )
-    return min(interval, steps), steps, steps * step_s + math.ceil(steps / interval) * checkpoint_s
+    return min(interval, steps), steps, start_s + steps * step_s + math.ceil(steps / interval) * checkpoint_s
 
 
 def _round_steps(steps: float) -> int:

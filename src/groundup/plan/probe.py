@@ -33,6 +33,10 @@ class Probe(ABC):
     def memory_growth(self, workload: Workload) -> int:
         """Return by how many bytes training the workload raises the peak memory of the process."""
 
+    @abstractmethod
+    def held_bytes(self) -> int:
+        """Return what the process holds by now of the memory that tensors live in, training apart."""
+
 
 WARMUP_STEPS = 2
 MEMORY_STEPS = 3
@@ -75,6 +79,10 @@ class StepProbe(Probe):
             step()
         return peak.bytes() - start_bytes
 
+    def held_bytes(self) -> int:
+        """Return the settled resident memory; 0 for a CUDA card, which has a memory of its own."""
+        return 0 if self._device.type == "cuda" else settled_bytes(torch.device("cpu"))
+
     def load_libraries(self) -> None:
         """Take one step of a toy model, so that all that training loads late is in memory."""
         model = ModelConfig(vocab_size=64, dim=32, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=32, max_seq_len=32)
@@ -92,7 +100,17 @@ class StepProbe(Probe):
         model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe")))
         model.to(self._device)
         optimizer = build_optimizer(model, self._train.optimizer)
-        train_step = TrainStep(model, optimizer, workload.precision, self._train.clip_norm, self._device, self._train.z_loss)
+        train = self._train
+        train_step = TrainStep(
+            model,
+            optimizer,
+            workload.precision,
+            train.clip_norm,
+            self._device,
+            train.z_loss,
+            train.clip_value,
+            workload.compiled,
+        )
         batch = made_up_batch(workload)
 
         def step() -> None:

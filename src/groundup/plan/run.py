@@ -6,6 +6,7 @@ from rich.table import Table
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast
 from groundup.artifacts.token_shards import TokenShards
+from groundup.core.compiler import find_compiler
 from groundup.core.files import write_json
 from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
@@ -36,7 +37,9 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     probe = StepProbe(config.pretrain, device)
     probe.load_libraries()
     process_bytes = settled_bytes(torch.device("cpu"))
-    situation = Situation(shards.info.vocab_size, unique_tokens, machine, device.type, row_lengths(objective), process_bytes)
+    situation = Situation(
+        shards.info.vocab_size, unique_tokens, machine, device.type, row_lengths(objective), process_bytes, find_compiler()
+    )
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads):
         decisions, forecast = derive(config, situation, probe)
@@ -59,9 +62,9 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
     table.add_row("epochs", f"{forecast.epochs:.2f} of {forecast.unique_tokens:,} unique tokens")
     table.add_row("tokens / parameter", f"{forecast.tokens_per_param:.3g}")
     table.add_row("FLOPs", f"{forecast.flops:.3g} ({format_count(forecast.flops_per_token)} a token)")
-    table.add_row(
-        "kernels", f"{decisions.precision}, attention {decisions.attention}, {decisions.num_threads} threads, {decisions.device}"
-    )
+    how = "compiled" if decisions.compiled else "eager"
+    threads_used = f"{decisions.num_threads} threads, {decisions.device}"
+    table.add_row("kernels", f"{decisions.precision}, attention {decisions.attention}, {how}, {threads_used}")
     parts = ", ".join(
         f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if size and name != "total"
     )

@@ -1,5 +1,7 @@
 """Pretrain the planned model on the token shards."""
 
+from typing import Any
+
 import torch
 import yaml
 
@@ -9,10 +11,12 @@ from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.plan import Decisions, Plan
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
-from groundup.core.errors import ArtifactError
+from groundup.core.compiler import find_compiler
+from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
+from groundup.core.units import format_seconds
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
@@ -40,6 +44,7 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
     shards.check_tokenizer(tokenizer.content_hash)
     _check_vocabulary(plan, shards)
+    _check_compiler(plan)
     if job.recipe is not None:
         write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
     with threads(plan.decisions.num_threads):
@@ -75,11 +80,13 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
             device,
             config.z_loss,
             config.clip_value,
+            decisions.compiled,
         ),
         batches=batches,
         learning_rate=course.learning_rate,
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
+        hooks=[_FirstStep()] if decisions.compiled else [],
     )
     write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
     write_json(job.out / SPEED_FILE, metrics.summary())
@@ -97,6 +104,27 @@ def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:
             f"{plan.path}: plans a model of {planned:,} tokens, but {shards.path} holds tokens of {shards.info.vocab_size:,}; "
             "plan again for these shards"
         )
+
+
+def _check_compiler(plan: Plan) -> None:
+    if plan.decisions.compiled and plan.decisions.device == "cpu" and find_compiler() is None:
+        raise ConfigError(
+            f"{plan.path}: plans a compiled step, and this machine has no C++ compiler; install one (Debian: apt install g++; "
+            "macOS: xcode-select --install), or plan again with pretrain.compile=off"
+        )
+
+
+class _FirstStep:
+    """Says how long the first step of a compiled run took."""
+
+    def __init__(self) -> None:
+        say("  compiling the step, or reading it from the compiler's cache ...")
+        self._said = False
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        if not self._said:
+            say(f"  first step after {format_seconds(row['step_s'])}; nothing is compiled from here on")
+        self._said = True
 
 
 def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:

@@ -13,6 +13,7 @@ from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
+Compile = Literal["auto", "on", "off"]
 MAX_BATCH_TOKENS = 1 << 32
 """Hundreds of times the largest batches of published runs (Llama 3: 16 M tokens)."""
 
@@ -39,6 +40,9 @@ class TrainConfig(Config):
     clip_value: float | None = Field(default=None, gt=0, description="bound of every entry of a gradient, in place of clip_norm")
     precision: Precision = Field(default="auto", description="auto: bf16 autocast where it multiplies matrices faster, else fp32")
     attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")
+    compile: Compile = Field(
+        default="auto", description="kernels of the step from torch.compile; auto: where a long run gains by it"
+    )
     document_mask: bool = Field(default=True, description="attention never crosses from one document to another in a packed row")
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept")

@@ -1,5 +1,6 @@
 """The loss of a language model: cross-entropy of a linear head, in nats."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,67 @@ from groundup.nn.precision import compute_dtype
 
 IGNORE = -100
 """Target of positions that have none (padding)."""
+
+LogitsLoss = Callable[[Tensor, Tensor, float | None, float, bool], tuple[Tensor, Tensor, Tensor | None]]
+"""(logits, targets, soft cap, weight of the z-loss, whether a gradient is wanted) -> (cross-entropy, z-loss, gradient)."""
 _CHUNK_ROWS = 512
+COMPILED_CHUNK_ROWS = 1024
+"""Rows whose logits exist at once where the loss is compiled: it needs no tables beside them."""
+
+
+def logits_loss(
+    logits: Float[Tensor, "rows vocab"], targets: Int[Tensor, " rows"], soft_cap: float | None, z_weight: float, wants_grad: bool
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "rows vocab"] | None]:
+    """Return cross-entropy, z-loss (both summed, in at least float32) and their gradient in the dtype of the logits.
+
+    The memory of the logits is used up.
+    """
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    if soft_cap is not None:
+        logits = logits.div_(soft_cap).tanh_().mul_(soft_cap)
+    log_probs = torch.log_softmax(logits, dim=-1, dtype=exact)
+    valid = targets != IGNORE
+    chosen = targets.clamp(min=0)[:, None]
+    right = log_probs.gather(1, chosen)  # rows, 1
+    loss = -right[:, 0].masked_fill(~valid, 0).sum()
+    log_z = logits.gather(1, chosen).to(exact) - right
+    penalty = z_weight * log_z[:, 0].square().masked_fill(~valid, 0).sum()
+    if not wants_grad:
+        return loss, penalty, None
+    probs = log_probs.exp_()
+    if z_weight:
+        probs.mul_(1 + 2 * z_weight * log_z)
+    grad = probs.scatter_add_(1, chosen, -torch.ones_like(chosen, dtype=exact))
+    grad = grad.to(logits.dtype).masked_fill_(~valid[:, None], 0)
+    if soft_cap is not None:
+        grad.mul_(1 - logits.div_(soft_cap).square_())
+    return loss, penalty, grad
+
+
+def fusible_logits_loss(
+    logits: Float[Tensor, "rows vocab"], targets: Int[Tensor, " rows"], soft_cap: float | None, z_weight: float, wants_grad: bool
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "rows vocab"] | None]:
+    """Return what `logits_loss` does, written for a compiler: a row's numbers come of its maximum, its sum and its target at once.
+
+    The gradient overwrites the logits.
+    """
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    wide = logits.to(exact)
+    capped = wide if soft_cap is None else soft_cap * torch.tanh(wide / soft_cap)
+    valid = targets != IGNORE
+    chosen = targets.clamp(min=0)[:, None]
+    top = capped.amax(-1, keepdim=True)
+    log_z = top + (capped - top).exp().sum(-1, keepdim=True).log()
+    loss = (log_z - capped.gather(1, chosen))[:, 0].masked_fill(~valid, 0).sum()
+    penalty = z_weight * log_z[:, 0].square().masked_fill(~valid, 0).sum()
+    if not wants_grad:
+        return loss, penalty, None
+    is_chosen = torch.arange(logits.shape[1], device=logits.device) == chosen
+    grad = (capped - log_z).exp() * (1 + 2 * z_weight * log_z) - is_chosen.to(exact)
+    if soft_cap is not None:
+        grad = grad * (1 - (capped / soft_cap).square())
+    logits.copy_(grad.masked_fill(~valid[:, None], 0))
+    return loss, penalty, logits
 
 
 def linear_cross_entropy(
@@ -23,6 +84,7 @@ def linear_cross_entropy(
     soft_cap: float | None = None,
     z_weight: float = 0.0,
     chunk_rows: int = _CHUNK_ROWS,
+    kernel: LogitsLoss = logits_loss,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return what is to be made small, and of it the cross-entropy of `targets`, both summed over the targets in nats.
 
@@ -31,9 +93,10 @@ def linear_cross_entropy(
     Chowdhery et al. 2022, section 5). The second result has no gradient.
 
     Logits exist for `chunk_rows` positions at a time: in the autocast dtype where autocast is on, with the log-sum-exp in float32
-    (float64 for float64). The gradient is taken in the same pass, so backward only scales it; there is no second derivative.
+    (float64 for float64). The gradient is taken in the same pass, so backward only scales it, where it lies: it may be called once,
+    and there is no second derivative.
     """
-    settings = _Settings(compute_dtype(features), soft_cap, z_weight, chunk_rows)
+    settings = _Settings(compute_dtype(features), soft_cap, z_weight, chunk_rows, kernel)
     rows = features.reshape(-1, features.shape[-1])
     with torch.autocast(features.device.type, enabled=False):
         both: tuple[Tensor, Tensor] = _LinearCrossEntropy.apply(rows, head_weight, head_bias, targets.reshape(-1), settings)  # type: ignore[no-untyped-call]
@@ -46,6 +109,7 @@ class _Settings:
     soft_cap: float | None
     z_weight: float
     chunk_rows: int
+    kernel: LogitsLoss
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -64,33 +128,24 @@ class _LinearCrossEntropy(torch.autograd.Function):
             chunk = slice(start, start + settings.chunk_rows)
             inputs = features[chunk].to(dtype)
             logits = torch.nn.functional.linear(inputs, head, head_bias)  # rows, vocab
-            if settings.soft_cap is not None:
-                logits = logits.div_(settings.soft_cap).tanh_().mul_(settings.soft_cap)
-            log_probs = torch.log_softmax(logits, dim=-1, dtype=exact)
-            valid = targets[chunk] != IGNORE
-            chosen = targets[chunk].clamp(min=0)[:, None]
-            right = log_probs.gather(1, chosen)  # rows, 1
-            loss -= right[:, 0].masked_fill(~valid, 0).sum()
-            log_z = logits.gather(1, chosen).to(exact) - right if settings.z_weight else None
-            if log_z is not None:
-                penalty += settings.z_weight * log_z[:, 0].square().masked_fill(~valid, 0).sum()
-            if grads is not None:
-                probs = log_probs.exp_()
-                if log_z is not None:
-                    probs.mul_(1 + 2 * settings.z_weight * log_z)
-                logits_grad = probs.scatter_add_(1, chosen, -torch.ones_like(chosen, dtype=exact))
-                logits_grad = logits_grad.to(dtype).masked_fill_(~valid[:, None], 0)
-                if settings.soft_cap is not None:
-                    logits_grad.mul_(1 - logits.div_(settings.soft_cap).square_())
+            part, part_penalty, logits_grad = settings.kernel(
+                logits, targets[chunk], settings.soft_cap, settings.z_weight, grads is not None
+            )
+            loss += part
+            penalty += part_penalty
+            if grads is not None and logits_grad is not None:
                 grads.add(chunk, logits_grad, inputs, head)
-        ctx.save_for_backward(*(grads.as_tuple() if grads is not None else (None, None, None)))
+            del logits_grad  # not to be there beside the next chunk's logits
+        ctx.grads = grads.as_tuple() if grads is not None else (None, None, None)
         ctx.mark_non_differentiable(loss)
         return loss + penalty, loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        return *(None if grad is None else grad * scale for grad in ctx.saved_tensors), None, None
+        grads, ctx.grads = ctx.grads, None
+        assert grads is not None, "the gradient was scaled where it lies: there is one backward pass"
+        return *(None if grad is None else grad.mul_(scale) for grad in grads), None, None
 
 
 class _Gradients:
@@ -98,14 +153,17 @@ class _Gradients:
 
     def __init__(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         self._features = torch.empty_like(features)
-        self._weight = torch.zeros_like(weight)
+        self._like = weight
+        self._weight: Tensor | None = None
         self._bias = None if bias is None else torch.zeros_like(bias)
 
     def add(self, chunk: slice, logits_grad: Tensor, inputs: Tensor, head: Tensor) -> None:
         self._features[chunk] = logits_grad @ head
-        self._weight += logits_grad.T @ inputs
+        part = logits_grad.T @ inputs
+        self._weight = part.to(self._like.dtype) if self._weight is None else self._weight.add_(part)
         if self._bias is not None:
             self._bias += logits_grad.sum(0)
 
     def as_tuple(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        return self._features, self._weight, self._bias
+        weight = torch.zeros_like(self._like) if self._weight is None else self._weight
+        return self._features, weight, self._bias

@@ -1,7 +1,9 @@
 """One optimizer step."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,7 +14,8 @@ from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.batch import Batch
 from groundup.train.clipping import clip_gradients
-from groundup.train.loss import IGNORE, linear_cross_entropy
+from groundup.train.compiled import CompiledBlocks, compiled_logits_loss
+from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, linear_cross_entropy
 from groundup.train.optim.groups import set_learning_rate
 
 FEW_TARGETS = 0.5
@@ -35,7 +38,8 @@ class TrainStep:
     """Forward, backward, clip, update.
 
     The gradient is that of the summed loss over all micro-batches by their targets together, however the tokens are split.
-    With precision 'bf16', matrices are multiplied in bfloat16 (autocast) while weights and optimizer state stay float32.
+    With precision 'bf16', matrices are multiplied in bfloat16 (autocast) while weights and optimizer state stay float32. With
+    `compiled`, blocks and loss are compiled in the first step.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class TrainStep:
         device: torch.device,
         z_weight: float = 0.0,
         clip_value: float | None = None,
+        compiled: bool = False,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -55,6 +60,13 @@ class TrainStep:
         self._clip_value = clip_value
         self._device = device
         self._z_weight = z_weight
+        self._blocks: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        self._cross_entropy = linear_cross_entropy
+        if isinstance(model, Transformer) and model.head.output is None:
+            model.embedding.sparse = True  # its rows' gradients are added into the head's: no second matrix of that size
+        if compiled:
+            self._blocks = CompiledBlocks(model).active
+            self._cross_entropy = partial(linear_cross_entropy, chunk_rows=COMPILED_CHUNK_ROWS, kernel=compiled_logits_loss())
 
     def __call__(self, micro_batches: Sequence[Batch], learning_rate: float) -> StepResult:
         """Train on the micro-batches as one batch."""
@@ -74,8 +86,9 @@ class TrainStep:
         """Return what is to be made small over one micro-batch, and of it the cross-entropy; summed over its targets [nats]."""
         with self._autocast:
             head, targets = self.model.head, batch.targets
-            hidden = self.model.hidden(batch.inputs)
+            with self._blocks():
+                hidden = self.model.hidden(batch.inputs)
             predicted = targets != IGNORE
             if int(predicted.sum()) < FEW_TARGETS * predicted.numel():
                 hidden, targets = hidden[predicted], targets[predicted]
-            return linear_cross_entropy(head.features(hidden), head.weight, targets, head.bias, head.soft_cap, self._z_weight)
+            return self._cross_entropy(head.features(hidden), head.weight, targets, head.bias, head.soft_cap, self._z_weight)
