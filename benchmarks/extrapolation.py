@@ -23,7 +23,7 @@ from groundup.core.errors import ConfigError
 from groundup.core.progress import progress
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, Transformer, build_model
-from groundup.train.batches import BatchReader
+from groundup.train.batches import BatchReader, ReadAhead
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.course.schedules import learning_rate
 from groundup.train.objectives.config import ObjectiveConfig
@@ -67,9 +67,9 @@ def trained(position: str, shards: TokenShards, steps: int) -> Transformer:
     vocabulary = Vocabulary(shards.info.vocab_size, SpecialTokens(shards.info.eos_id))
     objective = build_objective(ObjectiveConfig(), vocabulary, TRAINED, "decoder")
     batches = BatchReader(shards, objective, seed=0, batch_sequences=BATCH, micro_batch=BATCH, document_mask=False)
-    with progress(position, steps) as bar:
-        for number, micro_batches in enumerate(batches.read_ahead(0, steps)):
-            step(micro_batches, learning_rate(number, steps=steps, peak=4e-3, config=ScheduleConfig()))
+    with progress(position, steps) as bar, ReadAhead(batches, steps) as ahead:
+        for number in range(steps):
+            step(ahead.read(number), learning_rate(number, steps=steps, peak=4e-3, config=ScheduleConfig()))
             bar.advance(1)
     return model.eval()
 

@@ -30,6 +30,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """Return the folder of an undisturbed run, and the seconds it took."""
     folder = tmp_path_factory.mktemp("kills")
     pretrain = {"seq_len": 64, "batch_tokens": 512, "steps": 120, "checkpoint_steps": 10, "precision": "fp32", "attention": "sdpa"}
+    pretrain["storage_patience_s"] = 0
     write_recipe(folder, pretrain=pretrain)
     start_s = time.monotonic()
     subprocess.run(command(folder, folder / "clean"), env=ENV, check=True)

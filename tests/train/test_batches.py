@@ -9,7 +9,7 @@ from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import DataError
 from groundup.train.batch import Batch
-from groundup.train.batches import BatchReader, RowReader, document_ids
+from groundup.train.batches import BatchReader, ReadAhead, RowReader, document_ids
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
@@ -71,10 +71,26 @@ def test_seed_changes_the_rows(shards: TokenShards) -> None:
 
 def test_reading_ahead_changes_nothing(shards: TokenShards) -> None:
     read = reader(shards)
-    ahead = [joined(batches) for batches in read.read_ahead(3, 9)]
-    assert len(ahead) == 6
-    assert all(torch.equal(rows, joined(read.read(step))) for step, rows in enumerate(ahead, start=3))
-    assert list(read.read_ahead(4, 4)) == []
+    asked = [(3, 0), (4, 0), (4, 8), (4, 21), (5, 21), (3, 21), (4, 21), (8, 21)]
+    with ReadAhead(read, 9) as ahead:
+        for step, shift in asked:
+            assert torch.equal(joined(ahead.read(step, shift)), joined(read.read(step, shift)))
+
+
+def test_places_passed_over_are_left_out_of_the_order(shards: TokenShards) -> None:
+    read = reader(shards)
+    assert torch.equal(joined(read.read(2, shift=8)), joined(read.read(3)))
+    assert read.places(2, shift=3) == range(19, 27)
+    halves = torch.cat([joined(read.read(2))[4:], joined(read.read(3))[:4]])
+    assert torch.equal(joined(read.read(2, shift=4)), halves)
+
+
+def test_windows_of_places_are_those_that_are_read(shards: TokenShards) -> None:
+    read = reader(shards)
+    sources, windows, _ = read.order.at(np.arange(16, 24))
+    names = [stream.name for stream in read.order.streams]
+    found = sorted((names[source], int(window)) for source, window in zip(sources, windows, strict=True))
+    assert [(name, number) for name, numbers in sorted(read.windows(read.places(2)).items()) for number in numbers] == found
 
 
 def test_document_ids_count_the_ends_up_to_each_token() -> None:

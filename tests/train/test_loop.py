@@ -2,6 +2,7 @@ import json
 import re
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
+from groundup.train.healing.config import HealingConfig
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
@@ -33,6 +35,7 @@ CPU = torch.device("cpu")
 MODEL = ModelConfig(vocab_size=350, dim=16, num_layers=1, num_heads=2, num_kv_heads=2, ffn_dim=32, max_seq_len=16)
 STEPS, EVERY = 12, 4
 DEFAULT_OPTIMIZER = OptimizerConfig()
+UNHEALED = HealingConfig(enabled=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Run:
     keep: int = 2
     learning_rate: float = 1e-2
     optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
+    healing: HealingConfig = UNHEALED
+    patience_s: float = 0.0
 
     def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
         """Do what a fresh process does; `signals` come during the steps of these numbers."""
@@ -80,8 +85,17 @@ class Run:
             train_step=TrainStep(model, optimizer, "fp32", 1.0, CPU),
             batches=BatchReader(self.inputs.shards, objective, seed=0, batch_sequences=4, micro_batch=2, document_mask=True),
             learning_rate=rate,
-            checkpoints=CheckpointStore(self.out / "checkpoints", order, MODEL, self.inputs.tokenizer, every=EVERY, keep=self.keep),
-            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(64, 1e5, 1e11), PeakMemory(CPU)),
+            checkpoints=CheckpointStore(
+                self.out / "checkpoints",
+                order,
+                MODEL,
+                self.inputs.tokenizer,
+                every=EVERY,
+                keep=self.keep,
+                patience_s=self.patience_s,
+            ),
+            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(64, 1e5, 1e11), PeakMemory(CPU), self.patience_s),
+            healing=self.healing,
             hooks=hooks,
         )
         return self
@@ -140,7 +154,8 @@ def test_keeps_the_newest_checkpoints(whole: Run) -> None:
     checkpoint = Checkpoint.open(whole.out / "checkpoints" / "step-12")
     assert checkpoint.step == 12
     assert not checkpoint.damaged_files()
-    assert json.loads((checkpoint.path / "progress.json").read_text()) == {"step": 12, "tokens": 768}
+    progress = json.loads((checkpoint.path / "progress.json").read_text())
+    assert (progress["step"], progress["tokens"], progress["passed_over"]) == (12, 768, [])
 
 
 def test_two_runs_give_the_same_bytes(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
@@ -239,6 +254,22 @@ def test_no_room_for_a_checkpoint(inputs: Inputs, whole: Run, tmp_path: Path) ->
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert run.go().bytes() == whole.bytes()
+    assert same_learning(run.rows(), whole.rows())
+
+
+def test_a_run_waits_for_room(inputs: Inputs, whole: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The limit goes after half a second; the second try, after a whole one, is granted."""
+    run = Run(inputs, tmp_path / "run", patience_s=3)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, hard))
+    room = threading.Timer(0.5, resource.setrlimit, (resource.RLIMIT_FSIZE, (soft, hard)))
+    room.start()
+    try:
+        run.go()
+    finally:
+        room.join()
+    assert "tries again" in capsys.readouterr().err
+    assert run.bytes() == whole.bytes()
     assert same_learning(run.rows(), whole.rows())
 
 

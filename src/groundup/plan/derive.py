@@ -133,6 +133,9 @@ def _memory(workload: Workload, situation: Situation, probe: Probe, why: list[st
     share = allocator_share_of(other, growth)
     held_bytes = probe.held_bytes() if workload.compiled else situation.held_bytes  # the compiler's own tables are there by now
     memory = training_memory(workload, held_bytes, share)
+    if situation.device != "cuda":  # there it lies in another memory than the tensors
+        memory["snapshot"] = checkpoint_bytes(workload)
+        memory["total"] += memory["snapshot"]
     held = "the process with its libraries, " if held_bytes else ""
     why.append(
         f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and "

@@ -27,7 +27,7 @@ _LATER = {"steps", "checkpoint_steps"}
 """What of a plan's decisions says nothing of the first steps' weights."""
 _PLANNED = {"steps", "checkpoint_steps", "micro_batch", "precision", "attention", "compile", "seq_len", "batch_tokens"}
 """What of the recipe is settled by the plan's decisions."""
-_HARMLESS = {"schedule", "keep_checkpoints"}
+_HARMLESS = {"schedule", "keep_checkpoints", "storage_patience_s"}
 """What of the recipe acts through the rate of each step, or not on the weights."""
 
 
@@ -109,12 +109,17 @@ def _beginnings(course: Course, out: Path, metrics_file: str) -> Iterator[Beginn
         except (ArtifactError, ConfigError):
             continue
         rows = read_rows(run / metrics_file)[:common]
-        as_planned = (row["lr"] == course.learning_rate(step) for step, row in enumerate(rows))
+        as_planned = (row["lr"] == course.learning_rate(step) and not _is_healed(row) for step, row in enumerate(rows))
         common = next((step for step, same in enumerate(as_planned) if not same), len(rows))
         for folder in checkpoint_folders(run / CHECKPOINTS):
             step = int(folder.name.removeprefix("step-"))
             if step <= common and (folder / MANIFEST).is_file():
                 yield Beginning(folder, step, run, rows[:step])
+
+
+def _is_healed(row: dict[str, Any]) -> bool:
+    """Return whether the run healed before this step: what it went back to depends on when it saved."""
+    return any(isinstance(event, dict) for event in row.get("events", ()))
 
 
 def _copy(checkpoint: Path, root: Path) -> bool:

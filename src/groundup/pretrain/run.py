@@ -65,7 +65,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         micro_batch=decisions.micro_batch,
         document_mask=config.document_mask,
     )
-    metrics = _metrics(plan, job, memory, batches.step_tokens)
+    metrics = _metrics(plan, job, memory, batches.step_tokens, config.storage_patience_s)
     _say_left_out(shards, batches)
     config.schedule.check(decisions.steps)
     course = Course.of(config, decisions, job)
@@ -86,6 +86,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         learning_rate=course.learning_rate,
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
+        healing=config.healing,
         hooks=[_FirstStep()] if decisions.compiled else [],
     )
     write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
@@ -143,10 +144,10 @@ def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Trans
     return model.to(device)
 
 
-def _metrics(plan: Plan, job: Job, memory: PeakMemory, step_tokens: int) -> MetricsLog:
+def _metrics(plan: Plan, job: Job, memory: PeakMemory, step_tokens: int, patience_s: float) -> MetricsLog:
     forecast = plan.forecast
     peak = forecast.matmul_peak_flops_per_s[plan.decisions.precision]
-    return MetricsLog(job.out / METRICS_FILE, Efficiency(step_tokens, forecast.flops_per_token, peak), memory)
+    return MetricsLog(job.out / METRICS_FILE, Efficiency(step_tokens, forecast.flops_per_token, peak), memory, patience_s)
 
 
 def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer) -> CheckpointStore:
@@ -157,5 +158,6 @@ def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer:
         tokenizer=tokenizer.path,
         every=decisions.checkpoint_steps,
         keep=config.keep_checkpoints,
+        patience_s=config.storage_patience_s,
         milestones=config.schedule.milestones(decisions.steps),
     )

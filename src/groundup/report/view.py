@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.lineage import short
@@ -140,7 +141,20 @@ def rules(facts: RunFacts) -> tuple[tuple[str, str, int], ...]:
 
 def events(facts: RunFacts) -> tuple[tuple[int, str], ...]:
     """Return (step, what happened) of every step that something happened in."""
-    return tuple((step.step, ", ".join(map(str, step.events))) for step in facts.steps if step.events)
+    return tuple((step.step, "; ".join(map(_event, step.events))) for step in facts.steps if step.events)
+
+
+def _event(event: Any) -> str:
+    """Return an event in words: its name, or what was done about a spike, why, and which text it was met in."""
+    if not isinstance(event, dict):
+        return str(event)
+    target = f" to step {event['to_step']:,}" if "to_step" in event else ""
+    text = ", ".join(f"{source} windows {_numbers(windows)}" for source, windows in event.get("windows", {}).items())
+    return f"{event.get('event')}{target} (step {event.get('step')}: {event.get('why')}; {text})"
+
+
+def _numbers(windows: list[int], most: int = 8) -> str:
+    return " ".join(map(str, windows[:most])) + (f" and {len(windows) - most} more" if len(windows) > most else "")
 
 
 def tokenizer_rows(facts: RunFacts) -> tuple[tuple[str, str], ...]:

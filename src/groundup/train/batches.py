@@ -1,6 +1,5 @@
 """Batches cut from the token shards in the order of the run."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -53,22 +52,46 @@ class BatchReader:
         """Tokens of text that a step is made from."""
         return self._batch_sequences * self._objective.stride
 
-    def read(self, step: int) -> list[Batch]:
-        """Return the micro-batches of update number `step` (0-based)."""
-        first = step * self._batch_sequences
-        places = np.arange(first, first + self._batch_sequences, dtype=np.int64)
-        parts = np.split(places, self._num_micro_batches)
+    def places(self, step: int, shift: int = 0) -> range:
+        """Return the places in the order that update number `step` (0-based) reads, where `shift` were passed over before."""
+        first = step * self._batch_sequences + shift
+        return range(first, first + self._batch_sequences)
+
+    def windows(self, places: range) -> dict[str, list[int]]:
+        """Return the numbers of the windows that stand at these places, by source."""
+        sources, windows, _ = self.order.at(np.arange(places.start, places.stop, dtype=np.int64))
+        names = [stream.name for stream in self.order.streams]
+        return {names[source]: np.sort(windows[sources == source]).tolist() for source in np.unique(sources)}
+
+    def read(self, step: int, shift: int = 0) -> list[Batch]:
+        """Return the micro-batches of update number `step`; see `places`."""
+        places = self.places(step, shift)
+        parts = np.split(np.arange(places.start, places.stop, dtype=np.int64), self._num_micro_batches)
         return [self._objective(self._reader.rows(*self.order.at(part))) for part in parts]
 
-    def read_ahead(self, start_step: int, stop_step: int) -> Iterator[list[Batch]]:
-        """Yield what `read` returns for each step from `start_step` up to `stop_step`, reading one ahead in a thread."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as reader:
-            ahead: Future[list[Batch]] | None = None
-            for step in range(start_step, stop_step):
-                current = ahead or reader.submit(self.read, step)
-                batches = current.result()
-                ahead = reader.submit(self.read, step + 1) if step + 1 < stop_step else None
-                yield batches
+
+class ReadAhead:
+    """Reads the batches of one step while the step before is learned from, in a thread."""
+
+    def __init__(self, batches: BatchReader, stop_step: int) -> None:
+        self._batches = batches
+        self._stop_step = stop_step
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+        self._ahead: dict[tuple[int, int], Future[list[Batch]]] = {}
+
+    def read(self, step: int, shift: int = 0) -> list[Batch]:
+        """Return what `BatchReader.read` returns; what it would return for the step after is read meanwhile."""
+        current = self._ahead.pop((step, shift), None) or self._thread.submit(self._batches.read, step, shift)
+        batches = current.result()
+        following = (step + 1, shift)
+        self._ahead = {following: self._thread.submit(self._batches.read, *following)} if step + 1 < self._stop_step else {}
+        return batches
+
+    def __enter__(self) -> "ReadAhead":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
 
 
 def document_ids(tokens: Ints, eos_id: int) -> Ints:

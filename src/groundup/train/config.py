@@ -9,6 +9,7 @@ from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import ScheduleConfig
+from groundup.train.healing.config import HealingConfig
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
@@ -44,7 +45,9 @@ class TrainConfig(Config):
         default="auto", description="kernels of the step from torch.compile; auto: where a long run gains by it"
     )
     document_mask: bool = Field(default=True, description="attention never crosses from one document to another in a packed row")
+    healing: HealingConfig = HealingConfig()
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
+    storage_patience_s: float = Field(default=600.0, ge=0, description="how long a full disk or refused write is waited for [s]")
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept")
 
     @model_validator(mode="before")
@@ -84,7 +87,7 @@ class TrainConfig(Config):
         """Return the settings with those at their defaults that change neither time nor memory: a plan does not depend on them."""
         free = {
             name: TrainConfig.model_fields[name].get_default()
-            for name in ("schedule", "clip_norm", "clip_value", "keep_checkpoints")
+            for name in ("schedule", "clip_norm", "clip_value", "healing", "storage_patience_s", "keep_checkpoints")
         }
         return self.model_copy(update={**free, "optimizer": self.optimizer.sized()})
 

@@ -1,17 +1,20 @@
 """The training loop."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from groundup.core.errors import DivergedError, Stopped
+from groundup.core.errors import Stopped
 from groundup.core.log import say
 from groundup.core.progress import progress
 from groundup.core.units import format_count
-from groundup.train.batches import BatchReader
+from groundup.train.batches import BatchReader, ReadAhead
 from groundup.train.checkpoint import CheckpointStore
+from groundup.train.healing.config import HealingConfig
+from groundup.train.healing.heal import heal
+from groundup.train.healing.ladder import Healing
 from groundup.train.metrics import MetricsLog
-from groundup.train.step import StepResult, TrainStep
+from groundup.train.state import RunState
+from groundup.train.step import TrainStep
 from groundup.train.stop import stop_requests
 
 Hook = Callable[[dict[str, Any]], None]
@@ -26,52 +29,58 @@ def train(
     learning_rate: Callable[[int], float],
     checkpoints: CheckpointStore,
     metrics: MetricsLog,
+    healing: HealingConfig,
     hooks: Sequence[Hook] = (),
 ) -> None:
     """Train up to `steps` optimizer steps, from the newest checkpoint if there is one.
 
-    An interrupted run that goes on ends in the same weights, bit for bit, as one that was not.
-    Raises Stopped after a signal, once the step is done and saved; DivergedError if the loss is no longer a number.
+    An interrupted run that goes on ends in the same weights, bit for bit, as one that was not, also where it healed.
+    Raises Stopped after a signal, once the step is done and saved; DivergedError if a spike could not be healed.
     """
-    model, optimizer = train_step.model, train_step.optimizer
-    done = checkpoints.restore(model, optimizer)
-    metrics.begin(done)
-    if done:
-        say(f"  going on after step {done:,} of {steps:,}")
-    events = ["resumed"] if done else []
+    run = RunState(train_step.model, train_step.optimizer, Healing(healing))
+    checkpoints.restore(run)
+    metrics.begin(run.step)
+    if run.step:
+        say(f"  going on after step {run.step:,} of {steps:,}")
+    events: list[Any] = ["resumed"] if run.step else []
 
-    with stop_requests() as stop, progress("pretrain", steps) as bar:
-        bar.advance(done)
-        for step, micro_batches in enumerate(batches.read_ahead(done, steps), start=done + 1):
-            rate = learning_rate(step - 1)
-            result = train_step(micro_batches, rate)
-            _check_finite(step, result, rate, checkpoints)
+    with stop_requests() as stop, progress("pretrain", steps) as bar, ReadAhead(batches, steps) as reader, checkpoints.opened():
+        bar.advance(run.step)
+        while run.step < steps:
+            before = run.step
+            result = train_step.gradient(reader.read(run.step, run.shift))
+            checkpoints.wait_copied()
 
-            last = step == steps
+            spike = run.healing.window.judge(result)
+            if spike:
+                train_step.discard()
+                events = heal(spike, run, batches, checkpoints, metrics, events)
+                bar.advance(run.step - before)
+                if stop:
+                    raise Stopped(f"{stop.signal_name} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
+                continue
+
+            rate = learning_rate(run.step) * run.healing.trouble.rate_factor
+            train_step.update(rate)
+            run.take(result, batches.step_tokens)
+
+            last = run.step == steps
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
-            save = last or stopping or checkpoints.due(step)
-            row = metrics.record(step, result, rate, [*events, "checkpoint"] if save else events)
+            save = last or stopping or checkpoints.due(run.step)
+            row = metrics.record(run.step, result, rate, [*events, "checkpoint"] if save else events)
             events = []
             for hook in hooks:
                 hook(row)
             if save:
-                metrics.sync()
-                checkpoints.save(step, row["tokens"], model, optimizer)
-            bar.advance(1, _status(row))
+                checkpoints.save(run, before=metrics.sync)
+            bar.advance(run.step - before, _status(row))
 
             if stopping:
-                raise Stopped(f"{stop.signal_name} after step {step:,} of {steps:,}, which is saved; the same command goes on")
+                checkpoints.wait()
+                raise Stopped(f"{stop.signal_name} after step {run.step:,} of {steps:,}, which is saved; {_GOES_ON}")
 
 
-def _check_finite(step: int, result: StepResult, rate: float, checkpoints: CheckpointStore) -> None:
-    if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
-        return
-    last = checkpoints.newest()
-    raise DivergedError(
-        f"step {step:,}: loss {result.loss}, gradient norm {result.grad_norm}: diverged at learning rate {rate:.3g}; "
-        "lower pretrain.optimizer.learning_rate or raise pretrain.schedule.warmup_fraction, and train anew; "
-        + (f"the last good checkpoint is {last}" if last else "no checkpoint was saved before")
-    )
+_GOES_ON = "the same command goes on"
 
 
 def _status(row: dict[str, Any]) -> str:

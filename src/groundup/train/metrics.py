@@ -11,6 +11,7 @@ from typing import Any
 
 from groundup.core.errors import ArtifactError
 from groundup.core.files import storage_errors, write_text
+from groundup.core.patience import patiently
 from groundup.train.memory import PeakMemory
 from groundup.train.step import StepResult
 
@@ -29,10 +30,11 @@ class Efficiency:
 class MetricsLog:
     """Appends to metrics.jsonl; knows the run's time, speed and memory from its rows."""
 
-    def __init__(self, path: Path, efficiency: Efficiency, memory: PeakMemory) -> None:
+    def __init__(self, path: Path, efficiency: Efficiency, memory: PeakMemory, patience_s: float = 0.0) -> None:
         self._path = path
         self._efficiency = efficiency
         self._memory = memory
+        self._patience_s = patience_s
         self._rows: list[dict[str, Any]] = []
         self._ended_s = time.perf_counter()
 
@@ -47,15 +49,26 @@ class MetricsLog:
                 f"{self._path}: damaged after row {len(self._rows):,}, the checkpoint is of step {steps_done:,}; put it back, "
                 "or train anew: 'groundup run' with --from pretrain, or another --out"
             )
-        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
+        self._write()
         self._ended_s = time.perf_counter()
+
+    def _write(self) -> None:
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
 
     @property
     def tokens(self) -> int:
         """Tokens seen so far."""
         return int(self._rows[-1]["tokens"]) if self._rows else 0
 
-    def record(self, step: int, result: StepResult, learning_rate: float, events: Sequence[str] = ()) -> dict[str, Any]:
+    def go_back(self, steps_done: int) -> list[dict[str, Any]]:
+        """Forget the rows after the first `steps_done` steps; return what they told of healing, which goes with a later row."""
+        forgotten, self._rows = self._rows[steps_done:], self._rows[:steps_done]
+        patiently(self._write, self._patience_s)
+        return [event for row in forgotten for event in row["events"] if isinstance(event, dict)]
+
+    def record(
+        self, step: int, result: StepResult, learning_rate: float, events: Sequence[str | dict[str, Any]] = ()
+    ) -> dict[str, Any]:
         """Append and return the row of the step that just ended; its time runs from the end of the step before."""
         now_s = time.perf_counter()
         step_s, self._ended_s = now_s - self._ended_s, now_s
@@ -74,9 +87,19 @@ class MetricsLog:
             "events": list(events),
         }
         self._rows.append(row)
-        with storage_errors(self._path), self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        patiently(lambda: self._append(json.dumps(row, allow_nan=False) + "\n"), self._patience_s)
         return row
+
+    def _append(self, line: str) -> None:
+        """Append the whole line, or nothing."""
+        with storage_errors(self._path), self._path.open("ab", buffering=0) as file:
+            end, data = file.tell(), line.encode()
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                file.truncate(end)
+                raise
 
     def sync(self) -> None:
         """Put all rows on disk: a checkpoint must not outlive them."""

@@ -70,6 +70,12 @@ class TrainStep:
 
     def __call__(self, micro_batches: Sequence[Batch], learning_rate: float) -> StepResult:
         """Train on the micro-batches as one batch."""
+        result = self.gradient(micro_batches)
+        self.update(learning_rate)
+        return result
+
+    def gradient(self, micro_batches: Sequence[Batch]) -> StepResult:
+        """Take the clipped gradient of the micro-batches as one batch; weights stay as they are."""
         targets = sum(int((batch.targets != IGNORE).sum()) for batch in micro_batches)
         loss = torch.zeros((), device=self._device)
         for batch in micro_batches:
@@ -77,10 +83,17 @@ class TrainStep:
             torch.autograd.backward(wanted / targets)
             loss += cross_entropy / targets
         grad_norm = clip_gradients(self.model.parameters(), self._clip_norm, self._clip_value)
+        return StepResult(loss.item(), grad_norm.item(), targets)
+
+    def update(self, learning_rate: float) -> None:
+        """Change the weights by the gradient that was taken, and forget it."""
         set_learning_rate(self.optimizer, learning_rate)
         self.optimizer.step()
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget the gradient that was taken."""
         self.optimizer.zero_grad(set_to_none=True)
-        return StepResult(loss.item(), grad_norm.item(), targets)
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what is to be made small over one micro-batch, and of it the cross-entropy; summed over its targets [nats]."""

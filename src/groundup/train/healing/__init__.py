@@ -1,0 +1,1 @@
+"""Runs that heal: spikes found, steps skipped, states gone back to."""

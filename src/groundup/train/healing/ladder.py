@@ -1,0 +1,86 @@
+"""What is done about a spike: rung by rung up a ladder."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from groundup.train.healing.config import HealingConfig
+from groundup.train.healing.spikes import Spike, SpikeWindow
+from groundup.train.step import StepResult
+
+Rung = Literal["skip", "slow", "rollback", "stop"]
+
+
+@dataclass
+class Trouble:
+    """What has been done since the first spike that is not over."""
+
+    since: int = 0
+    """Steps that were taken when it began."""
+    until: int = 0
+    """Step after which the trouble is over, if none spikes before."""
+    spikes: int = 0
+    """Spikes in a row, with no step between them."""
+    steps: int = 0
+    """Steps since the last spike or rollback."""
+    slows: int = 0
+    """Times that the learning rate was lowered since the last rollback."""
+    rollbacks: int = 0
+    rate_factor: float = 1.0
+    """What the learning rate is multiplied by."""
+
+
+class Healing:
+    """Whether a step is a spike, and the next rung against it: a pure function of the steps that were met before.
+
+    skip: pass over the batch, which never changes the weights. slow: a spike that comes back after steps that were taken lowers the
+    learning rate, too, until the trouble is over. rollback: where there are many spikes in a row, or wrong things were learned
+    already, the fault lies in the weights or in a long stretch of the data; the run goes back and reads on behind it, the second
+    time with a lower learning rate. stop: it went back as often as it may.
+    """
+
+    def __init__(self, config: HealingConfig) -> None:
+        self.config = config
+        self.window = SpikeWindow(config)
+        self.trouble = Trouble()
+
+    def climb(self, step: int, spike: Spike) -> Rung:
+        """Return what to do about a spike after `step` steps, and count it as done."""
+        config, trouble = self.config, self.trouble
+        if not config.enabled:
+            return "stop"
+        if not trouble.until:
+            trouble.since = step
+        came_back = trouble.steps > 0 and trouble.until > 0
+        trouble.until, trouble.steps = max(trouble.until, step + config.calm_steps), 0
+        trouble.spikes += 1
+        if came_back and (trouble.rollbacks or not spike.learned):
+            trouble.slows += 1
+            trouble.rate_factor *= config.slow_factor
+            if trouble.slows <= config.slows and not spike.learned:
+                return "slow"
+        elif trouble.spikes <= config.skips and not spike.learned:
+            return "skip"
+        trouble.spikes = trouble.slows = 0
+        trouble.rollbacks += 1
+        return "rollback" if trouble.rollbacks <= config.rollbacks else "stop"
+
+    def take(self, step: int, result: StepResult) -> None:
+        """Count a step that was learned from, the run now being `step` steps long."""
+        self.window.accept(result)
+        self.trouble.spikes = 0
+        self.trouble.steps += 1
+        if step >= self.trouble.until:
+            self.trouble = Trouble()
+
+    def batches_beyond(self) -> int:
+        """Return how many batches more than those that were met a rollback passes over: twice as many each time."""
+        return ((1 << (self.trouble.rollbacks - 1)) - 1) * max(self.config.skips, 1)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `load` takes, as JSON."""
+        return {"window": self.window.facts(), "trouble": asdict(self.trouble)}
+
+    def load(self, facts: dict[str, Any]) -> None:
+        """Put back what `facts` returned, exactly."""
+        self.window.load(facts["window"])
+        self.trouble = Trouble(**facts["trouble"])

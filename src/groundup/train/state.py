@@ -1,0 +1,80 @@
+"""All that decides how a training run goes on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from groundup.train.healing.ladder import Healing
+from groundup.train.optim.state import load_state_tensors, state_tensors
+from groundup.train.step import StepResult
+
+_OPTIMIZER = "optimizer."
+_RANDOM = "random."
+
+
+class RunState:
+    """A run between two steps: what a checkpoint holds and a rollback puts back.
+
+    The learning rate, and which text a step reads, follow from the numbers here and from settings.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, healing: Healing) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.healing = healing
+        self.step = 0
+        """Steps taken."""
+        self.tokens = 0
+        """Tokens of text that these were made from."""
+        self.passed_over: list[tuple[int, int]] = []
+        """Ranges [first, end) of places in the order of the data that were passed over."""
+
+    @property
+    def shift(self) -> int:
+        """Places in the order of the data that were passed over."""
+        return sum(end - first for first, end in self.passed_over)
+
+    def take(self, result: StepResult, tokens: int) -> None:
+        """Count a step that was taken."""
+        self.step += 1
+        self.tokens += tokens
+        self.healing.take(self.step, result)
+
+    def pass_over(self, places: range) -> None:
+        """Leave these places, which the next step would have begun with, out of the order."""
+        if self.passed_over and self.passed_over[-1][1] == places.start:
+            self.passed_over[-1] = (self.passed_over[-1][0], places.stop)
+        else:
+            self.passed_over.append((places.start, places.stop))
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights themselves, no copies."""
+        return dict(self.model.state_dict())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the optimizer's state itself, and copies of the random states."""
+        tensors = {_OPTIMIZER + name: tensor for name, tensor in state_tensors(self.optimizer).items()}
+        tensors[_RANDOM + "cpu"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors[_RANDOM + "cuda"] = torch.cuda.get_rng_state()
+        return tensors
+
+    def facts(self) -> dict[str, Any]:
+        """Return the numbers, as JSON."""
+        passed_over = [list(places) for places in self.passed_over]
+        return {"step": self.step, "tokens": self.tokens, "passed_over": passed_over, "healing": self.healing.facts()}
+
+    def load(self, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Put back what `weights`, `tensors` and `facts` returned, exactly; the tensors are the run's from then on."""
+        self.model.load_state_dict(weights)
+        optimizer = {n.removeprefix(_OPTIMIZER): t for n, t in tensors.items() if n.startswith(_OPTIMIZER)}
+        load_state_tensors(self.optimizer, optimizer)
+        torch.set_rng_state(tensors[_RANDOM + "cpu"])
+        if torch.cuda.is_available() and _RANDOM + "cuda" in tensors:
+            torch.cuda.set_rng_state(tensors[_RANDOM + "cuda"])
+        self.step, self.tokens = int(facts["step"]), int(facts["tokens"])
+        self.passed_over = [(int(first), int(end)) for first, end in facts["passed_over"]]
+        self.healing.load(facts["healing"])
