@@ -1,9 +1,12 @@
 import os
+import platform
+import resource
 
+import psutil
 import pytest
 import torch
 
-from groundup.train.memory import PeakMemory
+from groundup.train.memory import PeakMemory, kept_memory
 
 CPU = torch.device("cpu")
 BLOCK_BYTES = 200_000_000
@@ -26,3 +29,16 @@ def test_forgets_what_was_before() -> None:
     start_bytes = PeakMemory(CPU).start_bytes
     touch()
     assert PeakMemory(CPU).bytes() < start_bytes + 0.5 * BLOCK_BYTES
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="speaks to glibc")
+def test_freed_memory_is_kept_for_the_next_step_and_given_back_at_the_end() -> None:
+    before = psutil.Process().memory_info().rss
+    with kept_memory():
+        touch()
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        touch()
+        assert (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults) * resource.getpagesize() < 0.1 * BLOCK_BYTES
+    assert psutil.Process().memory_info().rss < before + 0.5 * BLOCK_BYTES
+    with pytest.raises(ZeroDivisionError), kept_memory():
+        raise ZeroDivisionError  # what a run raises goes through

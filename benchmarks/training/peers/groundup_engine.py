@@ -20,6 +20,7 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader, ReadAhead
 from groundup.train.config import OptimizerConfig
+from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.lengths import row_lengths
 from groundup.train.objectives.objective import Objective
@@ -106,7 +107,7 @@ def main() -> None:
         batches = BatchReader(shards, objective, seed=0, batch_sequences=case.rows, micro_batch=micro_batch, document_mask=True)
         optimizer = build_optimizer(model, OptimizerConfig())
         step = TrainStep(model, optimizer, given.precision, 1.0, torch.device("cpu"), compiled=not given.eager)
-        with ReadAhead(batches, stop_step=MANY_STEPS) as reader:
+        with ReadAhead(batches, stop_step=MANY_STEPS) as reader, kept_memory():
             for number in range(MANY_STEPS):
                 step(reader.read(number), 1e-4)
                 turns.step_ended()

@@ -17,6 +17,7 @@ from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe
+from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import MAX_SENTINELS
 from groundup.train.objectives.lengths import anticipated, row_lengths
 from groundup.train.order import streams_of
@@ -41,7 +42,7 @@ def run(config: PlanConfig, job: Job) -> Outcome:
         shards.info.vocab_size, unique_tokens, machine, device.type, row_lengths(objective), process_bytes, find_compiler()
     )
     say("  timing training steps of smaller models to predict this one's")
-    with threads(machine.num_threads):
+    with threads(machine.num_threads), kept_memory():
         decisions, forecast = derive(config, situation, probe)
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
     write_json(job.out / FORECAST_FILE, forecast.model_dump(mode="json"))

@@ -26,7 +26,7 @@ from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
 from groundup.train.loop import train
-from groundup.train.memory import PeakMemory
+from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
@@ -47,7 +47,7 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     _check_compiler(plan)
     if job.recipe is not None:
         write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
-    with threads(plan.decisions.num_threads):
+    with threads(plan.decisions.num_threads), kept_memory():
         return _pretrain(config, job, plan, shards, tokenizer)
 
 
