@@ -93,6 +93,8 @@ def _type_words(annotation: Any) -> str:
         return " or ".join(_type_words(argument) for argument in arguments)
     if issubclass(annotation, Config):
         return "section"
+    if get_origin(annotation) is dict:
+        return "name: {}".format(" ".join(map(_type_words, get_args(annotation)[1:])))
     return "null" if annotation is NoneType else _PLAIN_TYPES[annotation]
 
 

@@ -112,14 +112,15 @@ class FaultyRun:
             return usual * BURST if self.burst and setting.is_faulty(step) else usual
 
         self.out.mkdir(exist_ok=True)
+        reader = self.reader()
         order = Order("pretrain", Checkpoint.kind, self.out, TrainConfig(), 0)
         train(
             steps=setting.steps,
             train_step=InterruptedStep(self, TrainStep(model, optimizer, "fp32", 1.0, CPU)),
-            batches=self.reader(),
+            batches=reader,
             learning_rate=rate,
             checkpoints=CheckpointStore(self.out / "checkpoints", order, setting.model, self.text.tokenizer, setting.every, keep=2),
-            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(SEQ_LEN * ROWS, 1e5, 1e11), PeakMemory(CPU)),
+            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(reader.step_tokens, lambda _: 1e5, 1e11), PeakMemory(CPU)),
             healing=self.healing,
         )
         return self

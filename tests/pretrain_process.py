@@ -16,6 +16,17 @@ from groundup.train.config import TrainConfig
 
 STEPS = 40
 CONFIG = TrainConfig(seq_len=16, batch_tokens=64, steps=STEPS)
+CHANGING = TrainConfig.model_validate(
+    {
+        "seq_len": 16,
+        "batch_tokens": 64,
+        "steps": STEPS,
+        "batch_ramp": {"start_tokens": 32, "over_tokens": 256},
+        "lengths": [{"seq_len": 4, "until_tokens": 160}, {"seq_len": 8, "until_tokens": 480}],
+        "mixture": [{"from_step": 20, "weights": {"a": 0.1, "b": 2.0}}],
+    }
+)
+"""Batch, rows and mixture change on the way."""
 DECISIONS = Decisions(
     model={
         "vocab_size": 350,

@@ -21,6 +21,7 @@ from groundup.core.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from groundup import api, diagnosis, lineage, orders
+    from groundup import preview as previews
     from groundup import recipe as recipes
     from groundup.artifacts import build, reports, token_shards
     from groundup.artifacts import checkpoint as checkpoints
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from groundup.curate import explain as explanations
     from groundup.evaluate.tasks import lines as task_lines
 else:
-    api, diagnosis, lineage, orders, recipes = (
-        lazy(f"groundup.{name}") for name in ("api", "diagnosis", "lineage", "orders", "recipe")
+    api, diagnosis, lineage, orders, previews, recipes = (
+        lazy(f"groundup.{name}") for name in ("api", "diagnosis", "lineage", "orders", "preview", "recipe")
     )
     checkpoints = lazy("groundup.artifacts.checkpoint")
     documents_, plans, reports = (lazy(f"groundup.artifacts.{name}") for name in ("documents", "plan", "reports"))
@@ -133,12 +134,8 @@ def run(
     set_quiet(quiet)
     loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
-        steps = api.preview(loaded, out, until, remake_from)
-        _print(
-            {"out": str(api.run_folder(loaded, out)), "stages": steps},
-            as_json,
-            "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()),
-        )
+        folder = api.run_folder(loaded, out)
+        _print_preview(loaded, folder, folder / "plan", api.preview(loaded, out, until, remake_from), as_json)
         return
     done = api.run(loaded, out, until, remake_from)
     _print(done.as_json(), as_json, done.render())
@@ -310,8 +307,8 @@ def pretrain(
     set_quiet(quiet)
     loaded = recipes.load_recipe(recipe, overrides or [])
     if dry_run:
-        steps = api.preview_pretrain(loaded, out, resume, force)
-        _print({"out": str(out), "stages": steps}, as_json, "\n".join(f"{verb:<10} {step}" for verb, step in steps.items()))
+        stages = api.preview_pretrain(loaded, out, resume, force)
+        _print_preview(loaded, out, api.inputs_folders(out)["plan"], stages, as_json)
         return
     trained = api.pretrain(loaded, out, resume, force)
     counts = trained.manifest.counts
@@ -464,6 +461,11 @@ def _make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> bo
         return False
     orders.carry_out(order, force)
     return True
+
+
+def _print_preview(recipe: "recipes.Recipe", out: Path, plan: Path, stages: dict[str, str], as_json: bool) -> None:
+    course = previews.as_json(recipe, stages, plan)
+    _print({"out": str(out), "stages": stages, "course": course}, as_json, previews.render(recipe, stages, plan))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from groundup.core.config import Config
+from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 from groundup.core.mappings import read_mapping
 from groundup.curate.config import CurateConfig
@@ -18,6 +18,7 @@ from groundup.export.config import ExportConfig
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.train.config import TrainConfig
+from groundup.train.course.course import Course
 from groundup.train.objectives.config import ObjectiveConfig
 
 StageName = Literal["curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export"]
@@ -47,6 +48,19 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _check_plan(self) -> Self:
         self.plan_config()
+        return self
+
+    @model_validator(mode="after")
+    def _check_course(self) -> Self:
+        known = [source.name for source in self.curate.sources]
+        for name in (name for part in self.pretrain.mixture for name in part.weights):
+            if name not in known:
+                raise ValueError(f"pretrain.mixture: no source '{name}' among curate.sources; {nearest(name, known)}")
+        if self.pretrain.steps is not None:
+            try:
+                Course(self.pretrain, self.pretrain.steps).check()
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     @model_validator(mode="after")

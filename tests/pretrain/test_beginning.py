@@ -10,9 +10,10 @@ import pretrain_process as process
 from builders import build_plan
 from groundup.artifacts.checkpoint import TrainingRun
 from groundup.core.errors import Stopped
-from groundup.pretrain.beginning import Course, take_over_beginning
+from groundup.pretrain.beginning import Making, take_over_beginning
 from groundup.train.config import TrainConfig
 from groundup.train.course.config import ScheduleConfig
+from groundup.train.course.course import Course
 from groundup.train.metrics import read_rows
 from groundup.train.optim.config import OptimizerConfig
 
@@ -86,7 +87,7 @@ def test_a_decay_begins_where_a_running_stable_phase_was_stopped(
     real = Course.learning_rate
 
     def stopped(course: Course, step: int) -> float:
-        if step == 25 - 1:
+        if step == 25 - 1 and course.steps == 1000:
             signal.raise_signal(signal.SIGTERM)
         return real(course, step)
 
@@ -101,19 +102,19 @@ def test_a_decay_begins_where_a_running_stable_phase_was_stopped(
     assert same(decayed, alone)
 
 
-def taken_over(course: Course, beside: Path) -> list[str]:
-    """Return the checkpoints that a new run of the course takes over from those in the folder."""
+def taken_over(making: Making, beside: Path) -> list[str]:
+    """Return the checkpoints that a new run takes over from those in the folder."""
     (beside / "new").mkdir()
-    take_over_beginning(course, beside / "new", "metrics.jsonl")
+    take_over_beginning(making, beside / "new", "metrics.jsonl")
     return sorted(path.name for path in (beside / "new" / "checkpoints").glob("*"))
 
 
-def course_of(run: TrainingRun, steps: int, **changes: Any) -> Course:
-    """Return the course of the run, with other steps and changed settings."""
-    course = Course.parse(json.loads((run.path / "course.json").read_text()), "course.json")
-    decisions = course.decisions.model_copy(update={"steps": steps, "checkpoint_steps": 5})
-    config = course.config.model_copy(update={name: value for name, value in changes.items() if name != "seed"})
-    return course.model_copy(update={"decisions": decisions, "config": config, "seed": changes.get("seed", course.seed)})
+def making_of(run: TrainingRun, steps: int, **changes: Any) -> Making:
+    """Return what decides the run, with other steps and changed settings."""
+    making = Making.parse(json.loads((run.path / "course.json").read_text()), "course.json")
+    decisions = making.decisions.model_copy(update={"steps": steps, "checkpoint_steps": 5})
+    config = making.config.model_copy(update={name: value for name, value in changes.items() if name != "seed"})
+    return making.model_copy(update={"decisions": decisions, "config": config, "seed": changes.get("seed", making.seed)})
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def course_of(run: TrainingRun, steps: int, **changes: Any) -> Course:
 )
 def test_what_is_shared_and_what_not(finished: TrainingRun, tmp_path: Path, change: dict[str, Any], expected: list[str]) -> None:
     (tmp_path / "beside").symlink_to(finished.path)
-    assert taken_over(course_of(finished, 44, **change), tmp_path) == expected
+    assert taken_over(making_of(finished, 44, **change), tmp_path) == expected
 
 
 @pytest.mark.parametrize("damage", ["weights", "metrics", "course"])
@@ -139,7 +140,7 @@ def test_a_damaged_run_beside_is_passed_over(finished: TrainingRun, tmp_path: Pa
     file = {"weights": "checkpoints/step-32/model.safetensors", "metrics": "metrics.jsonl", "course": "course.json"}[damage]
     content = (other / file).read_bytes()
     (other / file).write_bytes(content[: len(content) // 2])
-    assert taken_over(course_of(finished, 44), tmp_path) == []
+    assert taken_over(making_of(finished, 44), tmp_path) == []
 
 
 def test_rates_that_the_other_run_did_not_keep_are_not_shared(finished: TrainingRun, tmp_path: Path) -> None:
@@ -148,4 +149,4 @@ def test_rates_that_the_other_run_did_not_keep_are_not_shared(finished: Training
     lines = rows(other)
     lines[20]["lr"] /= 2  # as a run that heals does
     (other / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
-    assert taken_over(course_of(finished, 44), tmp_path) == []
+    assert taken_over(making_of(finished, 44), tmp_path) == []

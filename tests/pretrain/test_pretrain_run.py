@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ import pretrain_process as process
 from builders import build_documents, build_plan, build_tokenizer, word_salad
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Document
-from groundup.core.errors import ArtifactError, ConfigError
+from groundup.core.errors import ArtifactError, ConfigError, Stopped
 from groundup.nn.load import load_model
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Inputs
+from groundup.train.course.course import Course
 
 KILLS = 2
 
@@ -73,6 +75,44 @@ def test_the_artifact(whole: TrainingRun) -> None:
     speed = json.loads((whole.path / "speed.json").read_text())
     assert speed["train_s"] == pytest.approx(sum(row["step_s"] for row in rows(whole.path)))
     assert min(speed["median_step_s"], speed["tokens_per_s"], speed["mfu"]) > 0
+
+
+def test_text_seen_is_counted_by_source(whole: TrainingRun) -> None:
+    seen = json.loads((whole.path / "sources.json").read_text())
+    assert sum(source["tokens"] for source in seen.values()) == whole.manifest.counts["tokens"]
+    assert seen["a"]["epochs"] == pytest.approx(2 * seen["b"]["epochs"], rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def changing(folder: Path) -> TrainingRun:
+    return process.pretrain(folder, folder / "changing", config=process.CHANGING)
+
+
+def test_interrupted_where_batch_rows_and_mixture_change_it_ends_in_the_same_bytes(
+    folder: Path, changing: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is whole from step 9, rows from step 12, the mixture changes at step 20."""
+    assert [row["tokens"] for row in rows(changing.path)][:12] == [32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512]
+    assert changing.manifest.counts["tokens"] == 8 * 32 + 32 * 64
+    out = tmp_path / "run"
+    for stop in (4, 8, 11, 19, 25):
+        with monkeypatch.context() as patch:
+            patch.setattr(Course, "learning_rate", stop_at(stop))
+            with pytest.raises(Stopped):
+                process.pretrain(folder, out, config=process.CHANGING)
+    process.pretrain(folder, out, config=process.CHANGING)
+    same_result(out, changing)
+
+
+def stop_at(step: int) -> Callable[[Course, int], float]:
+    real = Course.learning_rate
+
+    def stopped(course: Course, number: int) -> float:
+        if number == step - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return real(course, number)
+
+    return stopped
 
 
 def test_the_checkpoint_is_a_model(whole: TrainingRun) -> None:

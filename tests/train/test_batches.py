@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,9 +8,12 @@ import torch
 import builders
 from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
-from groundup.core.errors import DataError
+from groundup.core.errors import ConfigError, DataError
 from groundup.train.batch import Batch
 from groundup.train.batches import BatchReader, ReadAhead, RowReader, document_ids
+from groundup.train.config import TrainConfig
+from groundup.train.course.course import Course
+from groundup.train.loss import IGNORE
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
@@ -132,6 +136,80 @@ def test_paths_are_not_needed_after_opening(shards: TokenShards, tmp_path: Path)
         assert torch.equal(joined(read.read(1)), before)
     finally:
         folder.rename(shards.path)
+
+
+def on_course(shards: TokenShards, steps: int = 12, objective: Objective | None = None, **changes: Any) -> BatchReader:
+    config = TrainConfig.parse({"seq_len": 16, "batch_tokens": 128, **changes}, "test")
+    return BatchReader(
+        shards,
+        objective or causal(shards, 16),
+        seed=0,
+        batch_sequences=8,
+        micro_batch=4,
+        document_mask=True,
+        course=Course(config, steps),
+    )
+
+
+def test_a_growing_batch_reads_the_same_rows_in_the_same_order(shards: TokenShards) -> None:
+    grown = on_course(shards, batch_ramp={"start_tokens": 48, "increment_tokens": 16, "over_tokens": 300})
+    plain = reader(shards)
+    rows = torch.cat([joined(grown.read(step)) for step in range(12)])
+    assert torch.equal(rows, torch.cat([joined(plain.read(step)) for step in range(12)])[: len(rows)])
+    sizes = [sum(len(batch.targets) for batch in grown.read(step)) for step in range(12)]
+    assert sizes[0] == 3 and sizes[-1] == 8 and sorted(sizes) == sizes  # noqa: PT018
+    assert [grown.step_tokens(step) for step in range(12)] == [16 * size for size in sizes]
+    assert all(len(batch.targets) <= 4 for step in range(12) for batch in grown.read(step))
+
+
+def test_shorter_rows_are_the_parts_of_the_same_windows(shards: TokenShards) -> None:
+    short = on_course(shards, lengths=[{"seq_len": 4, "until_fraction": 0.3}, {"seq_len": 8, "until_fraction": 0.6}])
+    plain = reader(shards)
+    for step in range(12):
+        rows, whole = joined(short.read(step)), joined(plain.read(step))
+        length = rows.shape[1] - 1
+        assert length == (4 if step < 4 else 8 if step < 8 else 16)
+        parts = whole.unfold(1, length + 1, length).reshape(-1, length + 1)
+        assert torch.equal(rows, parts)
+        assert short.step_tokens(step) == 128
+        assert all(len(batch.targets) == 4 * 16 // length for batch in short.read(step))
+
+
+def test_parts_of_a_window_hide_different_places(shards: TokenShards) -> None:
+    read = on_course(shards, objective=masked(shards), lengths=[{"seq_len": 8, "until_fraction": 0.5}])
+    hidden = torch.cat([batch.targets for batch in read.read(0)]) != IGNORE
+    assert hidden.shape == (16, 8)
+    assert len({tuple(row) for row in hidden.tolist()}) > 4
+
+
+def test_an_objective_whose_rows_are_no_parts_of_a_window_is_told(shards: TokenShards) -> None:
+    size = shards.info.vocab_size
+    special = SpecialTokens(shards.info.eos_id, mask_id=size, pad_id=size)
+    objective = build_objective(
+        ObjectiveConfig(name="denoising"), Vocabulary(size + 1, special, np.ones(size + 1, bool), (1,)), 16, "encoder_decoder"
+    )
+    with pytest.raises(ConfigError, match=r"lengths: .*'denoising' a row of 8 tokens is made from 7 .* of 16 from 15"):
+        on_course(shards, objective=objective, lengths=[{"seq_len": 8, "until_fraction": 0.5}])
+
+
+def test_sources_seen_are_counted(shards: TokenShards) -> None:
+    read = on_course(shards, steps=30, mixture=[{"from_step": 11, "weights": {"long": 0.0}}])
+    names = [stream.name for stream in read.order.streams]
+    for steps in (0, 5, 11, 30):
+        sources = np.concatenate([read.order.at(np.arange(8 * step, 8 * step + 8))[0] for step in range(steps)] or [[]])
+        for number, stream in enumerate(read.order.streams):
+            windows = int((sources == number).sum())
+            assert read.seen(steps)[names[number]] == {
+                "windows": windows,
+                "tokens": 16 * windows,
+                "epochs": windows / stream.windows,
+            }
+    assert read.seen(11)["long"] == read.seen(30)["long"]
+
+
+def test_an_unknown_source_of_a_mixture_is_told(shards: TokenShards) -> None:
+    with pytest.raises(ConfigError, match=r"no source 'lang' .*did you mean 'long'"):
+        on_course(shards, mixture=[{"from_step": 3, "weights": {"lang": 1.0}}])
 
 
 def masked(shards: TokenShards) -> Objective:

@@ -94,7 +94,9 @@ class Run:
                 keep=self.keep,
                 patience_s=self.patience_s,
             ),
-            metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(64, 1e5, 1e11), PeakMemory(CPU), self.patience_s),
+            metrics=MetricsLog(
+                self.out / "metrics.jsonl", Efficiency(lambda _: 64, lambda _: 1e5, 1e11), PeakMemory(CPU), self.patience_s
+            ),
             healing=self.healing,
             hooks=hooks,
         )

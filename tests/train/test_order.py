@@ -2,9 +2,11 @@ from collections import Counter
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from groundup.core.errors import ConfigError
 from groundup.train.order import DataOrder, Stream, permute
 
 sizes = st.integers(1, 700)
@@ -82,6 +84,62 @@ def test_access_anywhere_equals_reading_through(streams: list[Stream], seed: int
     edges = sorted({0, 100, *cuts})
     parts = [pairs(order, start, stop) for start, stop in pairwise(edges)]
     assert [pair for part in parts for pair in part] == whole
+
+
+@given(streams=streams, seed=seeds, data=st.data())
+@settings(deadline=None, max_examples=15)
+def test_changed_weights_leave_no_gap_in_any_sources_count(streams: list[Stream], seed: int, data: st.DataObject) -> None:
+    """Counted window by window: however often the weights change, no window of a source gets two ahead of another that is
+    still to come, every part has its shares, and `taken` knows how many there were."""
+    names = [stream.name for stream in streams]
+    firsts = sorted(data.draw(st.sets(st.integers(1, 250), max_size=2)))
+    weights = st.dictionaries(st.sampled_from(names), st.floats(0.1, 4), max_size=len(names))
+    changes = [(first, data.draw(weights)) for first in firsts]
+    order = DataOrder(streams, seed, "fingerprint", changes)
+    plain = DataOrder(streams, seed, "fingerprint")
+    first = firsts[0] if firsts else 400
+    assert pairs(order, 0, first) == pairs(plain, 0, first)
+    source, window, times = order.at(places(0, 400))
+    for number in range(len(streams)):
+        mine = list(zip(times[source == number].tolist(), window[source == number].tolist(), strict=True))
+        assert len(set(mine)) == len(mine)  # an epoch of a source has each window once
+    for place in (*firsts, 400):
+        assert order.taken(place) == [int((source[:place] == number).sum()) for number in range(len(streams))]
+    for part, (begin, changed) in enumerate(changes):
+        streams = [Stream(s.name, s.windows, changed.get(s.name, s.weight)) for s in streams]
+        end = (*firsts, 400)[part + 1]
+        length = sum(stream.share for stream in streams)
+        for epoch_end in range(begin + length, end + 1, length):
+            counts = Counter(source[epoch_end - length : epoch_end].tolist())
+            assert [counts[number] for number in range(len(streams))] == [stream.share for stream in streams]
+
+
+@given(streams=streams, seed=seeds, change=st.integers(1, 200))
+@settings(deadline=None, max_examples=20)
+def test_what_a_broken_off_epoch_did_not_take_comes_first(streams: list[Stream], seed: int, change: int) -> None:
+    """With the weights changed and changed back at once, two mixed epochs later every count is taken but for the last epoch's."""
+    weights = {stream.name: stream.weight for stream in streams}
+    order = DataOrder(streams, seed, "fingerprint", [(change, weights)])
+    stop = change + 2 * order.epoch_windows
+    source, window, times = order.at(places(0, stop))
+    for number, stream in enumerate(streams):
+        seen = set(zip(times[source == number].tolist(), window[source == number].tolist(), strict=True))
+        finished = max(len(seen) - stream.share, 0) // stream.windows
+        assert {(epoch, w) for epoch in range(finished) for w in range(stream.windows)} <= seen
+
+
+def test_a_weight_of_zero_leaves_a_source_out() -> None:
+    order = DataOrder([Stream("a", 10, 1.0), Stream("b", 4, 2.0)], 0, "x", [(7, {"a": 0.0})])
+    source, _, _ = order.at(places(7, 200))
+    assert set(source.tolist()) == {1}
+    with pytest.raises(ConfigError, match=r"every source \(a, b\) has weight 0"):
+        DataOrder([Stream("a", 10, 1.0), Stream("b", 4, 2.0)], 0, "x", [(7, {"a": 0.0, "b": 0.0})])
+
+
+def test_access_anywhere_equals_reading_through_changes() -> None:
+    order = DataOrder([Stream("a", 30, 1.0), Stream("b", 14, 2.0)], 5, "x", [(33, {"a": 0.5}), (61, {"b": 0.1})])
+    whole = pairs(order, 0, 200)
+    assert [pairs(order, place, place + 1)[0] for place in range(200)] == whole
 
 
 def test_seed_fingerprint_and_epoch_change_the_order() -> None:

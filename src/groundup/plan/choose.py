@@ -103,7 +103,7 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
     fitting = [candidate for candidate in candidates if _fits(candidate, situation)]
     if not fitting:
         raise BudgetError(_too_large(candidates[0], situation, config))
-    if config.budget is None or config.model.dim is not None:
+    if config.budget is None or config.budget.minutes is None or config.model.dim is not None:
         why.append(f"model: {describe(fitting[0].model)}, as the recipe says.")
         return fitting[0]
     seconds = config.budget.minutes * 60

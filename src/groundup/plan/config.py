@@ -14,7 +14,14 @@ from groundup.train.objectives.config import check_shape
 class BudgetConfig(Config):
     """What may be spent."""
 
-    minutes: float = Field(gt=0, description="wall-clock time of the training loop on this machine [min]")
+    minutes: float | None = Field(default=None, gt=0, description="wall-clock time of the training loop on this machine [min]")
+    tokens: int | None = Field(default=None, gt=0, description="tokens of text to train on, repeats included")
+
+    @model_validator(mode="after")
+    def _check_given(self) -> Self:
+        if self.minutes is None and self.tokens is None:
+            raise ValueError("say minutes, tokens or both")
+        return self
 
 
 class SizeConfig(ArchitectureConfig):
@@ -63,7 +70,13 @@ class PlanConfig(Config):
         if self.budget is None and (self.model.dim is None or self.pretrain.steps is None):
             raise ValueError("say either budget.minutes, or the size (model.dim, model.num_layers) and pretrain.steps")
         if self.budget is not None and self.pretrain.steps is not None:
-            raise ValueError("budget.minutes and pretrain.steps both fix the length of the run; take one out")
+            given = "budget.minutes" if self.budget.minutes is not None else "budget.tokens"
+            raise ValueError(f"{given} and pretrain.steps both fix the length of the run; take one out")
+        if self.budget is not None and self.budget.minutes is None and self.model.dim is None:
+            raise ValueError(
+                f"budget.tokens={self.budget.tokens:,} alone says nothing of the size; say model.dim and model.num_layers, or "
+                "budget.minutes as well"
+            )
         return self
 
     @model_validator(mode="after")

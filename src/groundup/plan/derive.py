@@ -13,6 +13,7 @@ from groundup.estimate.parameters import total_parameters
 from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels, prior_speed
 from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
+from groundup.plan.extent import Extent, extent_of, most_steps
 from groundup.plan.probe import Probe
 from groundup.plan.shapes import at_depth, family
 from groundup.train.config import TrainConfig
@@ -50,10 +51,10 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
     workload = choose_compiled(config, workload, situation, _rough_seconds(config, workload, situation), probe, why)
     step_s = _step_seconds(workload, probe, why)
     memory = _memory(workload, situation, probe, why)
-    checkpoint_steps, steps, train_s = _lengths(config, workload, step_s, why)
+    checkpoint_steps, extent, train_s = _lengths(config, workload, step_s, why)
     decisions = Decisions(
         model=workload.model.model_dump(),
-        steps=steps,
+        steps=extent.steps,
         batch_tokens=config.pretrain.batch_tokens,
         micro_batch=workload.micro_batch,
         seq_len=config.pretrain.seq_len,
@@ -64,15 +65,21 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
         num_threads=situation.machine.num_threads,
         checkpoint_steps=checkpoint_steps,
     )
-    return decisions, _forecast(config, workload, situation, memory, steps, step_s, train_s, why)
+    return decisions, _forecast(config, workload, situation, memory, extent, step_s, train_s, why)
 
 
 def _rough_seconds(config: PlanConfig, workload: Workload, situation: Situation) -> float:
     """Return about how long the run takes, before a step is timed."""
-    if config.budget is not None:
-        return config.budget.minutes * 60
-    assert config.pretrain.steps is not None, "PlanConfig asks for one of the two"
-    return config.pretrain.steps * workload.batch_sequences * workload.rows.text_len / prior_speed(workload, situation)
+    budget, train = config.budget, config.pretrain
+    speed = prior_speed(workload, situation)
+    bounds = []
+    if budget is not None and budget.minutes is not None:
+        bounds.append(budget.minutes * 60)
+    if budget is not None and budget.tokens is not None:
+        bounds.append(budget.tokens / speed)
+    if train.steps is not None:
+        bounds.append(train.steps * workload.batch_sequences * workload.rows.text_len / speed)
+    return min(bounds)
 
 
 def _choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why: list[str]) -> Workload:
@@ -151,25 +158,51 @@ def _at_depth(workload: Workload, num_layers: int) -> Workload:
     return replace(workload, model=model, batch_sequences=sequences)
 
 
-def _lengths(config: PlanConfig, workload: Workload, step_s: float, why: list[str]) -> tuple[int, int, float]:
-    """Return (steps between checkpoints, steps, seconds of the whole run with its checkpoints)."""
+def _lengths(config: PlanConfig, workload: Workload, step_s: float, why: list[str]) -> tuple[int, Extent, float]:
+    """Return (steps between checkpoints, the run's extent, seconds of the whole run with its checkpoints)."""
     checkpoint_s = CHECKPOINT_FIXED_S + checkpoint_bytes(workload) / CHECKPOINT_BYTES_PER_S
     interval = config.pretrain.checkpoint_steps or _round_steps(CHECKPOINT_INTERVAL_S / step_s)
-    paid_s = step_s + checkpoint_s / interval
-    start_s = COMPILED_START_S if workload.compiled else 0.0
+    extent = _extent(config, workload, (step_s, checkpoint_s, interval), why)
+    train_s = _start_seconds(workload) + extent.whole_steps * step_s + math.ceil(extent.steps / interval) * checkpoint_s
+    return min(interval, extent.steps), extent, train_s
+
+
+def _start_seconds(workload: Workload) -> float:
+    return COMPILED_START_S if workload.compiled else 0.0
+
+
+def _extent(config: PlanConfig, workload: Workload, costs: tuple[float, float, int], why: list[str]) -> Extent:
+    """Return the longest run that the budget pays for; `costs`: seconds of a step and of a checkpoint, steps between these."""
+    step_s, checkpoint_s, interval = costs
+    fixed_s = _start_seconds(workload) + checkpoint_s  # the last step is saved as well
+
+    def of(steps: int) -> Extent:
+        return extent_of(config.pretrain, steps, workload)
+
+    def seconds(steps: int) -> float:
+        return fixed_s + of(steps).whole_steps * step_s + steps * checkpoint_s / interval
+
     if config.budget is None:
         assert config.pretrain.steps is not None, "PlanConfig asks for one of the two"
-        steps = config.pretrain.steps
-        why.append(f"steps {steps:,}: as the recipe says.")
-    else:
-        steps = max(0, int((config.budget.minutes * 60 - start_s - checkpoint_s) / paid_s))  # the last step is saved as well
+        why.append(f"steps {config.pretrain.steps:,}: as the recipe says.")
+        return of(config.pretrain.steps)
+    minutes, tokens, found = config.budget.minutes, config.budget.tokens, []
+    if minutes is not None:
+        steps = most_steps(lambda steps: seconds(steps) <= minutes * 60)
         if steps < MIN_STEPS:
-            raise BudgetError(_too_short(config.budget.minutes, workload, steps, MIN_STEPS * paid_s + start_s + checkpoint_s))
-        why.append(
-            f"steps {steps:,}: {format_seconds(config.budget.minutes * 60)} at {format_seconds(step_s)} a step and "
-            f"{format_seconds(checkpoint_s)} for a checkpoint every {interval:,} steps."
+            raise BudgetError(_too_short(minutes, workload, steps, seconds(MIN_STEPS)))
+        reason = (
+            f"{format_seconds(minutes * 60)} at {format_seconds(step_s)} a step and {format_seconds(checkpoint_s)} for a checkpoint"
         )
-    return min(interval, steps), steps, start_s + steps * step_s + math.ceil(steps / interval) * checkpoint_s
+        found.append((steps, f"{reason} every {interval:,} steps"))
+    if tokens is not None:
+        steps = most_steps(lambda steps: of(steps).tokens <= tokens)
+        if steps < MIN_STEPS:
+            raise BudgetError(_too_few(tokens, steps, of(MIN_STEPS).tokens))
+        found.append((steps, f"budget.tokens={tokens:,}, of which whole steps take {of(steps).tokens:,}"))
+    steps, reason = min(found)
+    why.append(f"steps {steps:,}: {reason}.")
+    return of(steps)
 
 
 def _round_steps(steps: float) -> int:
@@ -186,19 +219,26 @@ def _too_short(minutes: float, workload: Workload, steps: int, needed_s: float) 
     )
 
 
+def _too_few(tokens: int, steps: int, needed: int) -> str:
+    return (
+        f"budget.tokens={tokens:,} are {steps} optimizer steps; {MIN_STEPS} are the least that train anything: set "
+        f"budget.tokens to {needed:,} or more, or lower pretrain.batch_tokens"
+    )
+
+
 def _forecast(
     config: PlanConfig,
     workload: Workload,
     situation: Situation,
     memory: dict[str, int],
-    steps: int,
+    extent: Extent,
     step_s: float,
     train_s: float,
     why: list[str],
 ) -> Forecast:
     params = total_parameters(workload.model)
     batch_tokens = workload.batch_sequences * workload.rows.text_len
-    tokens = steps * batch_tokens
+    tokens = extent.tokens
     per_token = flops_per_token(workload.model, workload.rows)
     peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
     return Forecast(
@@ -207,7 +247,7 @@ def _forecast(
         unique_tokens=situation.unique_tokens,
         epochs=tokens / situation.unique_tokens,
         tokens_per_param=tokens / params,
-        flops=float(per_token * tokens),
+        flops=float(per_token * batch_tokens * extent.whole_steps),
         flops_per_token=per_token,
         memory_bytes=memory,
         step_s=step_s,

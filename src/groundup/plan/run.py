@@ -17,6 +17,7 @@ from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe
+from groundup.train.course.course import Course
 from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import MAX_SENTINELS
 from groundup.train.objectives.lengths import anticipated, row_lengths
@@ -44,6 +45,7 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads), kept_memory():
         decisions, forecast = derive(config, situation, probe)
+    Course(config.pretrain, decisions.steps).check()
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
     write_json(job.out / FORECAST_FILE, forecast.model_dump(mode="json"))
     console.print(render(decisions, forecast))

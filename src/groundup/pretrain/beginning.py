@@ -18,7 +18,7 @@ from groundup.core.files import read_object, storage_errors, sync_folder, write_
 from groundup.core.log import say
 from groundup.nn.config import ModelConfig
 from groundup.train.config import TrainConfig
-from groundup.train.course.schedules import learning_rate
+from groundup.train.course.course import Course
 from groundup.train.metrics import read_rows
 
 COURSE_FILE = "course.json"
@@ -27,12 +27,12 @@ _LATER = {"steps", "checkpoint_steps"}
 """What of a plan's decisions says nothing of the first steps' weights."""
 _PLANNED = {"steps", "checkpoint_steps", "micro_batch", "precision", "attention", "compile", "seq_len", "batch_tokens"}
 """What of the recipe is settled by the plan's decisions."""
-_HARMLESS = {"schedule", "keep_checkpoints", "storage_patience_s"}
-"""What of the recipe acts through the rate of each step, or not on the weights."""
+_HARMLESS = {"schedule", "batch_ramp", "lengths", "mixture", "keep_checkpoints", "storage_patience_s"}
+"""What of the recipe acts through the course of the steps, or not on the weights."""
 
 
-class Course(Config):
-    """Everything that decides a run's weights, step by step: the contents of course.json."""
+class Making(Config):
+    """Everything that decides a run's weights: the contents of course.json."""
 
     config: TrainConfig
     decisions: Decisions
@@ -41,25 +41,22 @@ class Course(Config):
     """Content hashes of the shards and the tokenizer."""
 
     @classmethod
-    def of(cls, config: TrainConfig, decisions: Decisions, job: Job) -> "Course":
+    def of(cls, config: TrainConfig, decisions: Decisions, job: Job) -> "Making":
         hashes = {name: job.inputs[name].content_hash for name in ("encode", "tokenizer")}
         return cls(config=config, decisions=decisions, seed=job.seed, inputs=hashes)
 
     @functools.cached_property
-    def peak(self) -> float:
-        """The highest learning rate."""
-        return self.config.optimizer.peak(ModelConfig.parse(self.decisions.model, "plan"))
+    def course(self) -> Course:
+        """What each step is made of."""
+        peak = self.config.optimizer.peak(ModelConfig.parse(self.decisions.model, "plan"))
+        return Course(self.config, self.decisions.steps, peak)
 
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of update number `step` (0-based)."""
-        return learning_rate(step, self.decisions.steps, self.peak, self.config.schedule)
-
-    def common_steps(self, other: "Course") -> int:
-        """Return how many first steps both courses do alike, so that they end in the same bits."""
+    def common_steps(self, other: "Making") -> int:
+        """Return how many first steps both runs do alike, so that they end in the same bits."""
         if self._constant() != other._constant():
             return 0
-        shorter = min(self.decisions.steps, other.decisions.steps)
-        alike = (self.learning_rate(step) == other.learning_rate(step) for step in range(shorter))
+        shorter = min(self.course.steps, other.course.steps)
+        alike = (self.course.at(step) == other.course.at(step) for step in range(shorter))
         return next((step for step, same in enumerate(alike) if not same), shorter)
 
     def _constant(self) -> dict[str, Any]:
@@ -79,15 +76,15 @@ class Beginning:
     """Metrics of the steps up to it."""
 
 
-def take_over_beginning(course: Course, out: Path, metrics_file: str) -> None:
+def take_over_beginning(making: Making, out: Path, metrics_file: str) -> None:
     """Write course.json; if `out` holds no checkpoint, copy the latest one that a run beside it shares, with its metrics."""
     root = out / CHECKPOINTS
     with storage_errors(out):
         shutil.rmtree(root / _UNFINISHED, ignore_errors=True)
-    write_json(out / COURSE_FILE, course.model_dump(mode="json"))
+    write_json(out / COURSE_FILE, making.model_dump(mode="json"))
     if any((folder / MANIFEST).is_file() for folder in checkpoint_folders(root)):
         return
-    latest_first = sorted(_beginnings(course, out, metrics_file), key=lambda beginning: -beginning.step)
+    latest_first = sorted(_beginnings(making, out, metrics_file), key=lambda beginning: -beginning.step)
     found = next((beginning for beginning in latest_first if _copy(beginning.checkpoint, root)), None)
     if found is None:
         return
@@ -98,18 +95,19 @@ def take_over_beginning(course: Course, out: Path, metrics_file: str) -> None:
     say(f"  the first {found.step:,} steps are those of {found.run}, bit for bit: its checkpoint and metrics are taken over")
 
 
-def _beginnings(course: Course, out: Path, metrics_file: str) -> Iterator[Beginning]:
-    """Yield the checkpoints of runs beside `out` at steps up to which those did what the course does."""
+def _beginnings(making: Making, out: Path, metrics_file: str) -> Iterator[Beginning]:
+    """Yield the checkpoints of runs beside `out` at steps up to which those did what this one is to do."""
     for file in sorted(out.parent.glob(f"*/{COURSE_FILE}")):
         run = file.parent
         if run == out:
             continue
         try:
-            common = course.common_steps(Course.parse(read_object(file), str(file)))
+            common = making.common_steps(Making.parse(read_object(file), str(file)))
         except (ArtifactError, ConfigError):
             continue
         rows = read_rows(run / metrics_file)[:common]
-        as_planned = (row["lr"] == course.learning_rate(step) and not _is_healed(row) for step, row in enumerate(rows))
+        planned = making.course.learning_rate
+        as_planned = (row["lr"] == planned(step) and not _is_healed(row) for step, row in enumerate(rows))
         common = next((step for step, same in enumerate(as_planned) if not same), len(rows))
         for folder in checkpoint_folders(run / CHECKPOINTS):
             step = int(folder.name.removeprefix("step-"))

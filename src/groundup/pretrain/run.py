@@ -17,17 +17,19 @@ from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.core.units import format_seconds
+from groundup.estimate.flops import flops_per_token
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Transformer, build_model
-from groundup.pretrain.beginning import COURSE_FILE, Course, take_over_beginning
+from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
+from groundup.train.objectives.lengths import row_lengths
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim.table import build_optimizer
@@ -36,6 +38,7 @@ from groundup.train.step import TrainStep
 METRICS_FILE = "metrics.jsonl"
 MEMORY_FILE = "memory.json"
 SPEED_FILE = "speed.json"
+SOURCES_FILE = "sources.json"
 RECIPE_FILE = "recipe.resolved.yaml"
 
 
@@ -57,6 +60,9 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
     objective = build_objective(config.objective, Vocabulary.of(tokenizer.text), decisions.seq_len, model.config.shape)
+    making = Making.of(config, decisions, job)
+    course = making.course
+    course.check()
     batches = BatchReader(
         shards,
         objective,
@@ -64,13 +70,12 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         batch_sequences=decisions.batch_tokens // decisions.seq_len,
         micro_batch=decisions.micro_batch,
         document_mask=config.document_mask,
+        course=course,
     )
-    metrics = _metrics(plan, job, memory, batches.step_tokens, config.storage_patience_s)
+    metrics = _metrics(plan, job, memory, batches, config.storage_patience_s)
     _say_left_out(shards, batches)
-    config.schedule.check(decisions.steps)
-    course = Course.of(config, decisions, job)
-    take_over_beginning(course, job.out, METRICS_FILE)
-    train(
+    take_over_beginning(making, job.out, METRICS_FILE)
+    ended = train(
         steps=decisions.steps,
         train_step=TrainStep(
             model,
@@ -91,6 +96,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     )
     write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
     write_json(job.out / SPEED_FILE, metrics.summary())
+    write_json(job.out / SOURCES_FILE, batches.seen(decisions.steps, ended.passed_over))
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
@@ -144,10 +150,16 @@ def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Trans
     return model.to(device)
 
 
-def _metrics(plan: Plan, job: Job, memory: PeakMemory, step_tokens: int, patience_s: float) -> MetricsLog:
-    forecast = plan.forecast
+def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, patience_s: float) -> MetricsLog:
+    forecast, model = plan.forecast, ModelConfig.parse(plan.decisions.model, "plan")
     peak = forecast.matmul_peak_flops_per_s[plan.decisions.precision]
-    return MetricsLog(job.out / METRICS_FILE, Efficiency(step_tokens, forecast.flops_per_token, peak), memory, patience_s)
+
+    def step_flops_per_token(step: int) -> float:
+        rows = row_lengths(batches.objective(step))
+        return forecast.flops_per_token if rows.read_len == plan.decisions.seq_len else flops_per_token(model, rows)
+
+    efficiency = Efficiency(batches.step_tokens, step_flops_per_token, peak)
+    return MetricsLog(job.out / METRICS_FILE, efficiency, memory, patience_s)
 
 
 def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer) -> CheckpointStore:

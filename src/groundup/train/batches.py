@@ -1,13 +1,18 @@
 """Batches cut from the token shards in the order of the run."""
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
+from groundup.core.config import nearest
+from groundup.core.errors import ConfigError
 from groundup.core.seeds import derive_seed
 from groundup.train.batch import Batch
+from groundup.train.config import TrainConfig
+from groundup.train.course.course import Course
 from groundup.train.objectives.documents import Rows
 from groundup.train.objectives.objective import Objective
 from groundup.train.order import DataOrder, streams_of
@@ -21,41 +26,84 @@ class RowReader:
         self.streams = streams_of(shards, split, objective.stride, objective.overlap)
         self._objective = objective
         self._seeds = np.array([derive_seed(seed, "objective", split, stream.name) for stream in self.streams], dtype=np.uint64)
-        self._tokens = [shards.tokens(split, stream.name) for stream in self.streams]
+        self._tokens = [np.asarray(shards.tokens(split, stream.name)) for stream in self.streams]
         self._eos_id = shards.info.eos_id
         self._document_mask = document_mask
 
-    def rows(self, sources: Ints, windows: Ints, times: Ints) -> Rows:
-        """Return these windows of the streams of these numbers; `times` says how often each was seen before."""
-        raw_len, stride = self._objective.raw_len, self._objective.stride
-        tokens = np.empty((len(sources), raw_len), dtype=np.int64)
-        for row, (source, window) in enumerate(zip(sources, windows, strict=True)):
-            tokens[row] = self._tokens[source][window * stride : window * stride + raw_len]
+    def rows(self, sources: Ints, windows: Ints, times: Ints, objective: Objective | None = None) -> Rows:
+        """Return these windows of the streams of these numbers; `times` says how often each was seen before.
+
+        With an `objective` of shorter rows each window is cut into as many of them as it holds.
+        """
+        objective = objective or self._objective
+        tokens = self._windows(sources, windows)
+        parts = parts_of_window(self._objective, objective)
+        if parts > 1:
+            rows = np.lib.stride_tricks.sliding_window_view(tokens, objective.raw_len, axis=1)[:, :: objective.stride]
+            tokens = rows[:, :parts].reshape(-1, objective.raw_len)
+            windows = (windows[:, None] * parts + np.arange(parts)).reshape(-1)
+            sources, times = np.repeat(sources, parts), np.repeat(times, parts)
         ids = document_ids(tokens, self._eos_id) if self._document_mask else np.zeros_like(tokens)
         return Rows(tokens, ids, row_seeds(self._seeds[sources], windows, times))
+
+    def _windows(self, sources: Ints, windows: Ints) -> Ints:
+        raw_len, stride = self._objective.raw_len, self._objective.stride
+        tokens = np.empty((len(sources), raw_len), dtype=np.int64)
+        for row, (source, start) in enumerate(zip(sources.tolist(), (windows * stride).tolist(), strict=True)):
+            tokens[row] = self._tokens[source][start : start + raw_len]
+        return tokens
 
 
 class BatchReader:
     """Reads the micro-batches of any step."""
 
     def __init__(
-        self, shards: TokenShards, objective: Objective, *, seed: int, batch_sequences: int, micro_batch: int, document_mask: bool
+        self,
+        shards: TokenShards,
+        objective: Objective,
+        *,
+        seed: int,
+        batch_sequences: int,
+        micro_batch: int,
+        document_mask: bool,
+        course: Course | None = None,
     ) -> None:
+        """Prepare to read `batch_sequences` rows a step, or what the course says."""
         self._reader = RowReader(shards, "train", objective, seed, document_mask)
-        self.order = DataOrder(self._reader.streams, seed, shards.fingerprint)
-        self._objective = objective
-        self._batch_sequences = batch_sequences
-        self._num_micro_batches = batch_sequences // micro_batch
+        self._course = course or steady(objective.seq_len, batch_sequences)
+        _check_sources(shards, self._course)
+        self.order = DataOrder(self._reader.streams, seed, shards.fingerprint, self._course.mixtures)
+        self._objectives = {phase.seq_len: at_length(objective, phase.seq_len) for phase in self._course.phases}
+        self._stride = objective.stride
+        self._micro_batch = micro_batch
 
-    @property
-    def step_tokens(self) -> int:
-        """Tokens of text that a step is made from."""
-        return self._batch_sequences * self._objective.stride
+    def objective(self, step: int) -> Objective:
+        """Return the objective that makes the rows of a step."""
+        return self._objectives[self._course.at(step).seq_len]
+
+    def step_tokens(self, step: int) -> int:
+        """Return the tokens of text that a step is made from."""
+        return self._course.at(step).windows * self._stride
+
+    def seen(self, steps: int, passed_over: Iterable[tuple[int, int]] = ()) -> dict[str, dict[str, float]]:
+        """Return windows, tokens and epochs of each source that the first `steps` steps are made from.
+
+        `passed_over`: ranges [first, end) of places that no step was made from, though a later place was.
+        """
+        ranges = list(passed_over)
+        end = self._course.windows_before(steps) + sum(stop - first for first, stop in ranges)
+        taken = np.array(self.order.taken(end))
+        for first, stop in ranges:
+            taken -= np.array(self.order.taken(stop)) - np.array(self.order.taken(first))
+        return {
+            stream.name: {"windows": windows, "tokens": windows * self._stride, "epochs": windows / stream.windows}
+            for stream, windows in zip(self.order.streams, taken.tolist(), strict=True)
+        }
 
     def places(self, step: int, shift: int = 0) -> range:
         """Return the places in the order that update number `step` (0-based) reads, where `shift` were passed over before."""
-        first = step * self._batch_sequences + shift
-        return range(first, first + self._batch_sequences)
+        made = self._course.at(step)
+        return range(made.first_window + shift, made.first_window + shift + made.windows)
 
     def windows(self, places: range) -> dict[str, list[int]]:
         """Return the numbers of the windows that stand at these places, by source."""
@@ -63,11 +111,19 @@ class BatchReader:
         names = [stream.name for stream in self.order.streams]
         return {names[source]: np.sort(windows[sources == source]).tolist() for source in np.unique(sources)}
 
+    def planned_changes(self, step: int, shift: int = 0) -> int:
+        """Return how often the length of the rows and the weights of the sources have changed up to this step; see `places`."""
+        last, seq_len = self.places(step, shift)[-1], self._course.at(step).seq_len
+        shorter = sum(part.seq_len < seq_len for part in self._course.config.lengths)
+        return shorter + sum(first <= last for first, _ in self._course.mixtures)
+
     def read(self, step: int, shift: int = 0) -> list[Batch]:
         """Return the micro-batches of update number `step`; see `places`."""
-        places = self.places(step, shift)
-        parts = np.split(np.arange(places.start, places.stop, dtype=np.int64), self._num_micro_batches)
-        return [self._objective(self._reader.rows(*self.order.at(part))) for part in parts]
+        objective, places = self.objective(step), self.places(step, shift)
+        parts = np.split(
+            np.arange(places.start, places.stop, dtype=np.int64), len(places) // largest_divisor(len(places), self._micro_batch)
+        )
+        return [objective(self._reader.rows(*self.order.at(part), objective)) for part in parts]
 
 
 class ReadAhead:
@@ -92,6 +148,42 @@ class ReadAhead:
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(cancel_futures=True)
+
+
+def steady(seq_len: int, batch_sequences: int) -> Course:
+    """Return the course of which every step is so many rows of that length."""
+    return Course(TrainConfig(seq_len=seq_len, batch_tokens=seq_len * batch_sequences), steps=1)
+
+
+def at_length(objective: Objective, seq_len: int) -> Objective:
+    """Return the objective for rows of `seq_len`; raise ConfigError unless a window is a whole number of such rows."""
+    if seq_len == objective.seq_len:
+        return objective
+    shorter = type(objective)(objective.config, objective.vocabulary, seq_len)
+    if objective.stride % shorter.stride:
+        raise ConfigError(
+            f"pretrain.lengths: under pretrain.objective.name='{objective.config.name}' a row of {seq_len:,} tokens is made from "
+            f"{shorter.stride:,} of the text, and those of {objective.seq_len:,} from {objective.stride:,}, which is no multiple; "
+            "leave lengths out, or take other ones"
+        )
+    return shorter
+
+
+def parts_of_window(whole: Objective, objective: Objective) -> int:
+    """Return the rows that the objective makes from a window of the whole one."""
+    return whole.stride // objective.stride
+
+
+def largest_divisor(number: int, limit: int) -> int:
+    """Return the largest divisor of `number` that is at most `limit`."""
+    return next(divisor for divisor in range(min(number, limit), 0, -1) if number % divisor == 0)
+
+
+def _check_sources(shards: TokenShards, course: Course) -> None:
+    known = [source.name for source in shards.info.sources]
+    for name in (name for _, weights in course.mixtures for name in weights):
+        if name not in known:
+            raise ConfigError(f"pretrain.mixture: no source '{name}' in {shards.path}; {nearest(name, known)}")
 
 
 def document_ids(tokens: Ints, eos_id: int) -> Ints:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 from groundup.nn.config import AttentionKernel
-from groundup.train.course.config import ScheduleConfig
+from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
@@ -25,6 +25,11 @@ class TrainConfig(Config):
     seq_len: int = Field(default=256, gt=0, description="longest row that the model reads [tokens]")
     batch_tokens: int = Field(default=4096, gt=0, le=MAX_BATCH_TOKENS, description="rows of an optimizer step times seq_len")
     micro_batch: int | None = Field(default=None, gt=0, description="sequences a backward pass sees; null: chosen by the plan")
+    batch_ramp: BatchRampConfig | None = Field(
+        default=None, description="a smaller batch at the beginning; null: batch_tokens throughout"
+    )
+    lengths: tuple[LengthConfig, ...] = Field(default=(), description="shorter rows at the beginning, in parts; then seq_len")
+    mixture: tuple[MixtureConfig, ...] = Field(default=(), description="other weights of the sources from some step on")
     steps: int | None = Field(default=None, gt=0, description="optimizer steps; null: derived from the budget")
     objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -75,6 +80,13 @@ class TrainConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _check_course(self) -> Self:
+        if self.batch_ramp is not None:
+            self.batch_ramp.check(self.batch_tokens, self.seq_len)
+        check_lengths(self.lengths, self.seq_len)
+        return self
+
+    @model_validator(mode="after")
     def _check_schedule(self) -> Self:
         if self.steps is not None:
             try:
@@ -87,7 +99,7 @@ class TrainConfig(Config):
         """Return the settings with those at their defaults that change neither time nor memory: a plan does not depend on them."""
         free = {
             name: TrainConfig.model_fields[name].get_default()
-            for name in ("schedule", "clip_norm", "clip_value", "healing", "storage_patience_s", "keep_checkpoints")
+            for name in ("schedule", "mixture", "clip_norm", "clip_value", "healing", "storage_patience_s", "keep_checkpoints")
         }
         return self.model_copy(update={**free, "optimizer": self.optimizer.sized()})
 

@@ -31,8 +31,8 @@ def train(
     metrics: MetricsLog,
     healing: HealingConfig,
     hooks: Sequence[Hook] = (),
-) -> None:
-    """Train up to `steps` optimizer steps, from the newest checkpoint if there is one.
+) -> RunState:
+    """Train up to `steps` optimizer steps, from the newest checkpoint if there is one; return the run as it ended.
 
     An interrupted run that goes on ends in the same weights, bit for bit, as one that was not, also where it healed.
     Raises Stopped after a signal, once the step is done and saved; DivergedError if a spike could not be healed.
@@ -51,7 +51,7 @@ def train(
             result = train_step.gradient(reader.read(run.step, run.shift))
             checkpoints.wait_copied()
 
-            spike = run.healing.window.judge(result)
+            spike = run.healing.judge(result, batches.planned_changes(run.step, run.shift))
             if spike:
                 train_step.discard()
                 events = heal(spike, run, batches, checkpoints, metrics, events)
@@ -62,7 +62,7 @@ def train(
 
             rate = learning_rate(run.step) * run.healing.trouble.rate_factor
             train_step.update(rate)
-            run.take(result, batches.step_tokens)
+            run.take(result, batches.step_tokens(run.step))
 
             last = run.step == steps
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
@@ -78,6 +78,7 @@ def train(
             if stopping:
                 checkpoints.wait()
                 raise Stopped(f"{stop.signal_name} after step {run.step:,} of {steps:,}, which is saved; {_GOES_ON}")
+    return run
 
 
 _GOES_ON = "the same command goes on"

@@ -4,7 +4,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from groundup.train.step import StepResult
 class Efficiency:
     """What turns steps a second into tokens a second and model FLOPs utilisation (MFU; Chowdhery et al. 2022, appendix B)."""
 
-    step_tokens: int
-    """Tokens of text that a step is made from."""
-    flops_per_token: float
+    step_tokens: Callable[[int], int]
+    """Tokens of text that update number n (0-based) is made from."""
+    flops_per_token: Callable[[int], float]
+    """Of that update."""
     peak_flops_per_s: float
     """Measured for matrix products in the run's precision."""
 
@@ -72,16 +73,17 @@ class MetricsLog:
         """Append and return the row of the step that just ended; its time runs from the end of the step before."""
         now_s = time.perf_counter()
         step_s, self._ended_s = now_s - self._ended_s, now_s
-        tokens_per_s = self._efficiency.step_tokens / step_s
+        tokens = self._efficiency.step_tokens(step - 1)
+        tokens_per_s = tokens / step_s
         row = {
             "step": step,
-            "tokens": self.tokens + self._efficiency.step_tokens,
+            "tokens": self.tokens + tokens,
             "targets": result.targets,
             "loss": result.loss,
             "lr": learning_rate,
             "grad_norm": result.grad_norm,
             "tokens_per_s": tokens_per_s,
-            "mfu": self._efficiency.flops_per_token * tokens_per_s / self._efficiency.peak_flops_per_s,
+            "mfu": self._efficiency.flops_per_token(step - 1) * tokens_per_s / self._efficiency.peak_flops_per_s,
             "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
             "step_s": step_s,
             "events": list(events),

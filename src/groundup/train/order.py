@@ -1,12 +1,14 @@
 """The order of training data: a pure function of (seed, fingerprint, step), with access to any step in constant time."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
-from groundup.core.errors import DataError
+from groundup.core.errors import ConfigError, DataError
 from groundup.core.seeds import derive_seed
 from groundup.train.randomness import GOLDEN_RATIO, Ints, UInts, mix
 
@@ -48,7 +50,41 @@ class Stream:
     @property
     def share(self) -> int:
         """Windows of the source in one mixed epoch."""
-        return max(round(self.weight * self.windows), 1)
+        return max(round(self.weight * self.windows), 1) if self.weight else 0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A run of places with the same shares of the sources."""
+
+    first: int
+    """The place that it begins at."""
+    shares: Ints
+    """Windows of each source in one mixed epoch."""
+    ahead: tuple[Ints, ...]
+    """Of each source, what of its count was dealt to earlier parts and not taken by them; it comes first."""
+    dealt: Ints
+    """Of each source, where its count goes on after that."""
+    names: tuple[str, ...]
+    """What makes its order another than that of other parts."""
+
+    @cached_property
+    def ends(self) -> Ints:
+        return np.cumsum(self.shares)
+
+    @property
+    def windows(self) -> int:
+        """Windows in one mixed epoch."""
+        return int(self.ends[-1])
+
+    def count(self, source: int, numbers: Ints) -> Ints:
+        """Return the source's count of all its windows for those numbered from 0 on in this part."""
+        ahead = self.ahead[source]
+        counts: Ints = numbers + (self.dealt[source] - len(ahead))
+        if len(ahead):
+            early = numbers < len(ahead)
+            counts[early] = ahead[numbers[early]]
+        return counts
 
 
 class DataOrder:
@@ -56,26 +92,35 @@ class DataOrder:
 
     A mixed epoch holds `share` windows of every source, shuffled. Each source counts its own windows on through the mixed
     epochs and shuffles anew each time all have been taken: after any number of mixed epochs, no window of a source has been
-    seen two times more often than another.
+    seen two times more often than another. `changes` gives sources other weights from some place on; what a mixed epoch that
+    is broken off there had not taken yet comes first after it, so that each source's count has no gaps.
     """
 
-    def __init__(self, streams: list[Stream], seed: int, fingerprint: str) -> None:
+    def __init__(
+        self, streams: list[Stream], seed: int, fingerprint: str, changes: Sequence[tuple[int, Mapping[str, float]]] = ()
+    ) -> None:
         self.streams = streams
         self._seed = derive_seed(seed, "order", fingerprint)
-        self._shares = np.array([stream.share for stream in streams], dtype=np.int64)
-        self._ends = np.cumsum(self._shares)
+        nothing = np.zeros(0, dtype=np.int64)
+        part = _Part(0, _shares(streams), (nothing,) * len(streams), np.zeros(len(streams), dtype=np.int64), ())
+        self._parts = [part]
+        for number, (first, weights) in enumerate(changes, start=1):
+            streams = [replace(stream, weight=weights.get(stream.name, stream.weight)) for stream in streams]
+            self._parts.append(self._follow(self._parts[-1], first, _shares(streams), ("part", str(number))))
+        self._firsts = np.array([part.first for part in self._parts], dtype=np.int64)
 
     @property
     def epoch_windows(self) -> int:
-        """Windows in one mixed epoch."""
-        return int(self._ends[-1])
+        """Windows in one mixed epoch, as the run begins."""
+        return self._parts[0].windows
 
     def at(self, places: Ints) -> tuple[Ints, Ints, Ints]:
         """Return (source number, window number within the source, how often it was taken before) of each place, from 0 on."""
-        epoch, place = np.divmod(places, self.epoch_windows)
-        slot = self._shuffle(place, epoch, self.epoch_windows, "mix")
-        source = np.searchsorted(self._ends, slot, side="right").astype(np.int64)
-        count = epoch * self._shares[source] + slot - (self._ends - self._shares)[source]
+        source, count = np.empty_like(places), np.empty_like(places)
+        numbers = np.searchsorted(self._firsts, places, side="right") - 1
+        for number in np.unique(numbers):
+            mine = numbers == number
+            source[mine], count[mine] = self._dealt(self._parts[number], places[mine])
         window, times = np.empty_like(count), np.empty_like(count)
         for number, stream in enumerate(self.streams):
             mine = source == number
@@ -84,6 +129,45 @@ class DataOrder:
             times[mine] = source_epoch
         return source, window, times
 
+    def taken(self, place: int) -> list[int]:
+        """Return how many windows of each source the places before this one hold."""
+        part = self._parts[int(np.searchsorted(self._firsts, place, side="right")) - 1]
+        epochs, rest = divmod(place - part.first, part.windows)
+        partial = np.bincount(self._partial(part, epochs, rest)[0], minlength=len(self.streams))
+        before = part.dealt - np.array([len(ahead) for ahead in part.ahead], dtype=np.int64)
+        return (before + epochs * part.shares + partial).tolist()  # type: ignore[no-any-return]
+
+    def _dealt(self, part: _Part, places: Ints) -> tuple[Ints, Ints]:
+        """Return the source of each place of the part, and where it stands in that source's count."""
+        epoch, place = np.divmod(places - part.first, part.windows)
+        slot = self._shuffle(place, epoch, part.windows, "mix", *part.names)
+        source = np.searchsorted(part.ends, slot, side="right").astype(np.int64)
+        numbers = epoch * part.shares[source] + slot - (part.ends - part.shares)[source]
+        counts = np.empty_like(numbers)
+        for number in range(len(self.streams)):
+            mine = source == number
+            counts[mine] = part.count(number, numbers[mine])
+        return source, counts
+
+    def _partial(self, part: _Part, epoch: int, places: int) -> tuple[Ints, Ints]:
+        """Return source, and number within the part, of the first `places` of a mixed epoch of the part."""
+        positions = np.arange(places, dtype=np.int64)
+        slot = self._shuffle(positions, np.full_like(positions, epoch), part.windows, "mix", *part.names)
+        source = np.searchsorted(part.ends, slot, side="right").astype(np.int64)
+        return source, epoch * part.shares[source] + slot - (part.ends - part.shares)[source]
+
+    def _follow(self, part: _Part, first: int, shares: Ints, names: tuple[str, ...]) -> _Part:
+        """Return the part that begins at place `first`: it takes up what the one before has dealt and not taken."""
+        epochs, rest = divmod(first - part.first, part.windows)
+        source, numbers = self._partial(part, epochs, rest)
+        ahead, dealt = [], part.dealt.copy()
+        for number, share in enumerate(part.shares):
+            end = (epochs + 1) * share
+            left = np.setdiff1d(np.arange(epochs * share, end, dtype=np.int64), numbers[source == number], assume_unique=True)
+            ahead.append(np.concatenate([part.count(number, left), part.ahead[number][end:]]))
+            dealt[number] += max(int(end) - len(part.ahead[number]), 0)
+        return _Part(first, shares, tuple(ahead), dealt, names)
+
     def _shuffle(self, positions: Ints, epochs: Ints, size: int, *names: str) -> Ints:
         """Return the positions under the permutation that belongs to each one's epoch."""
         result = np.empty_like(positions)
@@ -91,6 +175,14 @@ class DataOrder:
             mine = epochs == epoch
             result[mine] = permute(positions[mine], size, derive_seed(self._seed, *names, int(epoch)))
         return result
+
+
+def _shares(streams: list[Stream]) -> Ints:
+    shares = np.array([stream.share for stream in streams], dtype=np.int64)
+    if not shares.any():
+        names = ", ".join(stream.name for stream in streams)
+        raise ConfigError(f"pretrain.mixture: every source ({names}) has weight 0 in a part; give one a weight above 0")
+    return shares
 
 
 def streams_of(shards: TokenShards, split: Split, stride: int, overlap: int) -> list[Stream]:

@@ -1,5 +1,6 @@
 """The settings of a run's course."""
 
+from itertools import pairwise
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -90,4 +91,92 @@ class ScheduleConfig(Config):
             raise ConfigError(
                 f"{settings} leave no step at the peak: warm-up and decay take {needed:,} steps, the run has {steps:,}; "
                 f"lower {' or '.join(given)}, or let the run be longer than {needed:,} steps"
+            )
+
+
+class BatchRampConfig(Config):
+    """A batch that grows in equal parts from `start_tokens` to pretrain.batch_tokens (Brown et al. 2020, appendix B)."""
+
+    start_tokens: int = Field(gt=0, description="batch_tokens of the first step, a multiple of seq_len")
+    over_tokens: int = Field(gt=0, description="tokens of training until the batch is whole, equally many at each size before")
+    increment_tokens: int | None = Field(default=None, gt=0, description="what the batch grows by at a time; null: start_tokens")
+    rate: Literal["none", "sqrt", "linear"] = Field(
+        default="sqrt",
+        description="the learning rate of a smaller batch is multiplied by 1, by the root of its share of the whole (for Adam: "
+        "Malladi et al. 2022) or by the share (for SGD: Goyal et al. 2017)",
+    )
+
+    @property
+    def increment(self) -> int:
+        return self.increment_tokens or self.start_tokens
+
+    def check(self, batch_tokens: int, seq_len: int) -> None:
+        """Raise ValueError if the sizes do not lead to batch_tokens in whole rows."""
+        for key, value in (("start_tokens", self.start_tokens), ("increment_tokens", self.increment)):
+            if value % seq_len:
+                nearest = max(round(value / seq_len), 1) * seq_len
+                raise ValueError(
+                    f"batch_ramp.{key}={value:,} is not a multiple of seq_len={seq_len:,}; nearest that is: {nearest:,}"
+                )
+        growth = batch_tokens - self.start_tokens
+        if growth <= 0:
+            raise ValueError(
+                f"batch_ramp.start_tokens={self.start_tokens:,} is not below batch_tokens={batch_tokens:,}; lower it, or leave "
+                "batch_ramp out"
+            )
+        if growth % self.increment:
+            raise ValueError(
+                f"batch_ramp: {self.start_tokens:,} grows by {self.increment:,} at a time past batch_tokens={batch_tokens:,}; "
+                f"let increment_tokens divide {growth:,}"
+            )
+
+
+class LengthConfig(Config):
+    """Rows shorter than pretrain.seq_len at the beginning (Li et al. 2022: less work, and steadier, than long ones at once)."""
+
+    seq_len: int = Field(gt=0, description="tokens of a row; divides pretrain.seq_len, of whose windows the rows are cut")
+    until_fraction: float | None = Field(default=None, gt=0, lt=1, description="share of the run's tokens that these rows end at")
+    until_tokens: int | None = Field(default=None, gt=0, description="the same in tokens of training; say one of the two")
+
+    @model_validator(mode="after")
+    def _check_end(self) -> Self:
+        if (self.until_fraction is None) == (self.until_tokens is None):
+            raise ValueError(f"say until_fraction or until_tokens, one of the two, for seq_len={self.seq_len}")
+        return self
+
+
+class MixtureConfig(Config):
+    """Weights of sources from some step on."""
+
+    from_step: int | None = Field(default=None, ge=0, description="finished steps from which on these weights hold")
+    from_fraction: float | None = Field(
+        default=None, ge=0, lt=1, description="the same as a share of the run's tokens; say one of the two"
+    )
+    weights: dict[str, float] = Field(
+        min_length=1, description="source -> how often it is seen relative to its size, 0 for never; one left out keeps its own"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.from_step is None) == (self.from_fraction is None):
+            raise ValueError("say from_step or from_fraction, one of the two")
+        for source, weight in self.weights.items():
+            if weight < 0:
+                raise ValueError(f"weights.{source}={weight:g} is below 0; 0 leaves the source out")
+        return self
+
+
+def check_lengths(lengths: tuple[LengthConfig, ...], seq_len: int) -> None:
+    """Raise ValueError unless the rows grow from part to part, and each length divides the next up to `seq_len`."""
+    parts = [*(part.seq_len for part in lengths), seq_len]
+    for shorter, longer in pairwise(parts):
+        if shorter >= longer or longer % shorter:
+            raise ValueError(
+                f"lengths: a row of {shorter:,} tokens does not divide, or is not below, the {longer:,} that follow it"
+            )
+    for earlier, later in pairwise(lengths):
+        mine, other = earlier.until_fraction or earlier.until_tokens, later.until_fraction or later.until_tokens
+        if (earlier.until_fraction is None) != (later.until_fraction is None) or not mine < other:  # type: ignore[operator]
+            raise ValueError(
+                f"lengths: the part of seq_len={later.seq_len} ends at {other}, the one before at {mine}; let them rise"
             )

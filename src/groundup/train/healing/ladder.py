@@ -42,6 +42,17 @@ class Healing:
         self.config = config
         self.window = SpikeWindow(config)
         self.trouble = Trouble()
+        self._planned_changes = 0
+
+    def judge(self, result: StepResult, planned_changes: int) -> Spike | None:
+        """Return what is wrong with the step, None if nothing is.
+
+        `planned_changes` says how often the data were changed on purpose, this step included: what was before is no measure of it.
+        """
+        if planned_changes != self._planned_changes:
+            self._planned_changes = planned_changes
+            self.window.clear()
+        return self.window.judge(result)
 
     def climb(self, step: int, spike: Spike) -> Rung:
         """Return what to do about a spike after `step` steps, and count it as done."""
@@ -78,9 +89,10 @@ class Healing:
 
     def facts(self) -> dict[str, Any]:
         """Return what `load` takes, as JSON."""
-        return {"window": self.window.facts(), "trouble": asdict(self.trouble)}
+        return {"window": self.window.facts(), "trouble": asdict(self.trouble), "planned_changes": self._planned_changes}
 
     def load(self, facts: dict[str, Any]) -> None:
         """Put back what `facts` returned, exactly."""
         self.window.load(facts["window"])
         self.trouble = Trouble(**facts["trouble"])
+        self._planned_changes = int(facts["planned_changes"])
