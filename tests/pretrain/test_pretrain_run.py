@@ -74,6 +74,9 @@ def test_the_artifact(whole: TrainingRun) -> None:
     assert 0 < memory["start_rss_bytes"] <= memory["peak_memory_bytes"]
     speed = json.loads((whole.path / "speed.json").read_text())
     assert speed["train_s"] == pytest.approx(sum(row["step_s"] for row in rows(whole.path)))
+    waited_s = [row["data_wait_s"] for row in rows(whole.path)]
+    assert all(0 <= waited <= row["step_s"] for waited, row in zip(waited_s, rows(whole.path), strict=True))
+    assert speed["data_wait_share"] == pytest.approx(sum(waited_s) / speed["train_s"])
     assert min(speed["median_step_s"], speed["tokens_per_s"], speed["mfu"]) > 0
 
 

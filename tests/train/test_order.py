@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundup.core.errors import ConfigError
-from groundup.train.order import DataOrder, Stream, permute
+from groundup.train.order import BLOCK_PLACES, DataOrder, Stream, permute
 
 sizes = st.integers(1, 700)
 seeds = st.integers(0, 2**64 - 1)
@@ -126,6 +126,17 @@ def test_what_a_broken_off_epoch_did_not_take_comes_first(streams: list[Stream],
         seen = set(zip(times[source == number].tolist(), window[source == number].tolist(), strict=True))
         finished = max(len(seen) - stream.share, 0) // stream.windows
         assert {(epoch, w) for epoch in range(finished) for w in range(stream.windows)} <= seen
+
+
+@given(first=st.integers(0, 3 * BLOCK_PLACES), count=st.integers(1, 2 * BLOCK_PLACES))
+@settings(deadline=None, max_examples=15)
+def test_places_between_are_those_at(first: int, count: int) -> None:
+    expected = _BLOCKED.at(places(first, first + count))
+    for found, wanted in zip(_BLOCKED.between(first, first + count), expected, strict=True):
+        assert np.array_equal(found, wanted)
+
+
+_BLOCKED = DataOrder([Stream("a", 900, 1.0), Stream("b", 70, 2.0)], 0, "x", [(BLOCK_PLACES + 9, {"a": 0.5})])
 
 
 def test_a_weight_of_zero_leaves_a_source_out() -> None:

@@ -1,5 +1,6 @@
 """Batches cut from the token shards in the order of the run."""
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -107,7 +108,7 @@ class BatchReader:
 
     def windows(self, places: range) -> dict[str, list[int]]:
         """Return the numbers of the windows that stand at these places, by source."""
-        sources, windows, _ = self.order.at(np.arange(places.start, places.stop, dtype=np.int64))
+        sources, windows, _ = self.order.between(places.start, places.stop)
         names = [stream.name for stream in self.order.streams]
         return {names[source]: np.sort(windows[sources == source]).tolist() for source in np.unique(sources)}
 
@@ -120,10 +121,9 @@ class BatchReader:
     def read(self, step: int, shift: int = 0) -> list[Batch]:
         """Return the micro-batches of update number `step`; see `places`."""
         objective, places = self.objective(step), self.places(step, shift)
-        parts = np.split(
-            np.arange(places.start, places.stop, dtype=np.int64), len(places) // largest_divisor(len(places), self._micro_batch)
-        )
-        return [objective(self._reader.rows(*self.order.at(part), objective)) for part in parts]
+        rows = self._reader.rows(*self.order.between(places.start, places.stop), objective)
+        size = largest_divisor(len(places), self._micro_batch) * len(rows.seeds) // len(places)
+        return [objective(rows.part(first, first + size)) for first in range(0, len(rows.seeds), size)]
 
 
 class ReadAhead:
@@ -134,14 +134,22 @@ class ReadAhead:
         self._stop_step = stop_step
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         self._ahead: dict[tuple[int, int], Future[list[Batch]]] = {}
+        self._waited_s = 0.0
 
     def read(self, step: int, shift: int = 0) -> list[Batch]:
         """Return what `BatchReader.read` returns; what it would return for the step after is read meanwhile."""
         current = self._ahead.pop((step, shift), None) or self._thread.submit(self._batches.read, step, shift)
+        asked_s = time.perf_counter()
         batches = current.result()
+        self._waited_s += time.perf_counter() - asked_s
         following = (step + 1, shift)
         self._ahead = {following: self._thread.submit(self._batches.read, *following)} if step + 1 < self._stop_step else {}
         return batches
+
+    def wait_s(self) -> float:
+        """Return how long batches had to be waited for since this was asked last."""
+        waited_s, self._waited_s = self._waited_s, 0.0
+        return waited_s
 
     def __enter__(self) -> "ReadAhead":
         return self

@@ -67,7 +67,7 @@ def train(
             last = run.step == steps
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
             save = last or stopping or checkpoints.due(run.step)
-            row = metrics.record(run.step, result, rate, [*events, "checkpoint"] if save else events)
+            row = metrics.record(run.step, result, rate, [*events, "checkpoint"] if save else events, reader.wait_s())
             events = []
             for hook in hooks:
                 hook(row)

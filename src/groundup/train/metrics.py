@@ -68,7 +68,12 @@ class MetricsLog:
         return [event for row in forgotten for event in row["events"] if isinstance(event, dict)]
 
     def record(
-        self, step: int, result: StepResult, learning_rate: float, events: Sequence[str | dict[str, Any]] = ()
+        self,
+        step: int,
+        result: StepResult,
+        learning_rate: float,
+        events: Sequence[str | dict[str, Any]] = (),
+        data_wait_s: float = 0.0,
     ) -> dict[str, Any]:
         """Append and return the row of the step that just ended; its time runs from the end of the step before."""
         now_s = time.perf_counter()
@@ -86,6 +91,7 @@ class MetricsLog:
             "mfu": self._efficiency.flops_per_token(step - 1) * tokens_per_s / self._efficiency.peak_flops_per_s,
             "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
             "step_s": step_s,
+            "data_wait_s": data_wait_s,
             "events": list(events),
         }
         self._rows.append(row)
@@ -109,11 +115,16 @@ class MetricsLog:
             os.fsync(file.fileno())
 
     def summary(self) -> dict[str, float]:
-        """Return train_s (summed over resumes, redone steps once), median_step_s, tokens_per_s and mfu of the median step."""
+        """Return train_s (summed over resumes, redone steps once), median_step_s, tokens_per_s and mfu of the median step.
+
+        data_wait_share is the share of train_s that steps waited for their batches.
+        """
         median = statistics.median_low([row["step_s"] for row in self._rows])
         row = next(row for row in self._rows if row["step_s"] == median)
+        train_s = sum(row["step_s"] for row in self._rows)
         return {
-            "train_s": sum(row["step_s"] for row in self._rows),
+            "train_s": train_s,
+            "data_wait_share": sum(row.get("data_wait_s", 0.0) for row in self._rows) / train_s,
             "median_step_s": median,
             "tokens_per_s": row["tokens_per_s"],
             "mfu": row["mfu"],

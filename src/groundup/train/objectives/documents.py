@@ -20,6 +20,10 @@ class Rows:
     seeds: UInt64[np.ndarray, " rows"]
     """Derived from what the row is (source, window) and how often it has been seen, never from its place in a batch."""
 
+    def part(self, start: int, stop: int) -> "Rows":
+        """Return the rows from number `start` up to `stop`."""
+        return Rows(self.tokens[start:stop], self.document_ids[start:stop], self.seeds[start:stop])
+
 
 @dataclass(frozen=True)
 class Documents:
