@@ -15,6 +15,7 @@ from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.loss import IGNORE
 from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.objectives.layout import PADDING
 from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
@@ -210,6 +211,39 @@ def test_sources_seen_are_counted(shards: TokenShards) -> None:
 def test_an_unknown_source_of_a_mixture_is_told(shards: TokenShards) -> None:
     with pytest.raises(ConfigError, match=r"no source 'lang' .*did you mean 'long'"):
         on_course(shards, mixture=[{"from_step": 3, "weights": {"lang": 1.0}}])
+
+
+def test_packed_rows_are_learned_as_they_are_packed(shards: TokenShards) -> None:
+    read = on_course(shards, packing="best_fit")
+    assert [stream.windows for stream in read.order.streams] == [packing.rows for packing in read.packings.values()]
+    seen: dict[str, list[int]] = {name: [] for name in read.packings}
+    names = list(read.packings)
+    for step in range(-(-read.order.epoch_windows // 8)):
+        places = np.arange(8 * step, 8 * step + 8)
+        rows = [row for batch in read.read(step) for row in causal(shards, 16).restore(batch)]
+        for row, source, window, times in zip(rows, *read.order.at(places), strict=True):
+            if times == 0:
+                seen[names[source]] += row[1:]
+                packing = read.packings[names[source]]
+                length = packing.read(shards.tokens("train", names[source]), np.array([window]), shards.info.eos_id)[1][0]
+                assert len(row) == length
+    long = shards.tokens("train", "long")
+    assert sorted(seen["long"]) == sorted(long.tolist())  # of weight 1: each token once in a mixed epoch
+
+
+def test_packed_rows_do_not_depend_on_the_micro_batch_and_leave_no_target_in_padding(shards: TokenShards) -> None:
+    read = on_course(shards, packing="best_fit")
+    for step in range(20):
+        for batch in read.read(step):
+            ids = batch.inputs.document_ids
+            if ids is not None:
+                assert (batch.targets[ids == PADDING] == IGNORE).all()
+                assert (batch.targets[:, :-1][(ids[:, 1:] != PADDING)] != IGNORE).all()
+
+
+def test_short_rows_of_packed_documents_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"lengths cut rows from windows .* packing='best_fit' has none"):
+        TrainConfig.parse({"packing": "best_fit", "lengths": [{"seq_len": 64, "until_fraction": 0.1}]}, "recipe")
 
 
 def masked(shards: TokenShards) -> Objective:

@@ -22,6 +22,7 @@ from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import MAX_SENTINELS
 from groundup.train.objectives.lengths import anticipated, row_lengths
 from groundup.train.order import streams_of
+from groundup.train.packing import packed_streams, packings
 
 
 def run(config: PlanConfig, job: Job) -> Outcome:
@@ -32,7 +33,8 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     """
     shards = job.open("encode", TokenShards)
     objective = anticipated(config.pretrain.objective, config.pretrain.seq_len, config.model.shape, MAX_SENTINELS)
-    streams = streams_of(shards, "train", objective.stride, objective.overlap)
+    packed = packed_streams(shards, packings(shards, "train", objective.raw_len)) if config.pretrain.packing == "best_fit" else []
+    streams = packed or streams_of(shards, "train", objective.stride, objective.overlap)
     unique_tokens = sum(stream.windows for stream in streams) * objective.stride
     device = resolve_device(config.device)
     machine = measure_machine(device)

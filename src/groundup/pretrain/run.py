@@ -74,6 +74,8 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     )
     metrics = _metrics(plan, job, memory, batches, config.storage_patience_s)
     _say_left_out(shards, batches)
+    for name, packing in batches.packings.items():
+        say(f"  '{name}': {packing.rows:,} rows, {packing.fill:.1%} of them text; {packing.cut:,} documents are longer than a row")
     take_over_beginning(making, job.out, METRICS_FILE)
     ended = train(
         steps=decisions.steps,

@@ -1,7 +1,7 @@
 """Batches cut from the token shards in the order of the run."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -12,19 +12,30 @@ from groundup.core.config import nearest
 from groundup.core.errors import ConfigError
 from groundup.core.seeds import derive_seed
 from groundup.train.batch import Batch
-from groundup.train.config import TrainConfig
+from groundup.train.config import PackingName, TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.objectives.documents import Rows
+from groundup.train.objectives.layout import PADDING
 from groundup.train.objectives.objective import Objective
 from groundup.train.order import DataOrder, streams_of
+from groundup.train.packing import Packing, packed_streams, packings
 from groundup.train.randomness import Ints, UInts, random_bits
 
 
 class RowReader:
     """Reads rows of text from one split of the shards, as an objective wants them."""
 
-    def __init__(self, shards: TokenShards, split: Split, objective: Objective, seed: int, document_mask: bool) -> None:
-        self.streams = streams_of(shards, split, objective.stride, objective.overlap)
+    def __init__(
+        self,
+        shards: TokenShards,
+        split: Split,
+        objective: Objective,
+        seed: int,
+        document_mask: bool,
+        packing: PackingName = "windows",
+    ) -> None:
+        self.packings = packings(shards, split, objective.raw_len) if packing == "best_fit" else {}
+        self.streams = packed_streams(shards, self.packings) or streams_of(shards, split, objective.stride, objective.overlap)
         self._objective = objective
         self._seeds = np.array([derive_seed(seed, "objective", split, stream.name) for stream in self.streams], dtype=np.uint64)
         self._tokens = [np.asarray(shards.tokens(split, stream.name)) for stream in self.streams]
@@ -37,6 +48,8 @@ class RowReader:
         With an `objective` of shorter rows each window is cut into as many of them as it holds.
         """
         objective = objective or self._objective
+        if self.packings:
+            return self._packed(sources, windows, times)
         tokens = self._windows(sources, windows)
         parts = parts_of_window(self._objective, objective)
         if parts > 1:
@@ -45,6 +58,17 @@ class RowReader:
             windows = (windows[:, None] * parts + np.arange(parts)).reshape(-1)
             sources, times = np.repeat(sources, parts), np.repeat(times, parts)
         ids = document_ids(tokens, self._eos_id) if self._document_mask else np.zeros_like(tokens)
+        return Rows(tokens, ids, row_seeds(self._seeds[sources], windows, times))
+
+    def _packed(self, sources: Ints, windows: Ints, times: Ints) -> Rows:
+        tokens = np.empty((len(sources), self._objective.raw_len), dtype=np.int64)
+        lens = np.empty_like(sources)
+        for number, stream in enumerate(self.streams):
+            mine = np.flatnonzero(sources == number)
+            if len(mine):
+                tokens[mine], lens[mine] = self.packings[stream.name].read(self._tokens[number], windows[mine], self._eos_id)
+        ids = document_ids(tokens, self._eos_id) if self._document_mask else np.zeros_like(tokens)
+        ids[np.arange(tokens.shape[1]) >= lens[:, None]] = PADDING
         return Rows(tokens, ids, row_seeds(self._seeds[sources], windows, times))
 
     def _windows(self, sources: Ints, windows: Ints) -> Ints:
@@ -70,8 +94,8 @@ class BatchReader:
         course: Course | None = None,
     ) -> None:
         """Prepare to read `batch_sequences` rows a step, or what the course says."""
-        self._reader = RowReader(shards, "train", objective, seed, document_mask)
         self._course = course or steady(objective.seq_len, batch_sequences)
+        self._reader = RowReader(shards, "train", objective, seed, document_mask, self._course.config.packing)
         _check_sources(shards, self._course)
         self.order = DataOrder(self._reader.streams, seed, shards.fingerprint, self._course.mixtures)
         self._objectives = {phase.seq_len: at_length(objective, phase.seq_len) for phase in self._course.phases}
@@ -81,6 +105,11 @@ class BatchReader:
     def objective(self, step: int) -> Objective:
         """Return the objective that makes the rows of a step."""
         return self._objectives[self._course.at(step).seq_len]
+
+    @property
+    def packings(self) -> Mapping[str, Packing]:
+        """How the documents of each source are packed; nothing where rows are windows of the stream."""
+        return self._reader.packings
 
     def step_tokens(self, step: int) -> int:
         """Return the tokens of text that a step is made from."""

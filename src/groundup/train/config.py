@@ -13,6 +13,7 @@ from groundup.train.healing.config import HealingConfig
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
+PackingName = Literal["windows", "best_fit"]
 Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
 MAX_BATCH_TOKENS = 1 << 32
@@ -50,6 +51,10 @@ class TrainConfig(Config):
         default="auto", description="kernels of the step from torch.compile; auto: where a long run gains by it"
     )
     document_mask: bool = Field(default=True, description="attention never crosses from one document to another in a packed row")
+    packing: PackingName = Field(
+        default="windows",
+        description="windows: rows are cut from the stream of documents; best_fit: packed from whole documents, the rest padding",
+    )
     healing: HealingConfig = HealingConfig()
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
     storage_patience_s: float = Field(default=600.0, ge=0, description="how long a full disk or refused write is waited for [s]")
@@ -84,6 +89,8 @@ class TrainConfig(Config):
         if self.batch_ramp is not None:
             self.batch_ramp.check(self.batch_tokens, self.seq_len)
         check_lengths(self.lengths, self.seq_len)
+        if self.lengths and self.packing != "windows":
+            raise ValueError(f"lengths cut rows from windows of the stream, and packing='{self.packing}' has none; take one out")
         return self
 
     @model_validator(mode="after")
