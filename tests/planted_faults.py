@@ -157,6 +157,15 @@ class FaultyRun:
             )
 
 
+def in_bytes(run: FaultyRun) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(run.final.path.iterdir()) if path.name != "manifest.json"}
+
+
+def told(run: FaultyRun) -> list[tuple]:
+    timeless = [{key: value for key, value in event.items() if key != "at"} for event in run.events()]
+    return [*[(row["step"], row["loss"], row["lr"]) for row in run.rows()], timeless]
+
+
 class InterruptedStep(TrainStep):
     """A step that fails, or raises a signal, when it has been taken so often."""
 

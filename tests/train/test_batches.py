@@ -1,3 +1,5 @@
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -183,16 +185,6 @@ def test_parts_of_a_window_hide_different_places(shards: TokenShards) -> None:
     assert len({tuple(row) for row in hidden.tolist()}) > 4
 
 
-def test_an_objective_whose_rows_are_no_parts_of_a_window_is_told(shards: TokenShards) -> None:
-    size = shards.info.vocab_size
-    special = SpecialTokens(shards.info.eos_id, mask_id=size, pad_id=size)
-    objective = build_objective(
-        ObjectiveConfig(name="denoising"), Vocabulary(size + 1, special, np.ones(size + 1, bool), (1,)), 16, "encoder_decoder"
-    )
-    with pytest.raises(ConfigError, match=r"lengths: .*'denoising' a row of 8 tokens is made from 7 .* of 16 from 15"):
-        on_course(shards, objective=objective, lengths=[{"seq_len": 8, "until_fraction": 0.5}])
-
-
 def test_sources_seen_are_counted(shards: TokenShards) -> None:
     read = on_course(shards, steps=30, mixture=[{"from_step": 11, "weights": {"long": 0.0}}])
     names = [stream.name for stream in read.order.streams]
@@ -206,6 +198,51 @@ def test_sources_seen_are_counted(shards: TokenShards) -> None:
                 "epochs": windows / stream.windows,
             }
     assert read.seen(11)["long"] == read.seen(30)["long"]
+
+
+def test_what_was_passed_over_is_not_seen(shards: TokenShards) -> None:
+    read = on_course(shards, steps=30, mixture=[{"from_step": 11, "weights": {"long": 0.5}}])
+    ranges = [(40, 48), (80, 107)]
+    kept = [place for place in range(30 * 8 + 35) if not any(first <= place < end for first, end in ranges)]
+    sources = read.order.at(np.array(kept))[0]
+    seen = read.seen(30, ranges)
+    assert [seen[stream.name]["windows"] for stream in read.order.streams] == np.bincount(sources).tolist()
+
+
+def test_a_growing_batch_reads_place_after_place(shards: TokenShards) -> None:
+    read = on_course(shards, steps=30, batch_ramp={"start_tokens": 32, "over_tokens": 640})
+    assert read.places(0, shift=5) == range(5, 7)
+    places = [read.places(step, shift=5) for step in range(30)]
+    assert all(before.stop == after.start for before, after in pairwise(places))
+    assert {len(step) for step in places} == {2, 4, 6, 8}
+    assert [read.step_tokens(step) for step in range(30)] == [16 * len(step) for step in places]
+
+
+def test_changes_by_plan_are_counted_where_their_text_is_read(shards: TokenShards) -> None:
+    mixture = [{"from_step": 10, "weights": {"long": 0.5}}, {"from_step": 20, "weights": {"long": 1.0}}]
+    lengths = [{"seq_len": 4, "until_tokens": 128 * 5}, {"seq_len": 8, "until_tokens": 128 * 15}]
+    read = on_course(shards, steps=30, mixture=mixture, lengths=lengths)
+    counts = [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5 + [4] * 10
+    assert [read.planned_changes(step) for step in range(30)] == counts
+    assert [read.planned_changes(step, shift=1) for step in (4, 8, 9, 19)] == [0, 1, 2, 4]  # its last row is of the new mixture
+    grown = on_course(shards, steps=30, batch_ramp={"start_tokens": 32, "over_tokens": 640})
+    assert {grown.planned_changes(step) for step in range(30)} == {0}
+
+
+def test_the_time_that_batches_are_waited_for_is_summed(shards: TokenShards) -> None:
+    class Slow(BatchReader):
+        def __init__(self, reader: BatchReader) -> None:
+            self.__dict__.update(vars(reader))
+
+        def read(self, step: int, shift: int = 0) -> list[Batch]:
+            time.sleep(0.05)
+            return super().read(step, shift)
+
+    with ReadAhead(Slow(reader(shards)), 3) as ahead:
+        for step in (0, 2):
+            ahead.read(step)
+        assert ahead.wait_s() >= 0.1
+        assert ahead.wait_s() == 0
 
 
 def test_an_unknown_source_of_a_mixture_is_told(shards: TokenShards) -> None:

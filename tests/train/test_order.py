@@ -87,7 +87,7 @@ def test_access_anywhere_equals_reading_through(streams: list[Stream], seed: int
 
 
 @given(streams=streams, seed=seeds, data=st.data())
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_changed_weights_leave_no_gap_in_any_sources_count(streams: list[Stream], seed: int, data: st.DataObject) -> None:
     """Counted window by window: however often the weights change, no window of a source gets two ahead of another that is
     still to come, every part has its shares, and `taken` knows how many there were."""
@@ -131,12 +131,22 @@ def test_what_a_broken_off_epoch_did_not_take_comes_first(streams: list[Stream],
 @given(first=st.integers(0, 3 * BLOCK_PLACES), count=st.integers(1, 2 * BLOCK_PLACES))
 @settings(deadline=None, max_examples=15)
 def test_places_between_are_those_at(first: int, count: int) -> None:
-    expected = _BLOCKED.at(places(first, first + count))
-    for found, wanted in zip(_BLOCKED.between(first, first + count), expected, strict=True):
+    assert_between(_BLOCKED, first, count)
+
+
+@given(first=st.integers(0, 60), count=st.integers(1, 40))
+@settings(deadline=None, max_examples=15)
+def test_places_between_of_a_tiny_corpus(first: int, count: int) -> None:
+    assert_between(DataOrder([Stream("a", 1, 1.0), Stream("b", 2, 1.0)], 0, "x", [(7, {"a": 3.0})]), first, count)
+
+
+def assert_between(order: DataOrder, first: int, count: int) -> None:
+    expected = order.at(places(first, first + count))
+    for found, wanted in zip(order.between(first, first + count), expected, strict=True):
         assert np.array_equal(found, wanted)
 
 
-_BLOCKED = DataOrder([Stream("a", 900, 1.0), Stream("b", 70, 2.0)], 0, "x", [(BLOCK_PLACES + 9, {"a": 0.5})])
+_BLOCKED = DataOrder([Stream("a", 900, 1.0), Stream("b", 1200, 2.0)], 0, "x", [(BLOCK_PLACES + 9, {"a": 0.5})])
 
 
 def test_a_weight_of_zero_leaves_a_source_out() -> None:

@@ -26,6 +26,7 @@ from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
+from groundup.train.course.course import Course
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
@@ -94,7 +95,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
         healing=config.healing,
-        hooks=[_FirstStep()] if decisions.compiled else [],
+        hooks=[_FirstStep(course)] if decisions.compiled else [],
     )
     write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
     write_json(job.out / SPEED_FILE, metrics.summary())
@@ -126,13 +127,19 @@ def _check_compiler(plan: Plan) -> None:
 class _FirstStep:
     """Says how long the first step of a compiled run took."""
 
-    def __init__(self) -> None:
+    def __init__(self, course: Course) -> None:
+        self._is_steady = len({(phase.windows, phase.seq_len) for phase in course.phases}) == 1
         say("  compiling the step, or reading it from the compiler's cache ...")
         self._said = False
 
     def __call__(self, row: dict[str, Any]) -> None:
         if not self._said:
-            say(f"  first step after {format_seconds(row['step_s'])}; nothing is compiled from here on")
+            then = (
+                "nothing is compiled from here on"
+                if self._is_steady
+                else "a batch or row of another size is compiled when it comes"
+            )
+            say(f"  first step after {format_seconds(row['step_s'])}; {then}")
         self._said = True
 
 

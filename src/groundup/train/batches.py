@@ -193,16 +193,11 @@ def steady(seq_len: int, batch_sequences: int) -> Course:
 
 
 def at_length(objective: Objective, seq_len: int) -> Objective:
-    """Return the objective for rows of `seq_len`; raise ConfigError unless a window is a whole number of such rows."""
+    """Return the objective for rows of `seq_len`, which divides that of the objective."""
     if seq_len == objective.seq_len:
         return objective
     shorter = type(objective)(objective.config, objective.vocabulary, seq_len)
-    if objective.stride % shorter.stride:
-        raise ConfigError(
-            f"pretrain.lengths: under pretrain.objective.name='{objective.config.name}' a row of {seq_len:,} tokens is made from "
-            f"{shorter.stride:,} of the text, and those of {objective.seq_len:,} from {objective.stride:,}, which is no multiple; "
-            "leave lengths out, or take other ones"
-        )
+    assert objective.stride % shorter.stride == 0, "TrainConfig takes lengths with objectives that cut windows evenly only"
     return shorter
 
 

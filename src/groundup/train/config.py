@@ -10,7 +10,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
-from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
 PackingName = Literal["windows", "best_fit"]
@@ -91,6 +91,11 @@ class TrainConfig(Config):
         check_lengths(self.lengths, self.seq_len)
         if self.lengths and self.packing != "windows":
             raise ValueError(f"lengths cut rows from windows of the stream, and packing='{self.packing}' has none; take one out")
+        if self.lengths and self.objective.name not in TEXT_IS_ROW:
+            raise ValueError(
+                f"lengths cut a window of text into whole rows, and objective.name='{self.objective.name}' makes a row from more "
+                f"or less text than it is long; leave lengths out, or set objective.name to {' or '.join(TEXT_IS_ROW)}"
+            )
         return self
 
     @model_validator(mode="after")

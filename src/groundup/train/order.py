@@ -14,6 +14,8 @@ from groundup.train.randomness import GOLDEN_RATIO, Ints, UInts, mix
 
 _ROUNDS = 8
 BLOCK_PLACES = 4096
+_BLOCK_EPOCHS = 4
+"""Mixed epochs of a very small corpus that a block holds: each one has shuffles of its own."""
 _KEPT_BLOCKS = 4
 
 
@@ -109,6 +111,7 @@ class DataOrder:
         for number, (first, weights) in enumerate(changes, start=1):
             streams = [replace(stream, weight=weights.get(stream.name, stream.weight)) for stream in streams]
             self._parts.append(self._follow(self._parts[-1], first, _shares(streams), ("part", str(number))))
+        self._block_places = min(BLOCK_PLACES, _BLOCK_EPOCHS * min(part.windows for part in self._parts))
         self._block = lru_cache(maxsize=_KEPT_BLOCKS)(self._read_block)
         self._firsts = np.array([part.first for part in self._parts], dtype=np.int64)
 
@@ -137,14 +140,15 @@ class DataOrder:
 
         Small steps that follow each other share a block, whose shuffle costs little more than that of a few places.
         """
-        numbers = range(first // BLOCK_PLACES, (stop - 1) // BLOCK_PLACES + 1)
-        begin = numbers.start * BLOCK_PLACES
+        size = self._block_places
+        numbers = range(first // size, (stop - 1) // size + 1)
+        begin = numbers.start * size
         columns = zip(*(self._block(number) for number in numbers), strict=True)
         source, window, times = (np.concatenate(column)[first - begin : stop - begin] for column in columns)
         return source, window, times
 
     def _read_block(self, number: int) -> tuple[Ints, Ints, Ints]:
-        return self.at(np.arange(number * BLOCK_PLACES, (number + 1) * BLOCK_PLACES, dtype=np.int64))
+        return self.at(np.arange(number * self._block_places, (number + 1) * self._block_places, dtype=np.int64))
 
     def taken(self, place: int) -> list[int]:
         """Return how many windows of each source the places before this one hold."""

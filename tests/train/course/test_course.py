@@ -107,6 +107,10 @@ def test_access_is_by_phase_not_by_step() -> None:
             {"lengths": [{"seq_len": 4, "until_fraction": 0.5}, {"seq_len": 8, "until_fraction": 0.5}]},
             r"seq_len=8 ends at 0\.5, the one before at 0\.5",
         ),
+        (
+            {"lengths": [{"seq_len": 8, "until_fraction": 0.5}], "objective": {"name": "denoising"}},
+            r"objective\.name='denoising' makes a row .* or set objective\.name to causal or masked or prefix",
+        ),
         ({"mixture": [{"weights": {"a": 1}}]}, "say from_step or from_fraction"),
         ({"mixture": [{"from_step": 1, "weights": {"a": -1}}]}, r"weights\.a=-1 is below 0"),
     ],

@@ -11,7 +11,7 @@ import planted_faults as planted
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.core.errors import DivergedError, Stopped, StorageError
 from groundup.train.healing.config import HealingConfig
-from planted_faults import FAULTS, FaultyRun, Setting, Text
+from planted_faults import FAULTS, FaultyRun, Setting, Text, in_bytes, told
 
 CLOSE = 1.005  # healed against clean, held-out loss
 QUICK = HealingConfig(window=24, skips=2, calm_steps=6, rollbacks=20, loss_threshold=2.5, loss_floor=0.005, drift_threshold=1)
@@ -95,17 +95,8 @@ def test_without_healing_it_is_not(fault: str, setting: Setting, texts, clean_lo
     assert run.events() == []
 
 
-def in_bytes(run: FaultyRun) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(run.final.path.iterdir()) if path.name != "manifest.json"}
-
-
 def saved(run: FaultyRun) -> list[str]:
     return sorted(path.name for path in (run.out / "checkpoints").iterdir())
-
-
-def told(run: FaultyRun) -> list[tuple]:
-    timeless = [{key: value for key, value in event.items() if key != "at"} for event in run.events()]
-    return [*[(row["step"], row["loss"], row["lr"]) for row in run.rows()], timeless]
 
 
 def attempts_of(run: FaultyRun) -> int:

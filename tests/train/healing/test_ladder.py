@@ -1,4 +1,5 @@
 import json
+import math
 
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.ladder import Healing, Trouble
@@ -84,3 +85,18 @@ def test_state_survives_json_exactly() -> None:
     other.load(json.loads(json.dumps(healing.facts())))
     assert other.facts() == healing.facts()
     assert other.trouble == healing.trouble
+
+
+def test_what_was_before_a_planned_change_is_no_measure() -> None:
+    config = HealingConfig(window=16)
+    healing, other = Healing(config), Healing(config)
+    for step in range(1, 17):
+        assert healing.judge(GOOD, 0) is None
+        healing.take(step, GOOD)
+    far = StepResult(50.0, 1.0, 100)
+    other.load(json.loads(json.dumps(healing.facts())))
+    assert healing.judge(far, 0)
+    assert healing.judge(far, 1) is None
+    assert healing.judge(StepResult(math.nan, 1.0, 100), 1)
+    assert other.judge(far, 1) is None
+    assert other.facts() == healing.facts()

@@ -86,6 +86,17 @@ def test_falling_losses_are_healthy(slope: float, scale: float, plateau: int) ->
         window.accept(result(loss, norm))
 
 
+@pytest.mark.parametrize("growth", [2, 4, 16])
+def test_a_batch_that_grows_is_healthy(growth: int) -> None:
+    """Means over more tokens spread less, and a larger batch has the smaller gradient: no step needs to be forgotten."""
+    dice = np.random.default_rng(2)
+    window = window_of(noise(0.1), [1.0] * 32)
+    for step in range(100):
+        loss, norm = 4 - 0.002 * step + 0.1 * growth**-0.5 * dice.normal(), growth**-0.5 * math.exp(0.1 * dice.normal())
+        assert window.judge(result(loss, norm)) is None, step
+        window.accept(result(loss, norm))
+
+
 def test_state_survives_json_exactly() -> None:
     window, other = window_of(noise(0.1), noise(0.5)), SpikeWindow(CONFIG)
     other.load(json.loads(json.dumps(window.facts())))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from groundup.core.errors import ConfigError
-from groundup.train.objectives.config import UL2, DenoiserConfig, ObjectiveConfig, check_shape
+from groundup.train.objectives.config import MAX_SENTINELS, TEXT_IS_ROW, UL2, DenoiserConfig, ObjectiveConfig, check_shape
+from groundup.train.objectives.lengths import anticipated
 from groundup.train.objectives.table import OBJECTIVES
 from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary, find_word_starts
 from packed_rows import build, made_up_vocabulary
@@ -55,6 +56,14 @@ def test_shapes_that_cannot_learn_an_objective(name):
         else:
             with pytest.raises(ConfigError, match=rf"objective.name='{name}' is for model.shape=.*model.shape='{shape}'"):
                 check_shape(name, shape)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_which_rows_are_as_long_as_their_text(name):
+    lengths = [32, 64, 256]
+    for shape in OBJECTIVES[name]:
+        strides = [anticipated(ObjectiveConfig(name=name), length, shape, MAX_SENTINELS).stride for length in lengths]
+        assert (strides == lengths) == (name in TEXT_IS_ROW)
 
 
 PLAIN = Vocabulary(61, SpecialTokens(eos_id=0))

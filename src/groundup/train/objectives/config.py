@@ -22,6 +22,8 @@ SHAPES_OF: Final[dict[ObjectiveName, tuple[ShapeName, ...]]] = {
     "mixture": ("encoder_decoder", "prefix_decoder"),
 }
 """The shapes of model that can learn each objective."""
+TEXT_IS_ROW: Final[tuple[ObjectiveName, ...]] = ("causal", "masked", "prefix")
+"""Objectives whose rows are made from as much text as they are long, so that a window of text is a whole number of shorter rows."""
 DEFAULT_RATES: Final[dict[ObjectiveName, float]] = {
     "masked": 0.15,
     "span_corruption": 0.15,
