@@ -19,7 +19,7 @@ demo: $(STAMP)
 	$(BIN)/groundup demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --cov=groundup --cov-report=term:skip-covered --durations=5
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal --cov=groundup --cov-report=term:skip-covered --durations=5
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
-"""Check every shape annotation of groundup while testing."""
+"""Check every shape annotation of groundup while testing; each process of the tests computes on one thread."""
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from jaxtyping import install_import_hook
