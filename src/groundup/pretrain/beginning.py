@@ -67,52 +67,60 @@ class Making(Config):
 
 @dataclass(frozen=True)
 class Beginning:
-    """A checkpoint of another run, at a step up to which it did what this one would do."""
+    """What another run kept of the steps that it did as this one would."""
 
-    checkpoint: Path
-    step: int
     run: Path
+    checkpoints: list[Path]
+    """The latest last."""
     rows: list[dict[str, Any]]
-    """Metrics of the steps up to it."""
+    """Metrics of the steps up to the latest checkpoint."""
 
 
 def take_over_beginning(making: Making, out: Path, metrics_file: str) -> None:
-    """Write course.json; if `out` holds no checkpoint, copy the latest one that a run beside it shares, with its metrics."""
+    """Write course.json; if `out` holds no checkpoint, copy those that a run beside it shares, with its metrics.
+
+    Of several runs, the one with the latest shared checkpoint gives. A run that is the same from end to end gives nothing: it is
+    brought back whole when it is ordered, and whoever makes it anew wants it trained.
+    """
     root = out / CHECKPOINTS
     with storage_errors(out):
         shutil.rmtree(root / _UNFINISHED, ignore_errors=True)
     write_json(out / COURSE_FILE, making.model_dump(mode="json"))
     if any((folder / MANIFEST).is_file() for folder in checkpoint_folders(root)):
         return
-    latest_first = sorted(_beginnings(making, out, metrics_file), key=lambda beginning: -beginning.step)
-    found = next((beginning for beginning in latest_first if _copy(beginning.checkpoint, root)), None)
+    found = max(_beginnings(making, out, metrics_file), key=lambda beginning: len(beginning.rows), default=None)
     if found is None:
         return
     write_text(out / metrics_file, "".join(json.dumps(row) + "\n" for row in found.rows))
-    with storage_errors(out):
-        (root / _UNFINISHED).rename(root / f"step-{found.step}")
-        sync_folder(root)
-    say(f"  the first {found.step:,} steps are those of {found.run}, bit for bit: its checkpoint and metrics are taken over")
+    taken = [checkpoint.name for checkpoint in found.checkpoints if _copy(checkpoint, root)]
+    if taken:
+        steps = f"{_step(Path(taken[-1])):,}"
+        say(f"  the first {steps} steps are those of {found.run}, bit for bit: its checkpoints and metrics are taken over")
 
 
 def _beginnings(making: Making, out: Path, metrics_file: str) -> Iterator[Beginning]:
-    """Yield the checkpoints of runs beside `out` at steps up to which those did what this one is to do."""
+    """Yield what runs beside `out` kept of the steps up to which they did what this one is to do."""
     for file in sorted(out.parent.glob(f"*/{COURSE_FILE}")):
         run = file.parent
         if run == out:
             continue
         try:
-            common = making.common_steps(Making.parse(read_object(file), str(file)))
+            other = Making.parse(read_object(file), str(file))
         except (ArtifactError, ConfigError):
             continue
+        common = 0 if other == making else making.common_steps(other)
         rows = read_rows(run / metrics_file)[:common]
         planned = making.course.learning_rate
         as_planned = (row["lr"] == planned(step) and not _is_healed(row) for step, row in enumerate(rows))
         common = next((step for step, same in enumerate(as_planned) if not same), len(rows))
-        for folder in checkpoint_folders(run / CHECKPOINTS):
-            step = int(folder.name.removeprefix("step-"))
-            if step <= common and (folder / MANIFEST).is_file():
-                yield Beginning(folder, step, run, rows[:step])
+        finished = (folder for folder in checkpoint_folders(run / CHECKPOINTS) if (folder / MANIFEST).is_file())
+        shared = [folder for folder in finished if _step(folder) <= common]
+        if shared:
+            yield Beginning(run, shared, rows[: _step(shared[-1])])
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def _is_healed(row: dict[str, Any]) -> bool:
@@ -121,12 +129,17 @@ def _is_healed(row: dict[str, Any]) -> bool:
 
 
 def _copy(checkpoint: Path, root: Path) -> bool:
-    """Copy the checkpoint under a name that stands for none; return False if it is damaged, or its run removed it meanwhile."""
+    """Copy the checkpoint, whole or not at all; return False if it is damaged, or its run removed it meanwhile."""
+    partial = root / _UNFINISHED
     try:
-        shutil.copytree(checkpoint, root / _UNFINISHED)
-        whole = not Checkpoint.open(root / _UNFINISHED).damaged_files()
+        shutil.copytree(checkpoint, partial)
+        whole = not Checkpoint.open(partial).damaged_files()
     except (shutil.Error, FileNotFoundError, ArtifactError):
         whole = False
-    if not whole:
-        shutil.rmtree(root / _UNFINISHED, ignore_errors=True)
+    if whole:
+        with storage_errors(root):
+            partial.rename(root / checkpoint.name)
+            sync_folder(root)
+    else:
+        shutil.rmtree(partial, ignore_errors=True)
     return whole
