@@ -2,11 +2,12 @@
 
     python benchmarks/downstream.py CHECKPOINT... --data FOLDER [--tasks NAME,...] [--json FILE] [--set tuning.epochs=3 ...]
 
-FOLDER holds rt_polarity/rt-polarity.pos and .neg (sentence polarity dataset v1.0) and ud_ewt/en_ewt-ud-dev.conllu (UD English
-EWT). Nothing is changed there: the reviews are written as JSON Lines into a temporary folder.
+FOLDER holds rt_polarity/rt-polarity.pos and .neg (sentence polarity dataset v1.0), ud_ewt/en_ewt-ud-dev.conllu (UD English EWT)
+and banking77/train.csv (BANKING77). Nothing is changed there: examples are written as JSON Lines into a temporary folder.
 """
 
 import argparse
+import csv
 import json
 import sys
 import tempfile
@@ -64,11 +65,18 @@ def reviews(data: Path) -> Iterator[tuple[str, str]]:
 
 
 def tagged_words(data: Path) -> Iterator[dict[str, str]]:
-    """Yield a question about one word of each sentence, chosen by a hash of it, and the answer."""
+    """Yield each sentence up to one of its words, chosen by a hash of it, and what the word is."""
     for example in read_examples(data / "ud_ewt/en_ewt-ud-dev.conllu", "token_classification"):
         text = "".join(example.read)
         chosen = derive_seed(0, "word", text) % len(example.read)
-        yield {"source": f"{text}\n{example.read[chosen].strip()}:", "target": f" {TAGS[example.wanted[chosen]]}"}
+        yield {"source": "".join(example.read[: chosen + 1]), "target": f"\n{TAGS[example.wanted[chosen]]}"}
+
+
+def questions(data: Path) -> Iterator[dict[str, str]]:
+    """Yield what customers of a bank asked, and what they wanted to know, in words."""
+    with (data / "banking77/train.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {"source": row["text"].strip(), "target": f"\n{row['category'].replace('_', ' ').lower()}"}
 
 
 def prepare(data: Path, folder: Path) -> None:
@@ -76,8 +84,13 @@ def prepare(data: Path, folder: Path) -> None:
     found = list(reviews(data))
     labelled = [{"text": text, "label": polarity} for text, polarity in found]
     answered = [{"source": f"review: {text}\nsentiment:", "target": f" {polarity}"} for text, polarity in found]
-    tagged = list(tagged_words(data))
-    for name, rows in (("rt_polarity", labelled), ("rt_polarity_text", answered), ("ud_ewt_text", tagged)):
+    made: dict[str, list[dict[str, str]]] = {
+        "rt_polarity": labelled,
+        "rt_polarity_text": answered,
+        "ud_ewt_text": list(tagged_words(data)),
+        "banking77_text": list(questions(data)),
+    }
+    for name, rows in made.items():
         (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     (folder / "ud_ewt").symlink_to((data / "ud_ewt").resolve())
 
