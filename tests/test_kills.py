@@ -55,10 +55,14 @@ def run_with_kills(folder: Path, out: Path, moments_s: list[float]) -> int:
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.soak)])
 def test_kills_at_random_moments(clean: tuple[Path, float], kills: int) -> None:
     folder, whole_s = clean
-    out = folder / f"killed-{kills}"
     chance = random.Random(kills)
     # Work that is done is not done again, so what is left shrinks: each kill falls anywhere in a share of the whole.
-    met = run_with_kills(folder, out, [chance.uniform(0.2, 0.8) * whole_s for _ in range(kills)])
+    shares = [chance.uniform(0.2, 0.8) for _ in range(kills)]
+    for halving in range(5):  # the machine may have been slower when the whole was timed
+        out = folder / f"killed-{kills}-{halving}"
+        met = run_with_kills(folder, out, [share * whole_s / 2**halving for share in shares])
+        if met:
+            break
     assert met >= 1
     assert content_hashes(out) == content_hashes(folder / "clean")
     assert checkpoint_hash(out) == checkpoint_hash(folder / "clean")
