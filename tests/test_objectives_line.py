@@ -19,6 +19,8 @@ RECIPES = {
     "decoder_clm": ("LlamaForCausalLM", "causal", "It reads"),
 }
 STEPS = 6
+QUICKER = {"bart_denoise": ("pretrain.optimizer.learning_rate=0.03",)}
+"""From T5's first weights a decoder repeats what it reads, at first the end of a text: it has to leave that in so few steps."""
 
 
 def small_recipe(name: str, folder: Path) -> Recipe:
@@ -38,6 +40,7 @@ def small_recipe(name: str, folder: Path) -> Recipe:
             "pretrain.seq_len=64",
             "pretrain.batch_tokens=512",
             f"pretrain.steps={STEPS}",
+            *QUICKER.get(name, ()),
             "pretrain.precision=fp32",
             "pretrain.attention=sdpa",
             "device=cpu",
@@ -62,13 +65,11 @@ def test_the_recipe_makes_a_model(name: str, tmp_path: Path) -> None:
         assert f"{found['nll_per_target']:.3f} nats a hidden token" in run.render()
     assert ("bits_per_byte" in result) == (objective == "causal")
     assert [sample["prompt"] for sample in result["samples"]] == [prompt]
-    # Six steps from T5's first weights, a decoder repeats what it reads, and what it reads first is the end of a text.
-    may_be_empty = architecture == "T5ForConditionalGeneration"
-    assert result["samples"][0]["text"] or may_be_empty
+    assert result["samples"][0]["text"]
     rows = [json.loads(line) for line in (run.path / "pretrain" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     assert all(row["targets"] > 0 and row["tokens"] % row["step"] == 0 for row in rows)
-    assert "".join(api.generate(run.path, prompt)) or may_be_empty
+    assert "".join(api.generate(run.path, prompt))
     assert run.report.is_file()
     if architecture is None:
         assert "export" not in run.made
