@@ -52,7 +52,8 @@ DECISIONS = Decisions(
 def line(folder: Path) -> None:
     """Make the artifacts that pretraining reads."""
     documents = [Document(f"{source}:0", builders.word_salad(500, seed), source) for seed, source in enumerate("ab")]
-    curated = builders.build_documents(folder / "curate", documents, [], {"a": 1.0, "b": 0.5})
+    held_out = [Document(f"{source}:1", builders.word_salad(80, 7 + seed), source) for seed, source in enumerate("ab")]
+    curated = builders.build_documents(folder / "curate", documents, held_out, {"a": 1.0, "b": 0.5})
     builders.build_shards(folder / "encode", curated, builders.build_tokenizer(folder / "tokenizer", curated))
     builders.build_plan(folder / "plan", DECISIONS)
 

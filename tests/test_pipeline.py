@@ -135,6 +135,7 @@ def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:
     ("overrides", "until", "remake_from", "problem"),
     [
         (["curate.validation=0"], None, None, "curate.validation=0"),
+        (["curate.validation=0", "pretrain.evaluate.every=9"], "pretrain", None, "evaluate.every=9 has no text to score"),
         (["curate.sources.0.path=RUN/curate"], None, None, "overlap"),
         (["curate.sources.0.path=RUN/.."], None, None, "overlap"),
         ([], "encode", "pretrain", "--from pretrain"),
@@ -166,15 +167,16 @@ def test_a_proof_that_cannot_be_made_is_said_first(line: Path, monkeypatch: pyte
     assert api.preview(load_recipe(line / "recipe.yaml"), line / "unborn", until="evaluate")
 
 
-def test_a_prompt_that_fills_the_model_is_refused_before_training(line: Path) -> None:
-    folder = line / "wordy"
-    recipe = load_recipe(line / "recipe.yaml", [f"evaluate.prompts=[{'def class import ' * 40}]"])
-    with pytest.raises(ConfigError, match=r"evaluate\.prompts: 'def class .* 64 \(pretrain\.seq_len\) leave room for at most 62"):
+@pytest.mark.parametrize("key", ["evaluate", "pretrain.evaluate"])
+def test_a_prompt_that_fills_the_model_is_refused_before_training(line: Path, tmp_path: Path, key: str) -> None:
+    folder = tmp_path / "wordy"
+    recipe = load_recipe(line / "recipe.yaml", [f"{key}.prompts=[{'def class import ' * 40}]"])
+    with pytest.raises(ConfigError, match=rf"^{key}\.prompts: 'def class .* 64 \(pretrain\.seq_len\) leave room for at most 62"):
         api.run(recipe, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["curate", "tokenizer"]
     with pytest.raises(ConfigError, match=r"evaluate\.prompts"):
         api.preview(recipe, folder)
-    assert api.preview(recipe, folder, until="pretrain")["tokenizer"] == "skip"
+    assert api.preview(recipe, folder, until="pretrain" if key == "evaluate" else "plan")["tokenizer"] == "skip"
 
 
 def test_preview_knows_what_is_made_anew(line: Path) -> None:

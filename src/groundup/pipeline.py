@@ -18,7 +18,7 @@ from groundup.core.errors import ConfigError
 from groundup.core.files import locked
 from groundup.core.log import say
 from groundup.evaluate.config import resolve_stride
-from groundup.evaluate.prompts import encode_prompt
+from groundup.nn.prompts import encode_prompt
 from groundup.plan.shapes import family
 from groundup.recipe import Recipe
 
@@ -190,6 +190,12 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
     recipe.curate.check_apart(folders.values())
     for stage in stages:
         look(folders[stage.verb])
+    wanted = recipe.pretrain.evaluate
+    if "pretrain" in verbs and not recipe.curate.validation and (wanted.every or wanted.max_tokens):
+        given = f"every={wanted.every}" if wanted.every else f"max_tokens={wanted.max_tokens}"
+        raise ConfigError(
+            f"pretrain.evaluate.{given} has no text to score, as curate.validation=0 holds out none; set one of them otherwise"
+        )
     if "evaluate" in verbs and not recipe.curate.validation:
         raise ConfigError("curate.validation=0 holds out no text to evaluate on; set it above 0, or stop before: --until pretrain")
     shapes = family(recipe.model, recipe.tokenizer.vocab_size, recipe.pretrain.seq_len) if "plan" in verbs else ()
@@ -235,10 +241,15 @@ def _check_export(recipe: Recipe) -> None:
 
 def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> None:
     """Raise ConfigError for what would stop a later stage, and can be known as soon as this one is finished."""
-    if stage.verb == "tokenizer" and any(later.verb == "evaluate" for later in stages):
+    verbs = {later.verb for later in stages}
+    asked = {
+        "evaluate.prompts": recipe.evaluate.prompts if "evaluate" in verbs else (),
+        "pretrain.evaluate.prompts": recipe.pretrain.evaluate.prompts if "pretrain" in verbs else (),
+    }
+    if stage.verb == "tokenizer" and any(asked.values()):
         tokenizer = Tokenizer.open(folders[stage.verb]).text
-        for prompt in recipe.evaluate.prompts:
-            encode_prompt(tokenizer, prompt, recipe.pretrain.seq_len, recipe.model.shape)
+        for key, prompt in ((key, prompt) for key, prompts in asked.items() for prompt in prompts):
+            encode_prompt(tokenizer, prompt, recipe.pretrain.seq_len, recipe.model.shape, key)
     if stage.verb == "tokenizer" and recipe.pretrain.objective.name != "causal":
         tokens = importlib.import_module("groundup.train.objectives.vocabulary").Vocabulary.of(
             Tokenizer.open(folders[stage.verb]).text

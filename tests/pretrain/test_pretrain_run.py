@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import pretrain_process as process
-from builders import build_documents, build_plan, build_tokenizer, word_salad
+from builders import build_documents, build_plan, build_shards, build_tokenizer, word_salad
 from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError, ConfigError, Stopped
@@ -19,6 +20,8 @@ from groundup.nn.load import load_model
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Inputs
 from groundup.train.course.course import Course
+from groundup.train.hooks.config import HeldOutConfig
+from groundup.train.hooks.evaluation import read_evaluations
 
 KILLS = 2
 
@@ -46,6 +49,11 @@ def same_result(out: Path, whole: TrainingRun) -> None:
     for name in ("model.safetensors", "state.safetensors"):
         assert (result.final.path / name).read_bytes() == (whole.final.path / name).read_bytes()
     assert [(row["step"], row["loss"]) for row in rows(out)] == [(row["step"], row["loss"]) for row in rows(whole.path)]
+    assert evaluations(out) == evaluations(whole.path)
+
+
+def evaluations(out: Path) -> list[dict[str, Any]]:
+    return [{**row, "elapsed_s": 0} for row in read_evaluations(out / "evaluations.jsonl")]
 
 
 def start(folder: Path, out: Path) -> subprocess.Popen[str]:
@@ -73,11 +81,53 @@ def test_the_artifact(whole: TrainingRun) -> None:
     memory = json.loads((whole.path / "memory.json").read_text())
     assert 0 < memory["start_rss_bytes"] <= memory["peak_memory_bytes"]
     speed = json.loads((whole.path / "speed.json").read_text())
-    assert speed["train_s"] == pytest.approx(sum(row["step_s"] for row in rows(whole.path)))
+    hooks_s = speed["hooks_share"] * speed["train_s"]
+    assert speed["train_s"] == pytest.approx(sum(row["step_s"] for row in rows(whole.path)) + hooks_s)
+    assert hooks_s >= sum(row["hooks_s"] for row in rows(whole.path)) > 0
     waited_s = [row["data_wait_s"] for row in rows(whole.path)]
     assert all(0 <= waited <= row["step_s"] for waited, row in zip(waited_s, rows(whole.path), strict=True))
     assert speed["data_wait_share"] == pytest.approx(sum(waited_s) / speed["train_s"])
     assert min(speed["median_step_s"], speed["tokens_per_s"], speed["mfu"]) > 0
+
+
+def test_held_out_text_is_scored_ten_times_by_default(whole: TrainingRun) -> None:
+    found = read_evaluations(whole.path / "evaluations.jsonl")
+    assert [row["step"] for row in found] == [4, 8, 12, 16, 20, 24, 28, 32, 36, 40]
+    assert [row["tokens"] for row in found] == [64 * row["step"] for row in found]
+    assert found[-1]["loss"] < found[0]["loss"] - 0.3
+    assert found[-1]["by_source"].keys() == {"a", "b"}
+    assert {row["targets"] for row in found} == {32}  # a row of each source, more than the share of a run of 2,560 tokens
+    assert whole.manifest.files["evaluations.jsonl"].volatile
+
+
+@pytest.mark.parametrize(
+    "wanted", [HeldOutConfig(enabled=False), HeldOutConfig(every=1, max_tokens=10_000, prompts=("The array",), sample_tokens=5)]
+)
+def test_evaluation_changes_no_bit_of_the_run(folder: Path, tmp_path: Path, wanted: HeldOutConfig) -> None:
+    """Under dropout, which draws random numbers in every step."""
+    line = tmp_path / "line"
+    line.mkdir()
+    for name in ("tokenizer", "encode"):
+        (line / name).symlink_to(folder / name)
+    model = {**process.DECISIONS.model, "dropout": 0.2, "attention_dropout": 0.1}
+    build_plan(line / "plan", process.DECISIONS.model_copy(update={"model": model, "steps": 12}))
+    config = process.CONFIG.model_copy(update={"steps": 12})
+    usual = process.pretrain(line, tmp_path / "usual", config=config)
+    other = process.pretrain(line, tmp_path / "other", config=config.model_copy(update={"evaluate": wanted}))
+    for name in ("model.safetensors", "state.safetensors", "progress.json"):
+        assert (other.final.path / name).read_bytes() == (usual.final.path / name).read_bytes()
+    found = read_evaluations(other.path / "evaluations.jsonl")
+    assert [row["step"] for row in found] == (list(range(1, 13)) if wanted.enabled else [])
+    assert all(row["samples"][0].keys() == {"prompt", "text"} for row in found)
+
+
+def test_without_held_out_text_nothing_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    curated = build_documents(tmp_path / "curate", [Document("a:0", word_salad(300), "a")], [])
+    build_shards(tmp_path / "encode", curated, build_tokenizer(tmp_path / "tokenizer", curated))
+    build_plan(tmp_path / "plan", process.DECISIONS.model_copy(update={"steps": 2}))
+    run = process.pretrain(tmp_path, tmp_path / "out", config=process.CONFIG.model_copy(update={"steps": 2}))
+    assert not (run.path / "evaluations.jsonl").exists()
+    assert "nothing is evaluated on the way: " in capsys.readouterr().err
 
 
 def test_text_seen_is_counted_by_source(whole: TrainingRun) -> None:

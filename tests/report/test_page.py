@@ -75,6 +75,24 @@ def test_it_tells_the_whole_run(html: str) -> None:
         assert verb in text
 
 
+def test_it_tells_what_was_read_and_how_held_out_text_was_predicted_on_the_way(html: str) -> None:
+    text = Page(html).text
+    assert "licences 35,840 0.47 2.94 1.98" in text
+    assert "that of held-out text from 5.89 to 3.95" in " ".join(Page(html).values("aria-label"))
+    assert "Return the <i>text</i> of step 24 " in text
+
+
+def test_a_run_that_was_not_evaluated_on_the_way_shows_the_finished_model(tmp_path: Path) -> None:
+    def pretrain(folder: Path) -> None:
+        (folder / "evaluations.jsonl").unlink()
+        (folder / "sources.json").unlink()
+
+    page = Page(write_report(make_run(tmp_path / "demo", pretrain=pretrain)).read_text())
+    assert "The dashed line is the finished model's loss" in page.text
+    assert "What it read" not in page.text
+    assert not any("held-out text from" in label for label in page.values("aria-label"))
+
+
 def test_a_plan_without_a_forecast_of_the_loss_says_so(html: str, tmp_path: Path) -> None:
     def plan(folder: Path) -> None:
         data = json.loads((folder / "forecast.json").read_text())

@@ -38,6 +38,20 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def append_text(path: Path, text: str, sync: bool = False) -> None:
+    """Append the whole text as UTF-8, or nothing; with `sync` it is on disk afterwards."""
+    with storage_errors(path), path.open("ab", buffering=0) as file:
+        end, data = file.tell(), text.encode()
+        try:
+            while data:
+                data = data[file.write(data) :]
+            if sync:
+                os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -18,10 +18,10 @@ from groundup.evaluate.baselines import score_baselines
 from groundup.evaluate.bits_per_byte import Score, score_documents
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.held_out import HeldOut, HeldOutDocument, check_tokens, choose_held_out
-from groundup.evaluate.samples import write_samples
 from groundup.evaluate.targets import score_objective
 from groundup.nn.device import resolve_device
 from groundup.nn.load import load_model
+from groundup.nn.samples import write_samples
 from groundup.nn.threads import threads_of
 from groundup.nn.transformer import Transformer
 from groundup.train.config import TrainConfig
@@ -59,7 +59,7 @@ def run(config: EvaluateConfig, job: Job) -> Outcome:
     result: dict[str, Any] = {}
     with threads_of(checkpoint):
         model = load_model(checkpoint, resolve_device(job.device))
-        samples = write_samples(model, tokenizer, config, job.seed)
+        samples = write_samples(model, tokenizer, config.prompts, config.sample_tokens, job.seed, config.temperature, config.top_p)
         if model.config.shape == "decoder":
             held_out = choose_held_out(job.open("curate", Documents), shards, config.max_bytes)
             check_tokens(held_out, tokenizer, str(checkpoint.tokenizer_file))

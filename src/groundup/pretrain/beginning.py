@@ -19,6 +19,7 @@ from groundup.core.log import say
 from groundup.nn.config import ModelConfig
 from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
+from groundup.train.hooks.evaluation import EVALUATIONS_FILE, read_evaluations
 from groundup.train.metrics import read_rows
 
 COURSE_FILE = "course.json"
@@ -92,6 +93,9 @@ def take_over_beginning(making: Making, out: Path, metrics_file: str) -> None:
     if found is None:
         return
     write_text(out / metrics_file, "".join(json.dumps(row) + "\n" for row in found.rows))
+    evaluations = [row for row in read_evaluations(found.run / EVALUATIONS_FILE) if row["step"] <= len(found.rows)]
+    if evaluations:
+        write_text(out / EVALUATIONS_FILE, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in evaluations))
     taken = [checkpoint.name for checkpoint in found.checkpoints if _copy(checkpoint, root)]
     if taken:
         steps = f"{_step(Path(taken[-1])):,}"

@@ -1,7 +1,5 @@
 """Pretrain the planned model on the token shards."""
 
-from typing import Any
-
 import torch
 import yaml
 
@@ -23,10 +21,13 @@ from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Transformer, build_model
 from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
+from groundup.pretrain.held_out import build_evaluation
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
+from groundup.train.hooks.evaluation import EVALUATIONS_FILE
+from groundup.train.hooks.hook import Hook, Row
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
@@ -78,6 +79,8 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     for name, packing in batches.packings.items():
         say(f"  '{name}': {packing.rows:,} rows, {packing.fill:.1%} of them text; {packing.cut:,} documents are longer than a row")
     take_over_beginning(making, job.out, METRICS_FILE)
+    evaluation = build_evaluation(config, job, decisions, shards, tokenizer.text, objective, model)
+    hooks: list[Hook] = [_FirstStep(course)] if decisions.compiled else []
     ended = train(
         steps=decisions.steps,
         train_step=TrainStep(
@@ -95,7 +98,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         checkpoints=_checkpoints(config, job, decisions, tokenizer),
         metrics=metrics,
         healing=config.healing,
-        hooks=[_FirstStep(course)] if decisions.compiled else [],
+        hooks=[*hooks, *([evaluation] if evaluation else [])],
     )
     write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
     write_json(job.out / SPEED_FILE, metrics.summary())
@@ -103,7 +106,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
-        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, *manifests}),
+        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *manifests}),
     )
 
 
@@ -132,7 +135,7 @@ class _FirstStep:
         say("  compiling the step, or reading it from the compiler's cache ...")
         self._said = False
 
-    def __call__(self, row: dict[str, Any]) -> None:
+    def __call__(self, row: Row) -> None:
         if not self._said:
             then = (
                 "nothing is compiled from here on"

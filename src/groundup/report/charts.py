@@ -90,14 +90,18 @@ class Curve2D:
     values: Floats
 
 
-def draw_loss(axes: Axes, loss: Curve2D, held_out: float | None, size: Size, ink: Ink) -> None:
-    """Draw the training loss raw (thin) and smoothed (thick), with the held-out loss as a dashed line."""
+def draw_loss(axes: Axes, loss: Curve2D, held_out: Curve2D | float | None, size: Size, ink: Ink) -> None:
+    """Draw the training loss raw (thin) and smoothed (thick), with the held-out loss as points, or as a dashed line."""
     _frame(axes, size, ink, left=30, bottom=46, top=34, right=4)
     raw = envelope(loss)
     axes.plot(raw.steps, raw.values, color=ink.accent_soft, linewidth=1)
     smooth = thin(Curve2D(loss.steps, smoothed(loss.values)))
     axes.plot(smooth.steps, smooth.values, color=ink.accent, linewidth=2.4, solid_capstyle="round")
-    if held_out is not None:
+    if isinstance(held_out, Curve2D):
+        axes.plot(held_out.steps, held_out.values, "o-", color=ink.text, linewidth=1.2, markersize=4.5, clip_on=False)
+        words, place = f"held-out text: {held_out.values[-1]:.2f}", (held_out.steps[-1], held_out.values[-1])
+        axes.annotate(words, place, (2, 12), "data", "offset points", ha="right", va="bottom", color=ink.text)
+    elif held_out is not None:
         axes.axhline(held_out, color=ink.muted, linewidth=1.2, linestyle=(0, (4, 4)))
         place = (0, held_out)  # at the left the curve is still far above
         words, space = f"held-out text: {held_out:.2f}", ("axes fraction", "data")

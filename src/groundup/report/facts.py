@@ -137,6 +137,28 @@ class StepFacts(Facts):
     events: tuple[Any, ...] = ()
 
 
+class HeldOutScore(Facts):
+    """Held-out text of one source, or of all."""
+
+    loss: float
+    bits_per_byte: float | None = None
+
+
+class HeldOutFacts(HeldOutScore):
+    """One line of pretrain/evaluations.jsonl."""
+
+    step: int
+    by_source: dict[str, HeldOutScore] = {}
+    samples: tuple[Sample, ...] = ()
+
+
+class SourceSeen(Facts):
+    """What training took of one source: pretrain/sources.json."""
+
+    tokens: int
+    epochs: float
+
+
 class TokenizerFacts(Facts):
     """tokenizer/facts.json: whatever the training found."""
 

@@ -95,12 +95,21 @@ def loss_curve(steps: Sequence[StepFacts]) -> Curve2D:
     return Curve2D(np.array([step.step for step in steps], np.float64), np.array([step.loss for step in steps], np.float64))
 
 
+def held_out_loss(facts: RunFacts) -> Curve2D | float | None:
+    """Return the loss on held-out text while the run trained, or else of the finished model."""
+    if facts.held_out:
+        return Curve2D(*(np.array(column, np.float64) for column in zip(*((e.step, e.loss) for e in facts.held_out), strict=True)))
+    return facts.evaluation.nll_per_token if facts.evaluation is not None else None
+
+
 def loss_chart(facts: RunFacts) -> Chart:
     """Return the training loss over the steps."""
     curve = loss_curve(facts.steps)
-    held_out = facts.evaluation.nll_per_token if facts.evaluation is not None else None
+    held_out = held_out_loss(facts)
     last = draw.smoothed(curve.values)[-1]
     alt = f"Training loss goes from {curve.values[0]:.2f} to {last:.2f} nats per token in {facts.steps[-1].step:,} steps"
+    if facts.held_out:
+        alt += f"; that of held-out text from {facts.held_out[0].loss:.2f} to {facts.held_out[-1].loss:.2f}"
 
     def one(size: Size, kind: str) -> Markup:
         return to_svg(f"loss-{kind}", alt, size, lambda axes: draw.draw_loss(axes, curve, held_out, size, VARIABLES))

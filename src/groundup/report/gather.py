@@ -24,7 +24,9 @@ from groundup.report.facts import (
     ExportFacts,
     Facts,
     Funnel,
+    HeldOutFacts,
     MemoryFacts,
+    SourceSeen,
     SpeedFacts,
     StepFacts,
     Timings,
@@ -32,6 +34,8 @@ from groundup.report.facts import (
 )
 
 METRICS_FILE = "metrics.jsonl"
+EVALUATIONS_FILE = "evaluations.jsonl"
+SEEN_FILE = "sources.json"
 MEMORY_TOLERANCE = 0.15
 TIME_TOLERANCE = 0.25
 
@@ -90,6 +94,10 @@ class RunFacts:
     decisions: Decisions | None
     forecast: Forecast | None
     steps: tuple[StepFacts, ...]
+    held_out: tuple[HeldOutFacts, ...]
+    """The model on held-out text while it was trained."""
+    seen: Mapping[str, SourceSeen]
+    """What training took of each source."""
     memory: MemoryFacts | None
     speed: SpeedFacts | None
     evaluation: EvaluationFacts | None
@@ -149,7 +157,7 @@ def gather(run: Path) -> RunFacts:
                 damaged[folder.name] = str(error)
     if not stages:
         raise ArtifactError("\n".join(damaged.values()) or f"{run}: {_why_no_run(run)}")
-    pretrain = run / "pretrain" / METRICS_FILE
+    pretrain = run / "pretrain"
     card = run / "export" / "README.md"
     recipes = [stage.manifest.recipe for stage in stages.values() if stage.manifest.recipe is not None]
 
@@ -171,7 +179,9 @@ def gather(run: Path) -> RunFacts:
         shards=parse("encode", SHARDS, ShardsInfo),
         decisions=parse("plan", PLAN_FILE, Decisions),
         forecast=parse("plan", FORECAST_FILE, Forecast),
-        steps=read_steps(pretrain) if pretrain.is_file() else (),
+        steps=read_lines(pretrain / METRICS_FILE, StepFacts),
+        held_out=read_lines(pretrain / EVALUATIONS_FILE, HeldOutFacts),
+        seen=_read_seen(pretrain / SEEN_FILE) if "pretrain" in stages else {},
         memory=read("pretrain", "memory.json", MemoryFacts),
         speed=read("pretrain", "speed.json", SpeedFacts),
         evaluation=read("evaluate", EVALUATION_FILE, EvaluationFacts),
@@ -203,11 +213,13 @@ def read_facts(path: Path, shape: type[F]) -> F:
     return _fit(read_object(path), shape, str(path))
 
 
-def read_steps(path: Path) -> tuple[StepFacts, ...]:
-    """Return the metrics of every step; a last line that a kill cut short is left out."""
+def read_lines(path: Path, shape: type[F]) -> tuple[F, ...]:
+    """Return the facts of every line, none if there is no file; a last line that a kill cut short is left out."""
+    if not path.is_file():
+        return ()
     with storage_errors(path):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    steps = []
+    found = []
     for number, line in enumerate(lines, start=1):
         try:
             data = json.loads(line)
@@ -215,8 +227,14 @@ def read_steps(path: Path) -> tuple[StepFacts, ...]:
             if number == len(lines):
                 break
             raise ArtifactError(f"{path}:{number}: not valid JSON; {REMAKE}") from None
-        steps.append(_fit(data, StepFacts, f"{path}:{number}"))
-    return tuple(steps)
+        found.append(_fit(data, shape, f"{path}:{number}"))
+    return tuple(found)
+
+
+def _read_seen(path: Path) -> dict[str, SourceSeen]:
+    if not path.is_file():
+        return {}
+    return {name: _fit(data, SourceSeen, f"{path}: {name}") for name, data in read_object(path).items()}
 
 
 def _fit(data: Any, shape: type[F], where: str) -> F:

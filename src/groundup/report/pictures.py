@@ -9,7 +9,7 @@ from groundup.core.errors import ArtifactError
 from groundup.core.files import storage_errors
 from groundup.core.units import format_count, format_seconds
 from groundup.report.charts import draw_bars, draw_loss
-from groundup.report.figures import bits_bars, loss_curve
+from groundup.report.figures import bits_bars, held_out_loss, loss_curve
 from groundup.report.gather import RunFacts, gather
 from groundup.report.ink import DARK, LIGHT, Ink
 from groundup.report.svg import PX_PER_INCH, STYLE, Size
@@ -46,7 +46,7 @@ def _draw(facts: RunFacts, ink: Ink) -> Figure:
     )
     cells.update(wspace=0, hspace=0)
     axes = [figure.add_subfigure(cells[1, column]).add_axes((0, 0, 1, 1)) for column in (1, 3)]
-    draw_loss(axes[0], loss_curve(facts.steps), facts.evaluation.nll_per_token, panel, ink)
+    draw_loss(axes[0], loss_curve(facts.steps), held_out_loss(facts), panel, ink)
     bars = bits_bars(scores(facts), ink)
     draw_bars(axes[1], bars, panel, ink, narrow=False)
     time = f" in {format_seconds(facts.speed.train_s)}" if facts.speed is not None else ""

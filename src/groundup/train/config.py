@@ -10,6 +10,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
+from groundup.train.hooks.config import HeldOutConfig
 from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
@@ -56,6 +57,7 @@ class TrainConfig(Config):
         description="windows: rows are cut from the stream of documents; best_fit: packed from whole documents, the rest padding",
     )
     healing: HealingConfig = HealingConfig()
+    evaluate: HeldOutConfig = HeldOutConfig()
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
     storage_patience_s: float = Field(default=600.0, ge=0, description="how long a full disk or refused write is waited for [s]")
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept")
@@ -111,7 +113,16 @@ class TrainConfig(Config):
         """Return the settings with those at their defaults that change neither time nor memory: a plan does not depend on them."""
         free = {
             name: TrainConfig.model_fields[name].get_default()
-            for name in ("schedule", "mixture", "clip_norm", "clip_value", "healing", "storage_patience_s", "keep_checkpoints")
+            for name in (
+                "schedule",
+                "mixture",
+                "clip_norm",
+                "clip_value",
+                "healing",
+                "storage_patience_s",
+                "keep_checkpoints",
+                "evaluate",
+            )
         }
         return self.model_copy(update={**free, "optimizer": self.optimizer.sized()})
 

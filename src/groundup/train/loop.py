@@ -12,13 +12,11 @@ from groundup.train.checkpoint import CheckpointStore
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.heal import heal
 from groundup.train.healing.ladder import Healing
+from groundup.train.hooks.hook import Hook
 from groundup.train.metrics import MetricsLog
 from groundup.train.state import RunState
 from groundup.train.step import TrainStep
 from groundup.train.stop import stop_requests
-
-Hook = Callable[[dict[str, Any]], None]
-"""Called with the metrics of each step that ended."""
 
 
 def train(
@@ -69,11 +67,11 @@ def train(
             save = last or stopping or checkpoints.due(run.step)
             row = metrics.record(run.step, result, rate, [*events, "checkpoint"] if save else events, reader.wait_s())
             events = []
-            for hook in hooks:
-                hook(row)
+            with metrics.hooks_at_work():
+                told = [hook({**row, "last": last}) for hook in hooks]
             if save:
                 checkpoints.save(run, before=metrics.sync)
-            bar.advance(run.step - before, _status(row))
+            bar.advance(run.step - before, "  ".join([_status(row), *filter(None, told)]))
 
             if stopping:
                 checkpoints.wait()

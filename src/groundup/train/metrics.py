@@ -1,16 +1,17 @@
 """metrics.jsonl: one object a step, each step once."""
 
+import contextlib
 import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from groundup.core.errors import ArtifactError
-from groundup.core.files import storage_errors, write_text
+from groundup.core.files import append_text, storage_errors, write_text
 from groundup.core.patience import patiently
 from groundup.train.memory import PeakMemory
 from groundup.train.step import StepResult
@@ -38,6 +39,7 @@ class MetricsLog:
         self._patience_s = patience_s
         self._rows: list[dict[str, Any]] = []
         self._ended_s = time.perf_counter()
+        self._hooks_s = 0.0
 
     def begin(self, steps_done: int) -> None:
         """Keep the rows of the first `steps_done` steps and start the clock of the next one.
@@ -92,22 +94,21 @@ class MetricsLog:
             "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
             "step_s": step_s,
             "data_wait_s": data_wait_s,
+            "hooks_s": self._hooks_s,
             "events": list(events),
         }
+        self._hooks_s = 0.0
         self._rows.append(row)
-        patiently(lambda: self._append(json.dumps(row, allow_nan=False) + "\n"), self._patience_s)
+        patiently(lambda: append_text(self._path, json.dumps(row, allow_nan=False) + "\n"), self._patience_s)
         return row
 
-    def _append(self, line: str) -> None:
-        """Append the whole line, or nothing."""
-        with storage_errors(self._path), self._path.open("ab", buffering=0) as file:
-            end, data = file.tell(), line.encode()
-            try:
-                while data:
-                    data = data[file.write(data) :]
-            except OSError:
-                file.truncate(end)
-                raise
+    @contextlib.contextmanager
+    def hooks_at_work(self) -> Iterator[None]:
+        """Count the time of the block as that of hooks (`hooks_s` of the next row), not as the next step's."""
+        start_s = time.perf_counter()
+        yield
+        self._hooks_s += time.perf_counter() - start_s
+        self._ended_s = time.perf_counter()
 
     def sync(self) -> None:
         """Put all rows on disk: a checkpoint must not outlive them."""
@@ -117,13 +118,15 @@ class MetricsLog:
     def summary(self) -> dict[str, float]:
         """Return train_s (summed over resumes, redone steps once), median_step_s, tokens_per_s and mfu of the median step.
 
-        data_wait_share is the share of train_s that steps waited for their batches.
+        data_wait_share and hooks_share are shares of train_s: steps waiting for their batches, and hooks at work between steps.
         """
         median = statistics.median_low([row["step_s"] for row in self._rows])
         row = next(row for row in self._rows if row["step_s"] == median)
-        train_s = sum(row["step_s"] for row in self._rows)
+        hooks_s = self._hooks_s + sum(row.get("hooks_s", 0.0) for row in self._rows)
+        train_s = sum(row["step_s"] for row in self._rows) + hooks_s
         return {
             "train_s": train_s,
+            "hooks_share": hooks_s / train_s,
             "data_wait_share": sum(row.get("data_wait_s", 0.0) for row in self._rows) / train_s,
             "median_step_s": median,
             "tokens_per_s": row["tokens_per_s"],

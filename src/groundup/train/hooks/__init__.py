@@ -1,0 +1,1 @@
+"""What is done beside the training steps, each thing in a file of its own."""
