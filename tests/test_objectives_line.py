@@ -19,7 +19,7 @@ RECIPES = {
     "decoder_clm": ("LlamaForCausalLM", "causal", "It reads"),
 }
 STEPS = 6
-QUICKER = {"bart_denoise": ("pretrain.optimizer.learning_rate=0.03",)}
+QUICKER = dict.fromkeys(("bart_denoise", "t5_span", "ul2_mixture"), ("pretrain.optimizer.learning_rate=0.03",))
 """From T5's first weights a decoder repeats what it reads, at first the end of a text: it has to leave that in so few steps."""
 
 
