@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import numpy as np
 import torch
 from cases import CASES
-from groundup_engine import model_config
+from groundup_engine import model_config  # type: ignore[import-not-found]
 from torch import Tensor
 
 from groundup import api
@@ -65,10 +65,8 @@ def prepare(given: argparse.Namespace) -> None:
     shards = TokenShards.open(run.path / "encode")
     data = given.folder / f"data-{given.seed}" / "text"
     data.mkdir(parents=True, exist_ok=True)
-    for split, name in (("train", "train"), ("validation", "val")):
-        tokens = shards.tokens(split, "text")  # documents in their order, an end-of-document after each
-        assert len(tokens), split
-        np.asarray(tokens, np.uint16).tofile(data / f"{name}.bin")
+    for name, tokens in (("train", shards.tokens("train", "text")), ("val", shards.tokens("validation", "text"))):
+        np.asarray(tokens, np.uint16).tofile(data / f"{name}.bin")  # documents in their order, an end-of-document after each
     (data / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": CASE.vocab}))
     (given.folder / "text.json").write_text(json.dumps({"text": str(given.text.absolute())}))
 
