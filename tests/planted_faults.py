@@ -27,6 +27,7 @@ from groundup.train.config import TrainConfig
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.course.schedules import learning_rate
 from groundup.train.healing.config import HealingConfig
+from groundup.train.keeping import Keeping
 from groundup.train.loop import train
 from groundup.train.loss import IGNORE
 from groundup.train.memory import PeakMemory
@@ -119,7 +120,9 @@ class FaultyRun:
             train_step=InterruptedStep(self, TrainStep(model, optimizer, "fp32", 1.0, CPU)),
             batches=reader,
             learning_rate=rate,
-            checkpoints=CheckpointStore(self.out / "checkpoints", order, setting.model, self.text.tokenizer, setting.every, keep=2),
+            checkpoints=CheckpointStore(
+                self.out / "checkpoints", order, setting.model, self.text.tokenizer, Keeping(setting.every, keep=2)
+            ),
             metrics=MetricsLog(self.out / "metrics.jsonl", Efficiency(reader.step_tokens, lambda _: 1e5, 1e11), PeakMemory(CPU)),
             healing=self.healing,
         )

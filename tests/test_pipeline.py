@@ -267,7 +267,7 @@ def test_a_lost_old_checkpoint_does_not_cost_the_training(line: Path) -> None:
     shutil.copytree(line / "run", folder)
     before = checkpoint_hash(folder)
     newest = (folder / "pretrain" / "metrics.jsonl").read_bytes()
-    shutil.rmtree(min((folder / "pretrain" / "checkpoints").iterdir(), key=lambda path: int(path.name.removeprefix("step-"))))
+    shutil.rmtree(min((folder / "pretrain" / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-"))))
     assert api.run(line / "recipe.yaml", folder).made["pretrain"]
     assert checkpoint_hash(folder) == before
     assert (folder / "pretrain" / "metrics.jsonl").read_bytes() == newest

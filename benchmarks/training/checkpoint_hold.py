@@ -24,6 +24,7 @@ from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.ladder import Healing
+from groundup.train.keeping import Keeping
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
 from groundup.train.state import RunState
@@ -56,7 +57,7 @@ def main() -> None:
         for file in TOKENIZER_FILES:
             (folder / file).write_text("{}")
         order = Order("pretrain", Checkpoint.kind, folder, TrainConfig(), 0)
-        store = CheckpointStore(folder / "checkpoints", order, MODEL, folder, every=args.every, keep=2)
+        store = CheckpointStore(folder / "checkpoints", order, MODEL, folder, Keeping(args.every, keep=2))
         with store.opened():
             for number in range(args.steps):
                 start_s = time.perf_counter()

@@ -65,7 +65,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe: --set budget.minutes=20")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-CheckpointPath = Annotated[Path, typer.Argument(help="A checkpoint, a training run, or a run of the line.")]
+CheckpointPath = Annotated[Path, typer.Argument(help="A checkpoint, a training run, or a run of the line; RUN/best: its best one.")]
 
 
 def _print(result: dict[str, Any], as_json: bool, text: Any) -> None:

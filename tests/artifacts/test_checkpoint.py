@@ -37,3 +37,18 @@ def test_finds_that_of_a_finished_run(tmp_path: Path) -> None:
 def test_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="neither a checkpoint nor a folder with checkpoints"):
         find_checkpoint(tmp_path)
+
+
+def test_the_best_one_has_a_name(tmp_path: Path) -> None:
+    folder = tmp_path / "pretrain" / "checkpoints"
+    for step in (3, 6):
+        checkpoint(folder / f"step-{step}", step)
+    with pytest.raises(ArtifactError, match=r"no best\.json says which checkpoint is the best: .*pretrain\.evaluate"):
+        find_checkpoint(tmp_path / "best")
+    (folder / "best.json").write_text('{"step": 3, "loss": 2.5}')
+    for path in (tmp_path, tmp_path / "pretrain", folder):
+        assert find_checkpoint(path / "best").step == 3
+    assert find_checkpoint(tmp_path).step == 6
+    (folder / "best.json").write_text('{"step": "../../step-3"}')
+    with pytest.raises(ArtifactError):
+        find_checkpoint(tmp_path / "best")

@@ -14,6 +14,7 @@ from groundup.pretrain.beginning import Making, take_over_beginning
 from groundup.train.config import TrainConfig
 from groundup.train.course.config import ScheduleConfig
 from groundup.train.course.course import Course
+from groundup.train.hooks.evaluation import read_evaluations
 from groundup.train.metrics import read_rows
 from groundup.train.optim.config import OptimizerConfig
 
@@ -27,7 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(folder: Path, out: Path, steps: int, schedule: dict[str, Any] = WSD, seed: int = 5) -> TrainingRun:
+UNSCORED = {"enabled": False}
+
+
+def train(
+    folder: Path, out: Path, steps: int, schedule: dict[str, Any] = WSD, seed: int = 5, evaluate: dict[str, Any] = UNSCORED
+) -> TrainingRun:
     """Plan so many steps, and pretrain as a fresh process does."""
     line = out.parent / f"{out.name}.line"
     if not line.exists():
@@ -35,8 +41,13 @@ def train(folder: Path, out: Path, steps: int, schedule: dict[str, Any] = WSD, s
         for name in ("tokenizer", "encode"):
             (line / name).symlink_to(folder / name)
         build_plan(line / "plan", process.DECISIONS.model_copy(update={"steps": steps, "checkpoint_steps": 12}))
-    config = TrainConfig.parse({"seq_len": 16, "batch_tokens": 64, "steps": steps, "schedule": schedule}, "test")
+    data = {"seq_len": 16, "batch_tokens": 64, "steps": steps, "schedule": schedule, "evaluate": evaluate}
+    config = TrainConfig.parse(data, "test")
     return process.pretrain(line, out, seed, config)
+
+
+def scores(out: Path) -> list[tuple[int, float]]:
+    return [(row["step"], row["loss"]) for row in read_evaluations(out / "evaluations.jsonl")]
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -69,7 +80,7 @@ def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingRun
 
 
 def test_the_end_of_the_stable_phase_is_kept(finished: TrainingRun) -> None:
-    assert sorted(path.name for path in (finished.path / "checkpoints").iterdir()) == ["step-32", "step-36", "step-40"]
+    assert sorted(path.name for path in (finished.path / "checkpoints").glob("step-*")) == ["step-32", "step-36", "step-40"]
 
 
 def test_a_longer_run_goes_on_from_the_stable_phase_of_a_finished_one(
@@ -79,6 +90,19 @@ def test_a_longer_run_goes_on_from_the_stable_phase_of_a_finished_one(
     assert f"the first 32 steps are those of {finished.path}" in capsys.readouterr().err
     assert first_step(longer) == 33
     assert same(longer, alone)
+
+
+def test_what_was_found_on_held_out_text_is_taken_over(folder: Path, tmp_path: Path) -> None:
+    scored = {"every": 8, "max_tokens": 100}
+    train(folder, tmp_path / "beside" / "first", 40, evaluate=scored)
+    longer = train(folder, tmp_path / "beside" / "longer", 52, evaluate=scored)
+    alone = train(folder, tmp_path / "alone" / "alone", 52, evaluate=scored)
+    assert first_step(longer) == 33
+    found, expected = (
+        [(row["step"], row["loss"]) for row in read_evaluations(run.path / "evaluations.jsonl")] for run in (longer, alone)
+    )
+    assert found == expected
+    assert [step for step, _ in found] == [8, 16, 24, 32, 40, 48, 52]
 
 
 def test_a_decay_begins_where_a_running_stable_phase_was_stopped(

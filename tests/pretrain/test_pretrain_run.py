@@ -13,12 +13,13 @@ import torch
 
 import pretrain_process as process
 from builders import build_documents, build_plan, build_shards, build_tokenizer, word_salad
-from groundup.artifacts.checkpoint import TrainingRun, find_checkpoint
+from groundup.artifacts.checkpoint import TrainingRun, checkpoint_folders, find_checkpoint
 from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError, ConfigError, Stopped
 from groundup.nn.load import load_model
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Inputs
+from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.hooks.config import HeldOutConfig
 from groundup.train.hooks.evaluation import read_evaluations
@@ -75,7 +76,7 @@ def test_the_artifact(whole: TrainingRun) -> None:
     losses = [row["loss"] for row in rows(whole.path)]
     assert whole.manifest.counts["final_loss"] == pytest.approx(sum(losses[-20:]) / 20)
     assert losses[-1] < losses[0] - 0.5
-    assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["step-39", "step-40"]
+    assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["best.json", "step-39", "step-40"]
     volatile = {name for name, entry in whole.manifest.files.items() if entry.volatile}
     assert volatile >= {"metrics.jsonl", "memory.json", "speed.json", "checkpoints/step-40/manifest.json"}
     memory = json.loads((whole.path / "memory.json").read_text())
@@ -119,6 +120,32 @@ def test_evaluation_changes_no_bit_of_the_run(folder: Path, tmp_path: Path, want
     found = read_evaluations(other.path / "evaluations.jsonl")
     assert [row["step"] for row in found] == (list(range(1, 13)) if wanted.enabled else [])
     assert all(row["samples"][0].keys() == {"prompt", "text"} for row in found)
+
+
+def test_the_best_checkpoint_is_kept_and_the_same_after_kills(folder: Path, tmp_path: Path) -> None:
+    """At a constant, high rate held-out text is predicted best somewhere on the way."""
+    fast = {"optimizer": {"learning_rate": 0.1}, "schedule": {"name": "constant"}, "evaluate": {"every": 4, "max_tokens": 1000}}
+    config = TrainConfig.parse({**process.CONFIG.model_dump(exclude={"schedule", "optimizer"}), **fast}, "test")
+    whole = process.pretrain(folder, tmp_path / "whole", config=config)
+    losses = {row["step"]: row["loss"] for row in evaluations(whole.path)}
+    best = min(losses, key=losses.__getitem__)
+    assert 4 < best < 39
+    assert find_checkpoint(whole.path / "best").step == best
+    assert find_checkpoint(whole.path).step == process.STEPS
+    assert checkpoint_steps(whole.path) == [best, 39, 40]
+    with pytest.MonkeyPatch.context() as patch:
+        for stop in (best - 5, best, best + 1):
+            patch.setattr(Course, "learning_rate", stop_at(stop))
+            with pytest.raises(Stopped):
+                process.pretrain(folder, tmp_path / "run", config=config)
+            patch.undo()
+    process.pretrain(folder, tmp_path / "run", config=config)
+    same_result(tmp_path / "run", whole)
+    assert checkpoint_steps(tmp_path / "run") == [best, 39, 40]
+
+
+def checkpoint_steps(out: Path) -> list[int]:
+    return [int(path.name.removeprefix("step-")) for path in checkpoint_folders(out / "checkpoints")]
 
 
 def test_without_held_out_text_nothing_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,9 @@ import re
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
 from groundup.train.healing.config import HealingConfig
+from groundup.train.keeping import Keeping
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
@@ -64,6 +66,8 @@ class Run:
     optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
     healing: HealingConfig = UNHEALED
     patience_s: float = 0.0
+    keeping: dict[str, Any] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
 
     def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
         """Do what a fresh process does; `signals` come during the steps of these numbers."""
@@ -90,9 +94,9 @@ class Run:
                 order,
                 MODEL,
                 self.inputs.tokenizer,
-                every=EVERY,
-                keep=self.keep,
+                Keeping(EVERY, self.keep, **self.keeping),
                 patience_s=self.patience_s,
+                clock=self.clock,
             ),
             metrics=MetricsLog(
                 self.out / "metrics.jsonl", Efficiency(lambda _: 64, lambda _: 1e5, 1e11), PeakMemory(CPU), self.patience_s
@@ -103,7 +107,7 @@ class Run:
         return self
 
     def steps_saved(self) -> list[int]:
-        return sorted(int(path.name.removeprefix("step-")) for path in (self.out / "checkpoints").iterdir())
+        return sorted(int(path.name.removeprefix("step-")) for path in (self.out / "checkpoints").glob("step-*"))
 
     def bytes(self, step: int = STEPS) -> dict[str, bytes]:
         folder = self.out / "checkpoints" / f"step-{step}"
@@ -298,6 +302,43 @@ def test_the_same_checkpoints_remain_however_often_it_was_stopped(inputs: Inputs
     for at in (2, 5, 7, 9, 11):
         often.interrupt(at)
     assert often.go().steps_saved() == once.steps_saved()
+
+
+LOSSES = {3: 5.0, 6: 3.0, 9: 3.5, 12: 4.0}
+SCORED: dict[str, Any] = {"is_scored": lambda step: step % 3 == 0, "losses": lambda: LOSSES}
+
+
+@pytest.mark.parametrize("stops", [[], [6], [2, 5, 7, 8, 11]])
+def test_the_best_checkpoint_stays(inputs: Inputs, whole: Run, tmp_path: Path, stops: list[int]) -> None:
+    """Scores of steps that are still to come, as an interrupted run may have left them, are of no checkpoint yet."""
+    run = Run(inputs, tmp_path / "run", keeping=SCORED)
+    for at in stops:
+        run.interrupt(at)
+    run.go()
+    assert run.steps_saved() == [6, 8, 12]
+    assert json.loads((run.out / "checkpoints" / "best.json").read_text()) == {"step": 6, "loss": 3.0}
+    assert run.bytes() == whole.bytes()
+
+
+def test_checkpoints_every_so_many_steps_stay_for_good(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run", keeping={"keep_every": 5}).interrupt(7).go()
+    assert run.steps_saved() == [5, 8, 10, 12]
+    assert run.bytes() == whole.bytes()
+    assert not (run.out / "checkpoints" / "best.json").exists()
+
+
+def test_checkpoints_by_the_clock_only_bridge_the_time(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    """The clock goes on by a second each time that it is read, which is once a step and at each checkpoint."""
+    seconds = iter(range(10_000))
+    run = Run(inputs, tmp_path / "run", keeping={"every_s": 3.0}, clock=lambda: float(next(seconds)))
+    by_clock = {row["step"] for row in run.go().rows() if "checkpoint" in row["events"]} - {4, 8, 12}
+    assert by_clock
+    assert run.steps_saved() == whole.steps_saved()
+    assert run.bytes() == whole.bytes()
+    Run(inputs, tmp_path / "again", keeping={"every_s": 0.0}).crash(11)
+    again = Run(inputs, tmp_path / "again", keeping={"every_s": 0.0})
+    assert again.steps_saved()[-1] == 10
+    assert again.go().bytes() == whole.bytes()
 
 
 def test_divergence_is_told_and_not_saved(inputs: Inputs, tmp_path: Path) -> None:

@@ -18,6 +18,10 @@ PROGRESS_FILE = "progress.json"
 IMPORT_FILE = "import.json"
 """What was found of a model that another tool trained: format, params, verified, max_logit_difference."""
 CHECKPOINTS = "checkpoints"
+BEST_FILE = "best.json"
+"""In the folder of the checkpoints: step and held-out loss of the one that predicts held-out text best."""
+BEST = "best"
+"""Name under a run that stands for that checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,10 @@ def checkpoint_folders(root: Path) -> list[Path]:
 def find_checkpoint(path: Path) -> Checkpoint:
     """Open the checkpoint that `path` names: one itself, a training run, or a run of the line (their last one).
 
-    Raises ArtifactError if there is none.
+    RUN/best is the one of the run that predicted held-out text best. Raises ArtifactError if there is none.
     """
+    if path.name == BEST and not path.exists():
+        return _find_best(path.parent)
     for folder in (path, path / "pretrain"):
         if (folder / MANIFEST).is_file() and Artifact.open(folder).manifest.kind == Checkpoint.kind:
             return Checkpoint.open(folder)
@@ -83,4 +89,15 @@ def find_checkpoint(path: Path) -> Checkpoint:
             return Checkpoint.open(finished[-1])
     raise ArtifactError(
         f"{path}: neither a checkpoint nor a folder with checkpoints; 'groundup run' or 'groundup pretrain' makes one"
+    )
+
+
+def _find_best(run: Path) -> Checkpoint:
+    for folder in (run, run / CHECKPOINTS, run / "pretrain" / CHECKPOINTS):
+        if (folder / BEST_FILE).is_file():
+            step = read_object(folder / BEST_FILE).get("step")
+            return Checkpoint.open(folder / f"step-{step}")
+    raise ArtifactError(
+        f"{run}: no {BEST_FILE} says which checkpoint is the best: held-out text was not scored while it was trained "
+        "(pretrain.evaluate), or no checkpoint was saved since"
     )

@@ -28,7 +28,16 @@ _LATER = {"steps", "checkpoint_steps"}
 """What of a plan's decisions says nothing of the first steps' weights."""
 _PLANNED = {"steps", "checkpoint_steps", "micro_batch", "precision", "attention", "compile", "seq_len", "batch_tokens"}
 """What of the recipe is settled by the plan's decisions."""
-_HARMLESS = {"schedule", "batch_ramp", "lengths", "mixture", "keep_checkpoints", "storage_patience_s"}
+_HARMLESS = {
+    "schedule",
+    "batch_ramp",
+    "lengths",
+    "mixture",
+    "keep_checkpoints",
+    "keep_every_steps",
+    "checkpoint_minutes",
+    "storage_patience_s",
+}
 """What of the recipe acts through the course of the steps, or not on the weights."""
 
 

@@ -1,5 +1,7 @@
 """Pretrain the planned model on the token shards."""
 
+from dataclasses import replace
+
 import torch
 import yaml
 
@@ -26,8 +28,9 @@ from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
-from groundup.train.hooks.evaluation import EVALUATIONS_FILE
+from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.hook import Hook, Row
+from groundup.train.keeping import Keeping
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
@@ -95,7 +98,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         ),
         batches=batches,
         learning_rate=course.learning_rate,
-        checkpoints=_checkpoints(config, job, decisions, tokenizer),
+        checkpoints=_checkpoints(config, job, decisions, tokenizer, evaluation),
         metrics=metrics,
         healing=config.healing,
         hooks=[*hooks, *([evaluation] if evaluation else [])],
@@ -174,14 +177,21 @@ def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, pat
     return MetricsLog(job.out / METRICS_FILE, efficiency, memory, patience_s)
 
 
-def _checkpoints(config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer) -> CheckpointStore:
+def _checkpoints(
+    config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer, evaluation: Evaluation | None
+) -> CheckpointStore:
+    keeping = Keeping(
+        every=decisions.checkpoint_steps,
+        keep=config.keep_checkpoints,
+        milestones=config.schedule.milestones(decisions.steps),
+        keep_every=config.keep_every_steps,
+        every_s=None if config.checkpoint_minutes is None else config.checkpoint_minutes * 60,
+    )
     return CheckpointStore(
         root=job.out / CHECKPOINTS,
         order=Order("pretrain", Checkpoint.kind, job.out, config, job.seed, decisions.device, job.inputs),
         model_config=ModelConfig.parse(decisions.model, "plan"),
         tokenizer=tokenizer.path,
-        every=decisions.checkpoint_steps,
-        keep=config.keep_checkpoints,
+        keeping=replace(keeping, is_scored=evaluation.due, losses=evaluation.losses) if evaluation else keeping,
         patience_s=config.storage_patience_s,
-        milestones=config.schedule.milestones(decisions.steps),
     )

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from groundup.artifacts.build import Order, Outcome, seal
-from groundup.artifacts.checkpoint import MODEL_CONFIG_FILE, PROGRESS_FILE, STATE_FILE, WEIGHTS_FILE, Checkpoint, checkpoint_folders
+from groundup.artifacts.checkpoint import (
+    BEST_FILE,
+    MODEL_CONFIG_FILE,
+    PROGRESS_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    checkpoint_folders,
+)
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.tokenizer import TOKENIZER_FILES
 from groundup.core.errors import ArtifactError
@@ -26,11 +35,9 @@ from groundup.core.log import say
 from groundup.core.patience import patiently
 from groundup.nn.config import ModelConfig
 from groundup.nn.threads import NUM_THREADS
+from groundup.train.keeping import Keeping
 from groundup.train.snapshot import Snapshot
 from groundup.train.state import RunState
-
-_KEEP_WHILE_RUNNING = 2
-"""Scheduled checkpoints that a run needs to go back, whatever it keeps in the end: the newest may have been saved too late."""
 
 
 @dataclass
@@ -46,25 +53,25 @@ class CheckpointStore:
     model_config: ModelConfig
     tokenizer: Path
     """Folder of the tokenizer that goes along."""
-    every: int
-    """Steps between scheduled checkpoints; the last step's is scheduled too."""
-    keep: int
-    """Scheduled checkpoints kept, newest first."""
-    milestones: frozenset[int] = frozenset()
-    """Steps whose checkpoints are scheduled too, and kept to the end."""
+    keeping: Keeping
     patience_s: float = 0.0
     """How long a full disk or a refused write is waited for."""
+    clock: Callable[[], float] = time.monotonic
     _snapshot: Snapshot = field(default_factory=Snapshot)
     _copied: threading.Event = field(default_factory=threading.Event)
     _writing: Future[None] | None = None
+    _saved_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._saved_s = self.clock()
 
     def due(self, step: int) -> bool:
-        """Return whether a checkpoint is scheduled after `step` steps."""
-        return step % self.every == 0 or step in self.milestones
+        """Return whether a checkpoint is to be saved after `step` steps."""
+        return self.keeping.is_due(step, self.clock() - self._saved_s)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the thread that writes; at the end of the block all is written, and of the scheduled ones `keep` are left.
+        """Hold the thread that writes; at the end of the block all is written, and what is not to stay is removed.
 
         Raises StorageError, also from `save` and `wait`, if a checkpoint could not be written.
         """
@@ -72,7 +79,7 @@ class CheckpointStore:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints") as self._thread:
             yield
             self.wait()
-        self._tidy()
+        self._remove_others(self.keeping.at_the_end)
 
     def save(self, run: RunState, before: Callable[[], None]) -> None:
         """Begin to write the checkpoint of the run as it is, and call `before` in between; it exists once it is whole and on disk.
@@ -80,6 +87,7 @@ class CheckpointStore:
         The run must not be changed before `wait_copied`.
         """
         self.wait()
+        self._saved_s = self.clock()
         self._snapshot.aim(run)
         self._copied.clear()
         self._writing = self._thread.submit(self._write, before, torch.get_num_threads())
@@ -101,25 +109,23 @@ class CheckpointStore:
         """
         for folder in self._folders():
             if self._put_back(folder, run):
-                self._remove_old()
+                self._remove_others(self.keeping.while_running)
                 return
 
     def go_back(self, run: RunState, latest: int) -> bool:
-        """Make the run that of the newest scheduled checkpoint of at most `latest` steps, else of the oldest after.
+        """Make the run that of the newest regular checkpoint of at most `latest` steps, else of the oldest after.
 
         The newer ones are removed. Returns False, with nothing changed, if there is none.
         """
         self.wait()
-        scheduled = [folder for folder in self._folders() if self._is_scheduled(folder)]
-        early, late = ([f for f in scheduled if (_step(f) <= latest) == is_early] for is_early in (True, False))
+        regular = [folder for folder in self._folders() if self.keeping.is_regular(_step(folder))]
+        early, late = ([f for f in regular if (_step(f) <= latest) == is_early] for is_early in (True, False))
         for folder in [*early, *late[::-1]]:
             if self._snapshot.step == _step(folder):
                 self._snapshot.put_back(run)
             elif not self._put_back(folder, run):
                 continue
-            for newer in self._folders():
-                if _step(newer) > run.step:
-                    _remove(newer)
+            self._remove_others(lambda steps: {step for step in steps if step <= run.step})
             return True
         return False
 
@@ -136,7 +142,7 @@ class CheckpointStore:
             self._copied.set()
         patiently(before, self.patience_s)
         patiently(lambda: self._write_files(snapshot, num_threads), self.patience_s)
-        patiently(self._remove_old, self.patience_s)
+        patiently(lambda: self._remove_others(self.keeping.while_running), self.patience_s)
 
     def _write_files(self, snapshot: Snapshot, num_threads: int) -> None:
         step, tokens = snapshot.facts["step"], snapshot.facts["tokens"]
@@ -177,27 +183,17 @@ class CheckpointStore:
         """Return the checkpoint folders, newest first."""
         return checkpoint_folders(self.root)[::-1]
 
-    def _is_scheduled(self, folder: Path) -> bool:
-        return self.due(_step(folder))
-
-    def _remove_old(self) -> None:
-        """Keep the newest checkpoint, milestones, and the newest scheduled ones: as many as are wanted, and needed to go back."""
-        folders = self._folders()
-        scheduled = [folder for folder in folders if self._is_scheduled(folder)][: max(self.keep, _KEEP_WHILE_RUNNING)]
-        for folder in folders[1:]:
-            if folder not in scheduled and _step(folder) not in self.milestones:
-                _remove(folder)
-
-    def _tidy(self) -> None:
-        """Keep the last checkpoint, with it the newest `keep` of the scheduled ones, and the milestones.
-
-        Which ones remain at the end is the same whether or not the run was stopped and saved in between.
-        """
-        folders = self._folders()
-        kept = [*folders[:1], *filter(self._is_scheduled, folders[1:])][: self.keep]
-        for folder in folders:
-            if folder not in kept and _step(folder) not in self.milestones:
-                _remove(folder)
+    def _remove_others(self, kept: Callable[[Sequence[int]], set[int]]) -> None:
+        """Leave the checkpoints of the steps that `kept` returns, given those of all; note which of them is the best."""
+        folders = {_step(folder): folder for folder in self._folders()}
+        staying = kept(list(folders))
+        best = self.keeping.best(staying)
+        if best is not None:
+            write_json(self.root / BEST_FILE, {"step": best, "loss": self.keeping.losses()[best]})
+        else:
+            (self.root / BEST_FILE).unlink(missing_ok=True)
+        for step in folders.keys() - staying:
+            _remove(folders[step])
 
 
 def _step(folder: Path) -> int:

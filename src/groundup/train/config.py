@@ -59,8 +59,14 @@ class TrainConfig(Config):
     healing: HealingConfig = HealingConfig()
     evaluate: HeldOutConfig = HeldOutConfig()
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
+    checkpoint_minutes: float | None = Field(
+        default=None, gt=0, description="a checkpoint is saved, too, when the last one is that old [min]; null: by steps alone"
+    )
     storage_patience_s: float = Field(default=600.0, ge=0, description="how long a full disk or refused write is waited for [s]")
-    keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept")
+    keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept, beside the best one")
+    keep_every_steps: int | None = Field(
+        default=None, gt=0, description="a checkpoint is saved every so many steps and kept for good; null: none is"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +127,8 @@ class TrainConfig(Config):
                 "healing",
                 "storage_patience_s",
                 "keep_checkpoints",
+                "keep_every_steps",
+                "checkpoint_minutes",
                 "evaluate",
             )
         }

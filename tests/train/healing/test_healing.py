@@ -98,7 +98,7 @@ def test_without_healing_it_is_not(fault: str, setting: Setting, texts, clean_lo
 
 
 def saved(run: FaultyRun) -> list[str]:
-    return sorted(path.name for path in (run.out / "checkpoints").iterdir())
+    return sorted(path.name for path in (run.out / "checkpoints").glob("step-*"))
 
 
 def attempts_of(run: FaultyRun) -> int:

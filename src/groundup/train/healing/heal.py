@@ -55,7 +55,7 @@ _TOLD = {
 def _go_back(run: RunState, checkpoints: CheckpointStore) -> bool:
     """Go back to a checkpoint from well before the trouble, keeping what is known of the trouble itself."""
     trouble = run.healing.trouble
-    lag = min(run.healing.config.calm_steps, checkpoints.every)
+    lag = min(run.healing.config.calm_steps, checkpoints.keeping.every)
     found = checkpoints.go_back(run, trouble.since - lag)
     run.healing.trouble = trouble
     return found

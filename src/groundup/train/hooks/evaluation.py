@@ -49,6 +49,10 @@ class Evaluation:
         """What was found so far, in order of the steps."""
         return self._rows
 
+    def losses(self) -> dict[int, float]:
+        """Return the loss after each number of steps that the model was scored after."""
+        return {row["step"]: row["loss"] for row in self._rows}
+
     def due(self, step: int) -> bool:
         """Return whether the model is scored after `step` steps whatever their number is; after the last one it always is."""
         return step % self._every == 0
