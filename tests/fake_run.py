@@ -194,6 +194,7 @@ def _pretrain(job: Job) -> Outcome:
                 "loss": 4.2 + 4.1 * math.exp(-9 * x) - 0.35 * x + 0.12 * noise[0, step - 1],
                 "lr": 3e-3 * min(step / 12, 0.525 + 0.475 * math.cos(math.pi * x)),
                 "grad_norm": 0.4 + 1.4 * math.exp(-20 * x) + 0.05 * abs(noise[1, step - 1]),
+                "update_ratio": 2e-3 * min(step / 12, 0.525 + 0.475 * math.cos(math.pi * x)),
                 "tokens_per_s": 4150 + 90 * noise[2, step - 1],
                 "mfu": 0.127,
                 "peak_memory_bytes": 731_000_000,

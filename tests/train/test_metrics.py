@@ -17,7 +17,7 @@ def log(path: Path) -> MetricsLog:
 
 def record(metrics: MetricsLog, first: int, last: int) -> None:
     for step in range(first, last + 1):
-        metrics.record(step, StepResult(loss=10.0 - step, grad_norm=1.0, targets=100), learning_rate=1e-3)
+        metrics.record(step, StepResult(loss=10.0 - step, grad_norm=1.0, targets=100), learning_rate=1e-3, update_ratio=2e-4)
 
 
 def test_goes_on_where_the_checkpoint_stands(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ class StepFacts(Facts):
     loss: float
     lr: float | None = None
     grad_norm: float | None = None
+    update_ratio: float | None = None
     tokens_per_s: float | None = None
     events: tuple[Any, ...] = ()
 

@@ -17,6 +17,13 @@ from groundup.report.svg import NARROW_PX, WIDE_PX, Chart, Size, to_svg
 from groundup.report.view import Score, line, memory_parts, scores
 
 SMALL_PX = 280
+SMALL = {
+    "lr": "learning rate",
+    "grad_norm": "gradient norm",
+    "update_ratio": "update over weights",
+    "tokens_per_s": "tokens per second",
+}
+"""Quantity of a step -> title of its chart."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ def loss_chart(facts: RunFacts) -> Chart:
 def small_charts(steps: Sequence[StepFacts]) -> tuple[tuple[str, Markup], ...]:
     """Return (title, chart) of the quantities beside the loss."""
     made = []
-    for field, title in (("lr", "learning rate"), ("grad_norm", "gradient norm"), ("tokens_per_s", "tokens per second")):
+    for field, title in SMALL.items():
         points = [(step.step, getattr(step, field)) for step in steps if getattr(step, field) is not None]
         if len(points) > 1:
             curve = Curve2D(*(np.array(column, np.float64) for column in zip(*points, strict=True)))

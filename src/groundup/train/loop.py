@@ -1,6 +1,7 @@
 """The training loop."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from groundup.core.errors import Stopped
@@ -17,6 +18,7 @@ from groundup.train.metrics import MetricsLog
 from groundup.train.state import RunState
 from groundup.train.step import TrainStep
 from groundup.train.stop import stop_requests
+from groundup.train.update_ratio import UpdateRatio
 
 
 def train(
@@ -36,6 +38,7 @@ def train(
     Raises Stopped after a signal, once the step is done and saved; DivergedError if a spike could not be healed.
     """
     run = RunState(train_step.model, train_step.optimizer, Healing(healing))
+    update_ratio = UpdateRatio(run.model.parameters())
     checkpoints.restore(run)
     metrics.begin(run.step)
     if run.step:
@@ -59,13 +62,13 @@ def train(
                 continue
 
             rate = learning_rate(run.step) * run.healing.trouble.rate_factor
-            train_step.update(rate)
+            moved = update_ratio.of(partial(train_step.update, rate))
             run.take(result, batches.step_tokens(run.step))
 
             last = run.step == steps
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
             save = last or stopping or checkpoints.due(run.step)
-            row = metrics.record(run.step, result, rate, [*events, "checkpoint"] if save else events, reader.wait_s())
+            row = metrics.record(run.step, result, rate, moved, [*events, "checkpoint"] if save else events, reader.wait_s())
             events = []
             with metrics.hooks_at_work():
                 told = [hook({**row, "last": last}) for hook in hooks]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import statistics
 import time
@@ -74,6 +75,7 @@ class MetricsLog:
         step: int,
         result: StepResult,
         learning_rate: float,
+        update_ratio: float,
         events: Sequence[str | dict[str, Any]] = (),
         data_wait_s: float = 0.0,
     ) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class MetricsLog:
             "loss": result.loss,
             "lr": learning_rate,
             "grad_norm": result.grad_norm,
+            "update_ratio": update_ratio if math.isfinite(update_ratio) else None,
             "tokens_per_s": tokens_per_s,
             "mfu": self._efficiency.flops_per_token(step - 1) * tokens_per_s / self._efficiency.peak_flops_per_s,
             "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
