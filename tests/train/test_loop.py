@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from groundup.artifacts.build import Order
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
-from groundup.core.errors import DivergedError, Stopped, StorageError
+from groundup.core.errors import ArtifactError, DivergedError, Stopped, StorageError
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader
@@ -68,6 +68,7 @@ class Run:
     patience_s: float = 0.0
     keeping: dict[str, Any] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    model: ModelConfig = MODEL
 
     def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
         """Do what a fresh process does; `signals` come during the steps of these numbers."""
@@ -78,7 +79,7 @@ class Run:
             return self.learning_rate / (1 + step)
 
         torch.manual_seed(2)
-        model = build_model(MODEL)
+        model = build_model(self.model)
         model.init_weights(torch.Generator().manual_seed(1))
         optimizer = build_optimizer(model, self.optimizer)
         objective = causal(self.inputs.shards, 16)
@@ -92,7 +93,7 @@ class Run:
             checkpoints=CheckpointStore(
                 self.out / "checkpoints",
                 order,
-                MODEL,
+                self.model,
                 self.inputs.tokenizer,
                 Keeping(EVERY, self.keep, **self.keeping),
                 patience_s=self.patience_s,
@@ -277,6 +278,14 @@ def test_a_run_waits_for_room(inputs: Inputs, whole: Run, tmp_path: Path, capsys
     assert "tries again" in capsys.readouterr().err
     assert run.bytes() == whole.bytes()
     assert same_learning(run.rows(), whole.rows())
+
+
+def test_a_checkpoint_of_another_model_is_refused_and_kept(inputs: Inputs, tmp_path: Path) -> None:
+    run = Run(inputs, tmp_path / "run").interrupt(6)
+    other = replace(run, model=MODEL.model_copy(update={"dim": 2 * MODEL.dim}))
+    with pytest.raises(ArtifactError, match=rf"step-6: .* another model \(model.dim {MODEL.dim} there, {2 * MODEL.dim} here\); move it"):
+        other.go()
+    assert run.go().steps_saved() == [8, 12]
 
 
 def test_nothing_whole_left_starts_anew(inputs: Inputs, whole: Run, tmp_path: Path) -> None:

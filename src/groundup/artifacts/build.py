@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from groundup.artifacts.artifact import Artifact
+from groundup.artifacts.differences import differences
 from groundup.artifacts.manifest import (
     MANIFEST,
     FileEntry,
@@ -57,9 +58,13 @@ class Order:
     resumable: bool = False
     """True if `run` continues from the files that an unfinished making with the same key left in `out`."""
 
-    def key(self) -> str:
+    def made_from(self) -> dict[str, Any]:
+        """Return all that decides what is made: config, seed, content hashes of inputs, hashes of sources."""
         hashes = {name: artifact.content_hash for name, artifact in self.inputs.items()}
-        return make_key(self.stage, self.config.model_dump(mode="json"), self.seed, hashes, dict(self.sources))
+        return {"config": self.config.model_dump(mode="json"), "seed": self.seed, "inputs": hashes, "sources": dict(self.sources)}
+
+    def key(self) -> str:
+        return make_key(self.stage, **self.made_from())
 
     def work(self) -> Work:
         return Work(self.kind, self.key())
@@ -136,7 +141,7 @@ def check(order: Order, replace: bool, remake: bool) -> Place:
     place = look(order.out)
     cheap = place.unfinished is not None and place.unfinished.kind == order.kind and not order.resumable
     if place.files and not (replace or cheap or goes_on(order, place, remake)):
-        raise ArtifactError(f"{order.out}: holds {_what_is_there(order, place)}; choose another --out, or --force to replace it")
+        raise ArtifactError(f"{order.out}: holds {_what_is_there(order, place)}; {_way_out(order, place)}")
     return place
 
 
@@ -148,7 +153,7 @@ def goes_on(order: Order, place: Place, remake: bool) -> bool:
 def _prepare(order: Order, replace: bool, remake: bool) -> None:
     """Leave `order.out` empty but for the marker, or as an earlier making of the same that can be resumed left it."""
     place = check(order, replace, remake)
-    write_json(order.out / INCOMPLETE, order.work()._asdict())
+    write_json(order.out / INCOMPLETE, order.work()._asdict() | order.made_from())
     if goes_on(order, place, remake):
         (order.out / MANIFEST).unlink(missing_ok=True)
     else:
@@ -160,8 +165,15 @@ def _what_is_there(order: Order, place: Place) -> str:
         return f"an artifact whose {MANIFEST} is damaged or missing"
     kind, key = place.work
     state = "an unfinished" if place.unfinished else "a damaged" if key == order.key() else "a"
-    other = " made with other settings or inputs" if kind == order.kind and key != order.key() else ""
-    return f"{state} '{kind}' artifact{other}"
+    if kind != order.kind or key == order.key():
+        return f"{state} '{kind}' artifact"
+    differing = differences(order.stage, place.made_from, order.made_from()) if place.made_from else ""
+    return f"{state} '{kind}' artifact made with other settings or inputs{f' ({differing})' if differing else ''}"
+
+
+def _way_out(order: Order, place: Place) -> str:
+    beside = " beside it, which takes over what both do alike" if order.resumable and place.unfinished else ""
+    return f"choose another --out{beside}, or --force to replace it"
 
 
 def seal(order: Order, outcome: Outcome) -> None:

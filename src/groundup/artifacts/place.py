@@ -3,7 +3,8 @@
 import contextlib
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ class Place:
     unfinished: Work | None
     finished: Work | None
     """The artifact whose manifest is there, though its files may be damaged."""
+    made_from: Mapping[str, Any] = field(default_factory=dict)
+    """What `Order.made_from` gave when it was made; empty where that is not known."""
 
     @property
     def work(self) -> Work | None:
@@ -68,7 +71,8 @@ def look(folder: Path) -> Place:
     marker = folder / INCOMPLETE
     if files and not marker.exists() and not _is_ours(folder):
         raise ArtifactError(f"{folder}: holds files that are not groundup's ({files[0].name}, ...); choose an empty --out")
-    return Place(folder, files, _marked(marker), _manifested(folder))
+    unfinished, finished = _marked(marker), _manifested(folder)
+    return Place(folder, files, unfinished, finished, _made_from(_read(marker if unfinished else folder / MANIFEST)))
 
 
 def _is_ours(folder: Path) -> bool:
@@ -87,6 +91,15 @@ def _manifested(folder: Path) -> Work | None:
         manifest = read_manifest(folder)
         return Work(manifest.kind, manifest.key)
     return None
+
+
+def _made_from(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a marker or a manifest says that the artifact was made from; nothing if it does not say it all."""
+    inputs = record.get("inputs")
+    if not {"config", "seed", "sources"} <= record.keys() or not isinstance(inputs, dict):
+        return {}
+    hashes = {name: entry.get("content_hash") if isinstance(entry, dict) else entry for name, entry in inputs.items()}
+    return {"config": record["config"], "seed": record["seed"], "inputs": hashes, "sources": record["sources"]}
 
 
 def _read(path: Path) -> dict[str, Any]:

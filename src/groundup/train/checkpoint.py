@@ -27,6 +27,7 @@ from groundup.artifacts.checkpoint import (
     Checkpoint,
     checkpoint_folders,
 )
+from groundup.artifacts.differences import differences
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.tokenizer import TOKENIZER_FILES
 from groundup.core.errors import ArtifactError
@@ -176,8 +177,16 @@ class CheckpointStore:
             say(f"{folder}: {', '.join(damaged)} damaged (hash differs); going back to the checkpoint before", style="yellow")
             _remove(folder)
             return False
+        self._check_model(folder)
         run.load(load_file(checkpoint.weights), load_file(folder / STATE_FILE), read_object(folder / PROGRESS_FILE))
         return True
+
+    def _check_model(self, folder: Path) -> None:
+        """Raise ArtifactError if the checkpoint is of another model than the run's."""
+        there, here = read_object(folder / MODEL_CONFIG_FILE), self.model_config.model_dump(mode="json")
+        if there != here:
+            differing = differences("model", {"config": there}, {"config": here})
+            raise ArtifactError(f"{folder}: a checkpoint of another model ({differing}); move it away, or choose another --out")
 
     def _folders(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""
