@@ -283,7 +283,9 @@ def test_a_run_waits_for_room(inputs: Inputs, whole: Run, tmp_path: Path, capsys
 def test_a_checkpoint_of_another_model_is_refused_and_kept(inputs: Inputs, tmp_path: Path) -> None:
     run = Run(inputs, tmp_path / "run").interrupt(6)
     other = replace(run, model=MODEL.model_copy(update={"dim": 2 * MODEL.dim}))
-    with pytest.raises(ArtifactError, match=rf"step-6: .* another model \(model.dim {MODEL.dim} there, {2 * MODEL.dim} here\); move it"):
+    with pytest.raises(
+        ArtifactError, match=rf"step-6: .* another model \(model.dim {MODEL.dim} there, {2 * MODEL.dim} here\); move it"
+    ):
         other.go()
     assert run.go().steps_saved() == [8, 12]
 

@@ -30,6 +30,8 @@ from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.hook import Hook, Row
+from groundup.train.hooks.profile import FOLDER as PROFILE
+from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
 from groundup.train.keeping import Keeping
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
@@ -84,6 +86,9 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     take_over_beginning(making, job.out, METRICS_FILE)
     evaluation = build_evaluation(config, job, decisions, shards, tokenizer.text, objective, model)
     hooks: list[Hook] = [_FirstStep(course)] if decisions.compiled else []
+    if config.profile is not None:
+        config.profile.check(decisions.steps)
+        hooks.append(Profile(config.profile, job.out))
     ended = train(
         steps=decisions.steps,
         train_step=TrainStep(
@@ -106,10 +111,11 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
     write_json(job.out / SPEED_FILE, metrics.summary())
     write_json(job.out / SOURCES_FILE, batches.seen(decisions.steps, ended.passed_over))
+    profiled = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)}
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
-        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *manifests}),
+        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *profiled, *manifests}),
     )
 
 

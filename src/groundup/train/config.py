@@ -10,7 +10,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
-from groundup.train.hooks.config import HeldOutConfig
+from groundup.train.hooks.config import HeldOutConfig, ProfileConfig
 from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
@@ -58,6 +58,9 @@ class TrainConfig(Config):
     )
     healing: HealingConfig = HealingConfig()
     evaluate: HeldOutConfig = HeldOutConfig()
+    profile: ProfileConfig | None = Field(
+        default=None, description="a trace of a few steps and a page on where their time goes, in OUT/profile; null: none"
+    )
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
     checkpoint_minutes: float | None = Field(
         default=None, gt=0, description="a checkpoint is saved, too, when the last one is that old [min]; null: by steps alone"
@@ -111,6 +114,8 @@ class TrainConfig(Config):
         if self.steps is not None:
             try:
                 self.schedule.check(self.steps)
+                if self.profile is not None:
+                    self.profile.check(self.steps)
             except ConfigError as error:
                 raise ValueError(str(error)) from None
         return self
@@ -130,6 +135,7 @@ class TrainConfig(Config):
                 "keep_every_steps",
                 "checkpoint_minutes",
                 "evaluate",
+                "profile",
             )
         }
         return self.model_copy(update={**free, "optimizer": self.optimizer.sized()})

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
+from groundup.core.errors import ConfigError
 
 
 class HeldOutConfig(Config):
@@ -55,3 +56,19 @@ SCORE_COST = 0.5
 """Of a scored token over one that is learned from."""
 MOST_TOKENS = 1 << 18
 """About a megabyte of text: what `groundup evaluate` scores by default."""
+
+
+class ProfileConfig(Config):
+    """A few steps under torch's profiler; they end in the same weights, only later."""
+
+    from_step: int = Field(default=10, gt=0, description="finished steps before the first that is profiled")
+    steps: int = Field(default=3, gt=0, le=100, description="steps profiled; a trace grows by some MB with each")
+
+    def check(self, steps: int) -> None:
+        """Raise ConfigError if a run of `steps` ends before the profiled ones."""
+        end = self.from_step + self.steps
+        if end > steps:
+            raise ConfigError(
+                f"pretrain.profile: from_step={self.from_step:,} and steps={self.steps} end at step {end:,}, the run has {steps:,}; "
+                "lower from_step, or leave profile out"
+            )
