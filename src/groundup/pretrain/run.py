@@ -115,7 +115,9 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
-        volatile=frozenset({METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *profiled, *manifests}),
+        volatile=frozenset(
+            {METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *profiled, *manifests}
+        ),
     )
 
 
