@@ -52,6 +52,7 @@ EVERY_KEY = (
     "pretrain.batch_ramp={start_tokens: 1024, over_tokens: 100}",
     "pretrain.lengths=[{seq_len: 64, until_fraction: 0.5}]",
     "pretrain.mixture=[{from_fraction: 0.5, weights: {docs: 2}}]",
+    "pretrain.profile={}",
 )
 """Settings with which a resolved recipe leaves out none as idle."""
 

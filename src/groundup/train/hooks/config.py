@@ -69,6 +69,6 @@ class ProfileConfig(Config):
         end = self.from_step + self.steps
         if end > steps:
             raise ConfigError(
-                f"pretrain.profile: from_step={self.from_step:,} and steps={self.steps} end at step {end:,}, the run has {steps:,}; "
+                f"profile.from_step={self.from_step:,} and .steps={self.steps} end at step {end:,}, the run has {steps:,}; "
                 "lower from_step, or leave profile out"
             )

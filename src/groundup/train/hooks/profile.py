@@ -68,7 +68,7 @@ class Profile:
         profiled.stop()
         with storage_errors(self._folder):
             self._folder.mkdir(exist_ok=True)
-        write_text(self._folder / SUMMARY, summary(spent(profiled.events()), wall_s, step, steps))
+        write_text(self._folder / SUMMARY, summary(spent(_events(profiled)), wall_s, step, steps))
         self._write_trace(profiled)
         say(f"  profile of {steps} steps: {self._folder / SUMMARY}")
 
@@ -81,6 +81,10 @@ class Profile:
         finally:
             with contextlib.suppress(OSError):
                 plain.unlink(missing_ok=True)
+
+
+def _events(profiled: profile) -> Iterable[Any]:
+    return profiled.events()  # type: ignore[no-untyped-call, no-any-return]
 
 
 def spent(events: Iterable[Any]) -> list[Spent]:
