@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import torch
 
-from groundup.estimate.memory import Workload
 from groundup.estimate.optimizer import optimizer_bytes
 from groundup.estimate.parameters import total_parameters
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.plan.probe import made_up_batch

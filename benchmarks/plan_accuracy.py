@@ -16,8 +16,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from groundup.estimate.memory import Workload
+from groundup.artifacts.plan import Decisions
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import Workload
 from groundup.nn.threads import threads
 from groundup.nn.transformer import build_model
 from groundup.plan.choose import Situation
@@ -25,8 +26,9 @@ from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe, made_up_batch
+from groundup.plan.shapes import family
 from groundup.train.config import TrainConfig
-from groundup.train.memory import PeakMemory
+from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
@@ -38,6 +40,9 @@ CONFIGURATIONS: dict[str, dict[str, object]] = {
     "7M bf16 16x256": {"dim": 320, "num_layers": 5, "precision": "bf16", "micro_batch": 16},
     "12M bf16 8x256": {"dim": 384, "num_layers": 6, "precision": "bf16", "micro_batch": 8},
     "15M fp32 4x256": {"dim": 384, "num_layers": 8, "precision": "fp32", "micro_batch": 4},
+    "12M bf16 8x256 selective": {"dim": 384, "num_layers": 6, "precision": "bf16", "micro_batch": 8, "recompute": "selective"},
+    "12M bf16 8x256 full": {"dim": 384, "num_layers": 6, "precision": "bf16", "micro_batch": 8, "recompute": "full"},
+    "15M fp32 4x256 full": {"dim": 384, "num_layers": 8, "precision": "fp32", "micro_batch": 4, "recompute": "full"},
 }
 VOCAB_SIZE = 4096
 STEPS = 12
@@ -56,16 +61,16 @@ def measure(name: str) -> dict[str, float]:
     process_bytes = settled_bytes(device)
     situation = Situation(VOCAB_SIZE, 2_000_000, machine, "cpu", RowLengths.causal(train.seq_len), process_bytes)
     start_s = time.perf_counter()
-    with threads(machine.num_threads):
+    with threads(machine.num_threads), kept_memory():
         decisions, forecast = derive(config, situation, probe)
         plan_s = time.perf_counter() - start_s
         memory = PeakMemory(device)
-        times_s = _train(config, decisions.attention, decisions.precision, decisions.micro_batch)
+        times_s = _train(config, decisions)
     return {
         "params": forecast.params,
         "process": process_bytes,
         "start": memory.start_bytes,
-        "predicted_total": forecast.memory_bytes["total"],
+        "predicted_total": forecast.memory_bytes["total"] - forecast.memory_bytes["snapshot"],  # no checkpoint is made here
         "measured_total": memory.bytes(),
         "predicted_step_s": forecast.step_s,
         "measured_step_s": statistics.median(times_s[2:]),
@@ -74,16 +79,23 @@ def measure(name: str) -> dict[str, float]:
     }
 
 
-def _train(config: PlanConfig, attention: str, precision: str, micro_batch: int) -> list[float]:
-    from groundup.plan.shapes import family
-
+def _train(config: PlanConfig, decided: Decisions) -> list[float]:
     train = config.pretrain
     (model_config,) = family(config.model, VOCAB_SIZE, train.seq_len)
     rows = RowLengths.causal(train.seq_len)
-    workload = Workload(model_config, precision, attention, micro_batch, train.batch_sequences, rows, True)  # type: ignore[arg-type]
-    model = build_model(model_config, attention)  # type: ignore[arg-type]
+    workload = Workload(
+        model_config, decided.precision, decided.attention, decided.micro_batch, train.batch_sequences, rows, document_mask=True
+    )
+    model = build_model(model_config, decided.attention)
     model.init_weights(torch.Generator().manual_seed(0))
-    step = TrainStep(model, build_optimizer(model, train.optimizer), precision, train.clip_norm, torch.device("cpu"))  # type: ignore[arg-type]
+    step = TrainStep(
+        model,
+        build_optimizer(model, train.optimizer),
+        decided.precision,
+        train.clip_norm,
+        torch.device("cpu"),
+        recompute=decided.recompute,
+    )
     times_s = []
     for _ in range(STEPS):
         start_s = time.perf_counter()

@@ -22,7 +22,7 @@ SHAPES = {
 STEP = """
 import json, sys
 import torch
-from groundup.estimate.memory import Workload
+from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.probe import StepProbe
 from groundup.train.config import TrainConfig

@@ -1,5 +1,6 @@
 """The formulas against what autograd really keeps, and against the bytes that torch really has in use."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -7,19 +8,11 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from groundup.estimate.memory import (
-    FFN_TENSORS,
-    Workload,
-    activation_bytes,
-    allocator_share_of,
-    checkpoint_bytes,
-    mask_bytes,
-    passing_bytes,
-    training_memory,
-    weight_copy_bytes,
-)
+from groundup.estimate.activations import FFN_BACKWARD_TENSORS, FFN_TENSORS, activation_bytes, weight_copy_bytes
+from groundup.estimate.memory import allocator_share_of, checkpoint_bytes, mask_bytes, passing_bytes, training_memory
 from groundup.estimate.parameters import NORM_VECTORS, total_parameters
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer
 from groundup.nn.transformer import build_model as build
@@ -39,6 +32,7 @@ VARIANTS = [
     {"head_dim": 32},
     {"rope_fraction": 0.5},
 ]
+LONG_ROWS = RowLengths(text_len=120, read_len=128, target_len=128, predicted_len=128)
 ROWS = RowLengths(text_len=60, read_len=64, target_len=24, predicted_len=24)
 OTHER_SHAPES = [
     {"shape": "encoder", "rows": RowLengths(64, 64, 64, 10)},
@@ -97,6 +91,20 @@ def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
     assert activation_bytes(case) + weight_copy_bytes(case) + mask == pytest.approx(measured, rel=ACTIVATION_TOLERANCE)
 
 
+def train_step(case: Workload) -> TrainStep:
+    model = build_model(case)
+    optimizer = build_optimizer(model, case.optimizer)
+    return TrainStep(model, optimizer, case.precision, 1.0, torch.device("cpu"), recompute=case.recompute)
+
+
+def allocations(work: Callable[[], object]) -> list[int]:
+    """Return the bytes of each block of memory that the work takes, and with a minus of each that it frees, in order."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+
+
 @pytest.mark.parametrize(
     ("precision", "kernel", "optimizer"),
     [("fp32", "sdpa", "adamw"), ("bf16", "matmul", "adamw"), *(("bf16", "sdpa", name) for name in OPTIMIZERS if name != "adamw")],
@@ -104,16 +112,48 @@ def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
 def test_peak_is_that_of_a_real_step(precision, kernel, optimizer):
     case = workload(precision, kernel, seq_len=128, micro_batch=8, batch_sequences=16, vocab_size=2000, dim=128, ffn_dim=352)
     case = replace(case, optimizer=OptimizerConfig(name=optimizer))
-    model = build_model(case)
-    step = TrainStep(model, build_optimizer(model, case.optimizer), precision, 1.0, torch.device("cpu"))
+    step = train_step(case)
     batches = [made_up_batch(case)] * case.num_micro_batches
     step(batches, 1e-3)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        step(batches, 1e-3)
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     in_use = peak = checkpoint_bytes(case)  # weights and optimizer state were there before
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        in_use += event.nbytes()
+    for size in allocations(lambda: step(batches, 1e-3)):
+        in_use += size
+        peak = max(peak, in_use)
+    assert training_memory(case, 0, allocator_share=0.0)["total"] == pytest.approx(peak, rel=LIVE_TOLERANCE)
+
+
+RECOMPUTED = [
+    *product(["full", "selective"], ["fp32", "bf16"], ["sdpa", "matmul"], [{}]),
+    *product(["full", "selective"], ["fp32"], ["sdpa"], [{"feed_forward": name} for name in FFN_BACKWARD_TENSORS]),
+    *product(["full", "selective"], ["fp32", "bf16"], ["matmul"], [{"norm": "layer", "feed_forward": "relu"}]),
+    *product(["full", "selective"], ["bf16"], ["sdpa", "matmul"], [{"position": "t5_bias"}, OTHER_SHAPES[2] | {"rows": LONG_ROWS}]),
+]
+
+
+@pytest.mark.parametrize(("recompute", "precision", "kernel", "model"), RECOMPUTED)
+def test_what_is_recomputed_is_not_kept_and_counts_at_the_peak(recompute, precision, kernel, model):
+    sizes = {
+        "seq_len": 128,
+        "micro_batch": 8,
+        "batch_sequences": 16,
+        "vocab_size": 200,
+        "dim": 128,
+        "ffn_dim": 352,
+        "num_layers": 3,
+    }
+    case = replace(workload(precision, kernel, **(sizes | model)), recompute=recompute)
+    step = train_step(case)
+    batches, hidden = [made_up_batch(case)] * case.num_micro_batches, []
+    step(batches, 1e-3)
+
+    def forward() -> None:
+        hidden.append(step.hidden(batches[0].inputs))
+
+    kept = sum(allocations(forward)) - hidden[0].untyped_storage().nbytes()
+    assert activation_bytes(case) + mask_bytes(case) == pytest.approx(kept, rel=ACTIVATION_TOLERANCE)
+    in_use = peak = checkpoint_bytes(case)  # weights and optimizer state were there before
+    for size in allocations(lambda: step(batches, 1e-3)):
+        in_use += size
         peak = max(peak, in_use)
     assert training_memory(case, 0, allocator_share=0.0)["total"] == pytest.approx(peak, rel=LIVE_TOLERANCE)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundup.estimate.memory import Workload
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.extent import extent_of, most_steps
 from groundup.train.config import TrainConfig

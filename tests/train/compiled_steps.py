@@ -13,8 +13,8 @@ from torch._dynamo.utils import counters
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.train.batch import Batch
-from groundup.train.config import OptimizerConfig
 from groundup.train.hooks.held_out import evaluating
+from groundup.train.config import OptimizerConfig, Recompute
 from groundup.train.loss import IGNORE
 from groundup.train.optim.table import build_optimizer
 from groundup.train.step import StepResult, TrainStep
@@ -23,11 +23,11 @@ CONFIG = ModelConfig(vocab_size=61, dim=32, num_layers=3, num_heads=2, num_kv_he
 RATE = 3e-3
 
 
-def train_step(compiled: bool = True) -> TrainStep:
+def train_step(compiled: bool = True, recompute: Recompute = "none") -> TrainStep:
     model = build_model(CONFIG, "matmul")
     model.init_weights(torch.Generator().manual_seed(7))
     optimizer = build_optimizer(model, OptimizerConfig())
-    return TrainStep(model, optimizer, "fp32", 1.0, torch.device("cpu"), z_weight=1e-4, compiled=compiled)
+    return TrainStep(model, optimizer, "fp32", 1.0, torch.device("cpu"), z_weight=1e-4, compiled=compiled, recompute=recompute)
 
 
 def batch(seed: int, predicted: float = 1.0) -> Batch:
@@ -67,11 +67,17 @@ def main() -> None:
             whole.model(Inputs(torch.arange(7)[None]))  # what evaluation does never meets the compiler
         results += run(whole, range(3, 4))
     second, rest = resumed()
+    again: dict[str, list[float]] = {}
+    for mode in ("selective", "full"):
+        before = counters["stats"]["unique_graphs"]
+        again[mode] = [result.grad_norm for result in run(train_step(recompute=mode), range(2))]
+        assert counters["stats"]["unique_graphs"] == before + 1, "all layers share one graph"
     weights, names = whole.model.state_dict(), list(train_step(compiled=False).model.state_dict())
     found = {
         "graphs": graphs,
         "losses": [result.loss for result in results],
         "norms": [result.grad_norm for result in results],
+        "recomputing_norms": again,
         "eager_losses": [result.loss for result in run(train_step(compiled=False), range(4))],
         "resumed_losses": [result.loss for result in rest],
         "same_weights": all(torch.equal(weight, second.model.state_dict()[name]) for name, weight in weights.items()),

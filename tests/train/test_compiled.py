@@ -38,3 +38,8 @@ def test_a_resumed_run_ends_in_the_same_bits(found):
 
 def test_names_are_those_of_a_model_that_was_never_compiled(found):
     assert found["same_names"]
+
+
+@pytest.mark.parametrize("mode", ["selective", "full"])
+def test_what_is_computed_again_gives_the_same_gradients(found, mode):
+    assert found["recomputing_norms"][mode] == pytest.approx(found["norms"][:2], rel=ROUNDING)

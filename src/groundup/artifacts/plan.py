@@ -25,6 +25,8 @@ class Decisions(Config):
     attention: Literal["sdpa", "matmul"]
     compiled: bool = False
     """Whether blocks and loss run as kernels of torch.compile."""
+    recompute: Literal["none", "selective", "full"] = "none"
+    """What of the blocks is computed again in the backward pass instead of being kept."""
     device: str
     """A torch device type: 'cpu', 'cuda' or 'mps'."""
     num_threads: int

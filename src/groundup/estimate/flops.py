@@ -2,7 +2,9 @@
 
 from groundup.estimate.parameters import attention_parameters, feed_forward_parameters, head_parameters
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import AttentionName
 from groundup.nn.config import ModelConfig
+from groundup.train.config import Recompute
 
 
 def flops_per_token(config: ModelConfig, rows: RowLengths) -> float:
@@ -17,15 +19,37 @@ def flops_per_token(config: ModelConfig, rows: RowLengths) -> float:
 
 def flops_per_row(config: ModelConfig, rows: RowLengths) -> int:
     """Return the FLOPs that training spends on one row of a batch."""
-    head = 6 * head_parameters(config) * rows.predicted_len
+    return _blocks_flops(config, rows) + 6 * head_parameters(config) * rows.predicted_len
+
+
+def recomputed_flops_per_row(config: ModelConfig, rows: RowLengths, recompute: Recompute, attention: AttentionName) -> int:
+    """Return the FLOPs that a step spends on one row beside those of `flops_per_row`, to compute again what was not kept.
+
+    'full': the blocks' forward pass once more (the last product of a block is spared where nothing asks for its result).
+    'selective': scores and weighted sums, where the kernel writes them down.
+    """
+    if recompute == "none" or (recompute == "selective" and attention == "sdpa" and not config.attention_dropout):
+        return 0
+    return (_blocks_flops(config, rows) if recompute == "full" else _all_scores_flops(config, rows)) // 3
+
+
+def _blocks_flops(config: ModelConfig, rows: RowLengths) -> int:
     encoder = _stack_flops(config, config.num_encoder_layers, rows.read_len)
     decoder = _stack_flops(config, config.num_layers, rows.target_len)
     if not config.num_encoder_layers:
-        return decoder + head
+        return decoder
     queries = 2 * config.dim * config.inner_dim * rows.target_len
     keys = 2 * config.dim * config.kv_dim * rows.read_len
     across = 6 * config.num_layers * (queries + keys) + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
-    return encoder + decoder + across + head
+    return encoder + decoder + across
+
+
+def _all_scores_flops(config: ModelConfig, rows: RowLengths) -> int:
+    decoder = _scores_flops(config, config.num_layers, rows.target_len, rows.target_len)
+    if not config.num_encoder_layers:
+        return decoder
+    encoder = _scores_flops(config, config.num_encoder_layers, rows.read_len, rows.read_len)
+    return encoder + decoder + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
 
 
 def _stack_flops(config: ModelConfig, layers: int, length: int) -> int:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_count, format_seconds
-from groundup.estimate.flops import flops_per_token
+from groundup.estimate.flops import flops_per_row, flops_per_token, recomputed_flops_per_row
 from groundup.estimate.laws import CHINCHILLA, Law, effective_tokens, law_for
-from groundup.estimate.memory import AttentionName, Workload, training_memory
+from groundup.estimate.memory import training_memory
 from groundup.estimate.parameters import total_parameters
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import AttentionName, Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.config import PlanConfig
 from groundup.plan.machine import BF16_WORTH_IT, Machine, RunPrecision
@@ -71,7 +72,15 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
     splits = [train.micro_batch] if train.micro_batch else _micro_batches(train, situation)
     workloads = [
         Workload(
-            model, precision, attention, micro_batch, train.batch_sequences, situation.rows, train.document_mask, train.optimizer
+            model,
+            precision,
+            attention,
+            micro_batch,
+            train.batch_sequences,
+            situation.rows,
+            train.document_mask,
+            train.optimizer,
+            recompute=train.recompute,
         )
         for micro_batch in splits
     ]
@@ -170,7 +179,13 @@ def prior_speed(workload: Workload, situation: Situation) -> float:
     dim = workload.model.dim
     mfu = MFU_LIMIT[workload.precision] * dim / (dim + MFU_HALF_WIDTH[workload.precision])
     peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
-    return mfu * peak / flops_per_token(workload.model, workload.rows)
+    return mfu * peak / flops_per_token(workload.model, workload.rows) / (1 + recomputed_share(workload))
+
+
+def recomputed_share(workload: Workload) -> float:
+    """Return the FLOPs of what is computed again over those of the model."""
+    again = recomputed_flops_per_row(workload.model, workload.rows, workload.recompute, workload.attention)
+    return again / flops_per_row(workload.model, workload.rows)
 
 
 def describe(model: ModelConfig) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from groundup.core.errors import ConfigError
 from groundup.core.log import say
 from groundup.core.units import format_seconds
-from groundup.estimate.memory import Workload
+from groundup.estimate.workload import Workload
 from groundup.plan.choose import Situation
 from groundup.plan.config import PlanConfig
 from groundup.plan.probe import Probe

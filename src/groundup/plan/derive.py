@@ -8,9 +8,19 @@ from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
-from groundup.estimate.memory import AttentionName, Workload, allocator_share_of, checkpoint_bytes, training_memory
+from groundup.estimate.memory import allocator_share_of, checkpoint_bytes, training_memory
 from groundup.estimate.parameters import total_parameters
-from groundup.plan.choose import Situation, build_workload, choose_precision, choose_shape, describe, has_kernels, prior_speed
+from groundup.estimate.workload import AttentionName, Workload
+from groundup.plan.choose import (
+    Situation,
+    build_workload,
+    choose_precision,
+    choose_shape,
+    describe,
+    has_kernels,
+    prior_speed,
+    recomputed_share,
+)
 from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
 from groundup.plan.extent import Extent, extent_of, most_steps
@@ -49,6 +59,8 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
     why.append(_explain_split(workload, config.pretrain, situation))
     workload = _choose_attention(config.pretrain, workload, probe, why)
     workload = choose_compiled(config, workload, situation, _rough_seconds(config, workload, situation), probe, why)
+    if workload.recompute != "none":
+        why.append(_explain_recompute(workload))
     step_s = _step_seconds(workload, probe, why)
     memory = _memory(workload, situation, probe, why)
     checkpoint_steps, extent, train_s = _lengths(config, workload, step_s, why)
@@ -61,6 +73,7 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
         precision=workload.precision,
         attention=workload.attention,
         compiled=workload.compiled,
+        recompute=workload.recompute,
         device=situation.device,
         num_threads=situation.machine.num_threads,
         checkpoint_steps=checkpoint_steps,
@@ -109,6 +122,13 @@ def _explain_split(workload: Workload, train: TrainConfig, situation: Situation)
     return (
         f"micro-batch {workload.micro_batch} x {train.seq_len} tokens, {workload.num_micro_batches} a step: {reason}; "
         f"{situation.machine.num_threads} threads, one for each core that may be used."
+    )
+
+
+def _explain_recompute(workload: Workload) -> str:
+    return (
+        f"recompute {workload.recompute}: as the recipe says; {recomputed_share(workload):.0%} more FLOPs a step, which the MFU "
+        "does not count: it is of the model's own."
     )
 
 

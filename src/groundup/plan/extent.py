@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from groundup.estimate.flops import flops_per_row
-from groundup.estimate.memory import Workload
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import Workload
 from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course, Phase
 

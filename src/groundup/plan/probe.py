@@ -9,8 +9,8 @@ from typing import get_args
 import torch
 
 from groundup.core.seeds import derive_seed
-from groundup.estimate.memory import PrecisionName, Workload
 from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import PrecisionName, Workload
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.plan.machine import settled_bytes, synchronize
@@ -110,6 +110,7 @@ class StepProbe(Probe):
             train.z_loss,
             train.clip_value,
             workload.compiled,
+            workload.recompute,
         )
         batch = made_up_batch(workload)
 

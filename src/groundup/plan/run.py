@@ -68,6 +68,8 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
     table.add_row("tokens / parameter", f"{forecast.tokens_per_param:.3g}")
     table.add_row("FLOPs", f"{forecast.flops:.3g} ({format_count(forecast.flops_per_token)} a token)")
     how = "compiled" if decisions.compiled else "eager"
+    if decisions.recompute != "none":
+        how += f", recompute {decisions.recompute}"
     threads_used = f"{decisions.num_threads} threads, {decisions.device}"
     table.add_row("kernels", f"{decisions.precision}, attention {decisions.attention}, {how}, {threads_used}")
     parts = ", ".join(

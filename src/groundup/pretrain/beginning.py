@@ -26,7 +26,7 @@ COURSE_FILE = "course.json"
 _UNFINISHED = "taken-over.partial"
 _LATER = {"steps", "checkpoint_steps"}
 """What of a plan's decisions says nothing of the first steps' weights."""
-_PLANNED = {"steps", "checkpoint_steps", "micro_batch", "precision", "attention", "compile", "seq_len", "batch_tokens"}
+_PLANNED = {"steps", "checkpoint_steps", "micro_batch", "precision", "attention", "compile", "recompute", "seq_len", "batch_tokens"}
 """What of the recipe is settled by the plan's decisions."""
 _HARMLESS = {
     "schedule",

@@ -100,6 +100,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
             config.z_loss,
             config.clip_value,
             decisions.compiled,
+            decisions.recompute,
         ),
         batches=batches,
         learning_rate=course.learning_rate,

@@ -17,6 +17,7 @@ from groundup.train.optim.config import OptimizerConfig
 PackingName = Literal["windows", "best_fit"]
 Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
+Recompute = Literal["none", "selective", "full"]
 MAX_BATCH_TOKENS = 1 << 32
 """Hundreds of times the largest batches of published runs (Llama 3: 16 M tokens)."""
 
@@ -50,6 +51,10 @@ class TrainConfig(Config):
     attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")
     compile: Compile = Field(
         default="auto", description="kernels of the step from torch.compile; auto: where a long run gains by it"
+    )
+    recompute: Recompute = Field(
+        default="none",
+        description="what blocks compute again in the backward pass instead of keeping it; full: all; selective: all but products",
     )
     document_mask: bool = Field(default=True, description="attention never crosses from one document to another in a packed row")
     packing: PackingName = Field(

@@ -1,7 +1,6 @@
 """One optimizer step."""
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -11,12 +10,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from groundup.nn.classifier import Classifier
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer
 from groundup.train.batch import Batch
+from groundup.train.blocks import BlockWays
 from groundup.train.clipping import clip_gradients
-from groundup.train.compiled import CompiledBlocks, compiled_logits_loss
+from groundup.train.compiled import compiled_forward, compiled_logits_loss
+from groundup.train.config import Recompute
 from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, linear_cross_entropy
 from groundup.train.optim.groups import set_learning_rate
+from groundup.train.recompute import recomputing
 
 FEW_TARGETS = 0.5
 """Where fewer places than this share are predicted, the head is spared the others."""
@@ -39,7 +41,7 @@ class TrainStep:
 
     The gradient is that of the summed loss over all micro-batches by their targets together, however the tokens are split.
     With precision 'bf16', matrices are multiplied in bfloat16 (autocast) while weights and optimizer state stay float32. With
-    `compiled`, blocks and loss are compiled in the first step.
+    `compiled`, blocks and loss are compiled in the first step; `recompute` says what blocks compute again.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class TrainStep:
         z_weight: float = 0.0,
         clip_value: float | None = None,
         compiled: bool = False,
+        recompute: Recompute = "none",
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -60,12 +63,13 @@ class TrainStep:
         self._clip_value = clip_value
         self._device = device
         self._z_weight = z_weight
-        self._blocks: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self._cross_entropy = linear_cross_entropy
+        self._recomputes = recompute != "none"
         if isinstance(model, Transformer) and model.head.output is None:
             model.embedding.sparse = True  # its rows' gradients are added into the head's: no second matrix of that size
+        ways = [recomputing(recompute, model), compiled_forward if compiled else None]
+        self._blocks = BlockWays(model, [way for way in ways if way is not None])
         if compiled:
-            self._blocks = CompiledBlocks(model).active
             self._cross_entropy = partial(linear_cross_entropy, chunk_rows=COMPILED_CHUNK_ROWS, kernel=compiled_logits_loss())
 
     def __call__(self, micro_batches: Sequence[Batch], learning_rate: float) -> StepResult:
@@ -97,11 +101,17 @@ class TrainStep:
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what is to be made small over one micro-batch, and of it the cross-entropy; summed over its targets [nats]."""
+        head, targets, hidden = self.model.head, batch.targets, self.hidden(batch.inputs)
+        predicted = targets != IGNORE
+        if int(predicted.sum()) < FEW_TARGETS * predicted.numel():
+            hidden, targets = hidden[predicted], targets[predicted]
         with self._autocast:
-            head, targets = self.model.head, batch.targets
-            with self._blocks():
-                hidden = self.model.hidden(batch.inputs)
-            predicted = targets != IGNORE
-            if int(predicted.sum()) < FEW_TARGETS * predicted.numel():
-                hidden, targets = hidden[predicted], targets[predicted]
             return self._cross_entropy(head.features(hidden), head.weight, targets, head.bias, head.soft_cap, self._z_weight)
+
+    def hidden(self, inputs: Inputs) -> Tensor:
+        """Return the vectors that the head gets, the blocks being run as the step runs them."""
+        with self._autocast, self._blocks.active():
+            hidden = self.model.hidden(inputs)
+        if self._recomputes:
+            torch.clear_autocast_cache()  # copies of weights, which are made again as well
+        return hidden
