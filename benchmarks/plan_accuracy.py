@@ -21,12 +21,12 @@ from groundup.estimate.rows import RowLengths
 from groundup.estimate.workload import Workload
 from groundup.nn.threads import threads
 from groundup.nn.transformer import build_model
-from groundup.plan.choose import Situation
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe, made_up_batch
 from groundup.plan.shapes import family
+from groundup.plan.situation import Situation
 from groundup.train.config import TrainConfig
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.optim.table import build_optimizer

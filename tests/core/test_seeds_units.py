@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from groundup.core.seeds import derive_seed, generator
-from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.core.units import format_bytes, format_count, format_seconds, parse_bytes
 
 
 def test_seeds_are_fixed_across_versions() -> None:
@@ -32,3 +32,17 @@ def test_bytes_and_seconds() -> None:
     assert format_seconds(0.25) == "250 ms"
     assert format_seconds(75) == "1m 15s"
     assert format_seconds(3700) == "1h 01m"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2GB", 2 * 10**9), ("1.5 GiB", 1_610_612_736), ("300000", 300_000), ("64 kb", 64_000), ("12b", 12), ("1TiB", 2**40)],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["much", "2 G", "-1GB", "1,5GB", ""])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no size; write bytes as a number, or like 2GB or 1\.5GiB"):
+        parse_bytes(text)

@@ -16,12 +16,13 @@ from groundup.estimate.laws import SMALL_RUNS
 from groundup.estimate.memory import training_memory
 from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
-from groundup.plan.choose import Situation, divisors
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import Machine
 from groundup.plan.probe import Probe
+from groundup.plan.room import divisors
 from groundup.plan.run import render
+from groundup.plan.situation import Situation
 from groundup.train.config import MAX_BATCH_TOKENS, TrainConfig
 
 SPEED = 3e11
@@ -251,7 +252,7 @@ def test_divisors_are_all_there_and_rise(number):
 @pytest.mark.parametrize("number", [MAX_BATCH_TOKENS, MAX_BATCH_TOKENS - 5])
 def test_divisors_of_the_largest_batch_are_found_in_the_square_root_of_its_size(number, monkeypatch):
     tried = []
-    monkeypatch.setattr("groundup.plan.choose.range", lambda *ends: tried.append(ends) or range(*ends), raising=False)
+    monkeypatch.setattr("groundup.plan.room.range", lambda *ends: tried.append(ends) or range(*ends), raising=False)
     assert divisors(number)[-1] == number
     assert sum(stop - start for start, stop in tried) <= 1 << 16
 
@@ -267,6 +268,57 @@ def test_a_model_that_does_not_fit_names_both_sizes_and_one_that_does():
         BudgetError, match=r"needs \d.* GB of memory; 850 MB may be used.*fits: model.dim=\d+, model.num_layers=\d+"
     ):
         derive(config, situation(memory_bytes=10**9), FormulaProbe())
+
+
+CAPPED = {"size": SizeConfig(dim=256, num_layers=4), "precision": "fp32"}
+
+
+@given(st.integers(480, 1500))
+@settings(max_examples=25, deadline=None)
+def test_under_a_cap_the_largest_wanted_micro_batch_that_fits_is_taken(megabytes):
+    """Its peak is the whole process's, the copy that checkpoints are written from included."""
+    cap = megabytes * 10**6
+    decisions, forecast = derive(plan_config(**CAPPED, memory_cap=cap), situation(), FormulaProbe())
+    assert forecast.memory_bytes["total"] <= cap
+    if decisions.micro_batch < 8:
+        larger = plan_config(**CAPPED, memory_cap=cap, micro_batch=2 * decisions.micro_batch)
+        with pytest.raises(BudgetError):
+            derive(larger, situation(), FormulaProbe())
+
+
+def test_a_cap_beyond_the_machine_is_no_more_than_the_machine():
+    given_ = situation(memory_bytes=400_000_000)
+    _, forecast = derive(plan_config(**CAPPED, memory_cap="1TB"), given_, FormulaProbe())
+    assert forecast.memory_bytes["total"] <= 300_000_000 + 400_000_000
+
+
+def test_a_micro_batch_that_turns_out_too_large_when_measured_is_made_smaller():
+    class Wasteful(FormulaProbe):
+        """An allocator that leaves more gaps than the plan supposes."""
+
+        def memory_growth(self, workload):
+            return training_memory(workload, 0, 1.4)["total"]
+
+    cap = 800_000_000
+    usual, _ = derive(plan_config(**CAPPED, memory_cap=cap), situation(), FormulaProbe())
+    wasteful, forecast = derive(plan_config(**CAPPED, memory_cap=cap), situation(), Wasteful())
+    assert wasteful.micro_batch < usual.micro_batch
+    assert forecast.memory_bytes["total"] <= cap
+    assert any(re.search(r"micro-batch \d: 8 would take .* 800 MB may be used", reason) for reason in forecast.why)
+
+
+def test_a_cap_that_nothing_fits_under_names_what_would_and_that_does():
+    asked = {"memory_cap": "600MB", "micro_batch": 8}
+    with pytest.raises(
+        BudgetError, match=r"needs 751 MB of memory; 600 MB may be used \(pretrain.memory_cap=600,000,000"
+    ) as caught:
+        derive(plan_config(**CAPPED, **asked), situation(), FormulaProbe())
+    ways = [dict(re.findall(r"pretrain\.(\w+)=(\w+)", way)) for way in str(caught.value).split(";")[2:]]
+    assert [sorted(way) for way in ways] == [["micro_batch"], ["micro_batch", "recompute"], ["recompute"], ["micro_batch"]]
+    assert "model.dim=192" in str(caught.value)
+    for way in ways[:3]:
+        _, forecast = derive(plan_config(**CAPPED, **(asked | way)), situation(), FormulaProbe())
+        assert forecast.memory_bytes["total"] <= 600_000_000
 
 
 def test_no_memory_at_all_is_said():

@@ -13,8 +13,8 @@ from torch._dynamo.utils import counters
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.train.batch import Batch
-from groundup.train.hooks.held_out import evaluating
 from groundup.train.config import OptimizerConfig, Recompute
+from groundup.train.hooks.held_out import evaluating
 from groundup.train.loss import IGNORE
 from groundup.train.optim.table import build_optimizer
 from groundup.train.step import StepResult, TrainStep

@@ -1,4 +1,6 @@
-"""Numbers as people read them."""
+"""Numbers as people read and write them."""
+
+import re
 
 _SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -17,6 +19,20 @@ def format_bytes(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g} {unit}" if abs(value) / size < 999.5 else f"{value / size:.0f} {unit}"
     return f"{value:.0f} B"
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of a size in words: '2GB' -> 2000000000, '1.5 GiB' -> 1610612736, '300000' -> 300000.
+
+    Raises ValueError if it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b)?\s*", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"'{text}' is no size; write bytes as a number, or like 2GB or 1.5GiB")
+    number, prefix, binary = found.groups()
+    power = " kmgt".index(prefix.lower()) if prefix else 0
+    base = 1024.0 if binary else 1000.0
+    return round(float(number) * base**power)
 
 
 def format_seconds(value: float) -> str:

@@ -1,52 +1,28 @@
 """Choose what to train before anything is timed: precision, batch split and the shape with the lowest predicted loss."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from groundup.core.errors import BudgetError
-from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.core.units import format_count, format_seconds
 from groundup.estimate.flops import flops_per_row, flops_per_token, recomputed_flops_per_row
 from groundup.estimate.laws import CHINCHILLA, Law, effective_tokens, law_for
-from groundup.estimate.memory import training_memory
 from groundup.estimate.parameters import total_parameters
-from groundup.estimate.rows import RowLengths
 from groundup.estimate.workload import AttentionName, Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.config import PlanConfig
 from groundup.plan.machine import BF16_WORTH_IT, Machine, RunPrecision
-from groundup.plan.shapes import family
+from groundup.plan.room import divisors, fits, too_large
+from groundup.plan.shapes import describe
+from groundup.plan.situation import Situation
 from groundup.train.config import TrainConfig
 
 MATMUL_MAX_SEQ_LEN = 512
 """Longest sequence at which materialised scores beat the fused CPU kernel in bf16."""
 MICRO_BATCH_TOKENS = 2048
 """Fewer tokens in a backward pass lose speed on a CPU, more only cost memory."""
-MEMORY_SHARE = 0.85
-"""Of the memory available, what a plan may fill."""
 MFU_LIMIT = {"fp32": 0.9, "bf16": 0.8}
 MFU_HALF_WIDTH = {"fp32": 60.0, "bf16": 240.0}
 """Prior of the MFU of an eager step before anything is timed: limit x dim / (dim + half width)."""
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What is given: the text, the machine and the process."""
-
-    vocab_size: int
-    unique_tokens: int
-    machine: Machine
-    device: str
-    rows: RowLengths
-    process_bytes: int
-    """Resident memory of this process with its libraries loaded and nothing of the model."""
-    compiler: str | None = None
-    """The machine's C++ compiler, if it has one."""
-
-    @property
-    def held_bytes(self) -> int:
-        """What the process holds of the memory that tensors live in: a CUDA card has its own."""
-        return 0 if self.device == "cuda" else self.process_bytes
 
 
 def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -> RunPrecision:
@@ -84,7 +60,7 @@ def build_workload(model: ModelConfig, train: TrainConfig, situation: Situation,
         )
         for micro_batch in splits
     ]
-    return next((workload for workload in workloads if _fits(workload, situation)), workloads[-1])
+    return next((workload for workload in workloads if fits(workload, train, situation)), workloads[-1])
 
 
 def has_kernels(model: ModelConfig) -> bool:
@@ -100,18 +76,11 @@ def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:
     return [number for number in reversed(splits) if number <= first]
 
 
-def divisors(number: int) -> list[int]:
-    """Return all divisors, ascending; takes the square root of `number` in steps."""
-    small = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
-    large = [number // divisor for divisor in reversed(small) if divisor**2 != number]
-    return small + large
-
-
 def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Workload], why: list[str]) -> Workload:
     """Return the candidate of the lowest predicted loss among those that fit in memory; raise BudgetError if none does."""
-    fitting = [candidate for candidate in candidates if _fits(candidate, situation)]
+    fitting = [candidate for candidate in candidates if fits(candidate, config.pretrain, situation)]
     if not fitting:
-        raise BudgetError(_too_large(candidates[0], situation, config))
+        raise BudgetError(too_large(candidates[0], situation, config))
     if config.budget is None or config.budget.minutes is None or config.model.dim is not None:
         why.append(f"model: {describe(fitting[0].model)}, as the recipe says.")
         return fitting[0]
@@ -130,35 +99,6 @@ def choose_shape(config: PlanConfig, situation: Situation, candidates: list[Work
         f"{format_count(situation.unique_tokens)} of text; {law.source}."
     )
     return fitting[best]
-
-
-def _fits(workload: Workload, situation: Situation) -> bool:
-    need = training_memory(workload, situation.process_bytes)["total"] - situation.process_bytes
-    return need <= MEMORY_SHARE * situation.machine.available_bytes
-
-
-def _too_large(workload: Workload, situation: Situation, config: PlanConfig) -> str:
-    need = training_memory(workload, situation.process_bytes)["total"] - situation.process_bytes
-    limit = int(MEMORY_SHARE * situation.machine.available_bytes)
-    free = dict.fromkeys(("dim", "num_layers", "num_encoder_layers", "num_heads", "ffn_dim"))
-    free_size = config.model.model_copy(update=free)
-    smaller = [
-        replace(workload, model=model, micro_batch=micro_batch)
-        for micro_batch in sorted({workload.micro_batch, 1}, reverse=True)
-        for model in reversed(family(free_size, situation.vocab_size, config.pretrain.seq_len))
-    ]
-    fitting = next((candidate for candidate in smaller if _fits(candidate, situation)), None)
-    way_out = (
-        f"the largest of the family that fits: model.dim={fitting.model.dim}, model.num_layers={fitting.model.num_layers}, "
-        f"pretrain.micro_batch={fitting.micro_batch}"
-        if fitting
-        else "free some memory, or lower pretrain.seq_len and tokenizer.vocab_size"
-    )
-    return (
-        f"model: {describe(workload.model)} with pretrain.micro_batch={workload.micro_batch} x {config.pretrain.seq_len} tokens "
-        f"needs {format_bytes(need)} of memory; {format_bytes(limit)} may be used ({MEMORY_SHARE:.0%} of what is available); "
-        f"{way_out}"
-    )
 
 
 def rank(candidates: Sequence[Workload], situation: Situation, seconds: float) -> tuple[Law, list[float]]:
@@ -186,13 +126,6 @@ def recomputed_share(workload: Workload) -> float:
     """Return the FLOPs of what is computed again over those of the model."""
     again = recomputed_flops_per_row(workload.model, workload.rows, workload.recompute, workload.attention)
     return again / flops_per_row(workload.model, workload.rows)
-
-
-def describe(model: ModelConfig) -> str:
-    """Return the model's size and shape in words."""
-    return (
-        f"{format_count(total_parameters(model))} parameters (dim {model.dim}, {model.num_layers} layers, {model.num_heads} heads)"
-    )
 
 
 def _speeds(machine: Machine) -> str:

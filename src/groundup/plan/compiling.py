@@ -6,10 +6,10 @@ from groundup.core.errors import ConfigError
 from groundup.core.log import say
 from groundup.core.units import format_seconds
 from groundup.estimate.workload import Workload
-from groundup.plan.choose import Situation
 from groundup.plan.config import PlanConfig
 from groundup.plan.probe import Probe
 from groundup.plan.shapes import at_depth
+from groundup.plan.situation import Situation
 
 COMPILE_MARGIN = 0.03
 """A smaller gain is noise."""

@@ -8,24 +8,17 @@ from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
-from groundup.estimate.memory import allocator_share_of, checkpoint_bytes, training_memory
+from groundup.estimate.memory import allocator_share_of, checkpoint_bytes
 from groundup.estimate.parameters import total_parameters
 from groundup.estimate.workload import AttentionName, Workload
-from groundup.plan.choose import (
-    Situation,
-    build_workload,
-    choose_precision,
-    choose_shape,
-    describe,
-    has_kernels,
-    prior_speed,
-    recomputed_share,
-)
+from groundup.plan.choose import build_workload, choose_precision, choose_shape, has_kernels, prior_speed, recomputed_share
 from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
 from groundup.plan.extent import Extent, extent_of, most_steps
 from groundup.plan.probe import Probe
-from groundup.plan.shapes import at_depth, family
+from groundup.plan.room import divisors, memory_limit, peak_memory, too_large
+from groundup.plan.shapes import at_depth, describe, family
+from groundup.plan.situation import Situation
 from groundup.train.config import TrainConfig
 
 KERNEL_MARGIN = 0.15
@@ -61,8 +54,8 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
     workload = choose_compiled(config, workload, situation, _rough_seconds(config, workload, situation), probe, why)
     if workload.recompute != "none":
         why.append(_explain_recompute(workload))
+    workload, memory = _within_memory(config, workload, situation, probe, why)
     step_s = _step_seconds(workload, probe, why)
-    memory = _memory(workload, situation, probe, why)
     checkpoint_steps, extent, train_s = _lengths(config, workload, step_s, why)
     decisions = Decisions(
         model=workload.model.model_dump(),
@@ -153,23 +146,44 @@ def _probe_depths(layers: int) -> tuple[int, int]:
     return next(pair for pair in ((1, 3), (2, 4), (1, 2)) if layers not in pair)
 
 
-def _memory(workload: Workload, situation: Situation, probe: Probe, why: list[str]) -> dict[str, int]:
-    """Return the peak memory, with the allocator's share measured on a shallower (or deeper) model."""
+def _within_memory(
+    config: PlanConfig, workload: Workload, situation: Situation, probe: Probe, why: list[str]
+) -> tuple[Workload, dict[str, int]]:
+    """Return the workload with the largest micro-batch that fits by measurement too, and its peak memory.
+
+    Raises BudgetError if none does, or the one that the recipe asks for does not.
+    """
+    limit = memory_limit(config.pretrain, situation)
+    while True:
+        memory, share, reason = _memory(workload, situation, probe)
+        if memory["total"] <= limit:
+            why.append(f"{reason} It may come to {format_bytes(limit)}.")
+            return workload, memory
+        splits = [] if config.pretrain.micro_batch else divisors(workload.batch_sequences)
+        smaller = [number for number in splits if number < workload.micro_batch]
+        if not smaller:
+            raise BudgetError(too_large(workload, situation, config, share))
+        why.append(
+            f"micro-batch {smaller[-1]}: {workload.micro_batch} would take {format_bytes(memory['total'])} of memory, and "
+            f"{format_bytes(limit)} may be used."
+        )
+        workload = replace(workload, micro_batch=smaller[-1])
+
+
+def _memory(workload: Workload, situation: Situation, probe: Probe) -> tuple[dict[str, int], float, str]:
+    """Return the peak memory, the allocator's share as measured on a shallower (or deeper) model, and how it was found."""
     other = _at_depth(workload, _probe_depths(workload.model.num_layers)[1])
     growth = probe.memory_growth(other)
     share = allocator_share_of(other, growth)
     held_bytes = probe.held_bytes() if workload.compiled else situation.held_bytes  # the compiler's own tables are there by now
-    memory = training_memory(workload, held_bytes, share)
-    if situation.device != "cuda":  # there it lies in another memory than the tensors
-        memory["snapshot"] = checkpoint_bytes(workload)
-        memory["total"] += memory["snapshot"]
+    memory = peak_memory(workload, situation, share, held_bytes)
     held = "the process with its libraries, " if held_bytes else ""
-    why.append(
+    reason = (
         f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and "
         f"{share:.0%} of what comes and goes in a step for the gaps that the allocator leaves, as measured with "
         f"{other.model.num_layers} layers, which took {format_bytes(growth)}."
     )
-    return memory
+    return memory, share, reason
 
 
 def _at_depth(workload: Workload, num_layers: int) -> Workload:

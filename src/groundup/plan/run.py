@@ -12,11 +12,11 @@ from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
-from groundup.plan.choose import Situation
 from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
 from groundup.plan.machine import measure_machine, settled_bytes
 from groundup.plan.probe import StepProbe
+from groundup.plan.situation import Situation
 from groundup.train.course.course import Course
 from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import MAX_SENTINELS

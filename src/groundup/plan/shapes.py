@@ -1,6 +1,8 @@
 """The family of model shapes that one dial, the width, runs through."""
 
 from groundup.core.errors import ConfigError
+from groundup.core.units import format_count
+from groundup.estimate.parameters import total_parameters
 from groundup.nn.config import GATED, ModelConfig
 from groundup.plan.config import SizeConfig
 
@@ -69,3 +71,10 @@ def default_ffn_dim(dim: int, feed_forward: str) -> int:
     """Return 8/3 of the width for SwiGLU (Shazeer 2020, section 2: as many parameters as 4 dim with two matrices), in 32s."""
     width = dim * 8 / 3 if feed_forward in GATED else dim * 4
     return max(32, round(width / 32) * 32)
+
+
+def describe(model: ModelConfig) -> str:
+    """Return the model's size and shape in words."""
+    return (
+        f"{format_count(total_parameters(model))} parameters (dim {model.dim}, {model.num_layers} layers, {model.num_heads} heads)"
+    )

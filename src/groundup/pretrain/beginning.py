@@ -37,6 +37,7 @@ _HARMLESS = {
     "keep_every_steps",
     "checkpoint_minutes",
     "storage_patience_s",
+    "memory_cap",
 }
 """What of the recipe acts through the course of the steps, or not on the weights."""
 

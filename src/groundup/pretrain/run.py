@@ -16,7 +16,7 @@ from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
-from groundup.core.units import format_seconds
+from groundup.core.units import format_bytes, format_seconds
 from groundup.estimate.flops import flops_per_token
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
@@ -109,7 +109,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         healing=config.healing,
         hooks=[*hooks, *([evaluation] if evaluation else [])],
     )
-    write_json(job.out / MEMORY_FILE, {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": metrics.peak_memory_bytes})
+    _write_memory(config, job, plan, memory, metrics.peak_memory_bytes)
     write_json(job.out / SPEED_FILE, metrics.summary())
     write_json(job.out / SOURCES_FILE, batches.seen(decisions.steps, ended.passed_over))
     profiled = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)}
@@ -120,6 +120,17 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
             {METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *profiled, *manifests}
         ),
     )
+
+
+def _write_memory(config: TrainConfig, job: Job, plan: Plan, memory: PeakMemory, peak_bytes: int) -> None:
+    """Say the measured peak beside what was forecast, and beside the cap if there is one."""
+    found = {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": peak_bytes}
+    told = f"  peak memory {format_bytes(peak_bytes)}; forecast: {format_bytes(plan.forecast.memory_bytes['total'])}"
+    if config.memory_cap is not None:
+        found["memory_cap_bytes"] = config.memory_cap
+        told += f", pretrain.memory_cap: {format_bytes(config.memory_cap)}"
+    say(told)
+    write_json(job.out / MEMORY_FILE, found)
 
 
 def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:

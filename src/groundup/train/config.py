@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
+from groundup.core.units import parse_bytes
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
@@ -52,6 +53,12 @@ class TrainConfig(Config):
     compile: Compile = Field(
         default="auto", description="kernels of the step from torch.compile; auto: where a long run gains by it"
     )
+    memory_cap: int | None = Field(
+        default=None,
+        gt=0,
+        description="most memory that the run may take [bytes], or in words: 2GB, 1.5GiB; null: 85 % of what is available",
+        json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
+    )
     recompute: Recompute = Field(
         default="none",
         description="what blocks compute again in the backward pass instead of keeping it; full: all; selective: all but products",
@@ -75,6 +82,11 @@ class TrainConfig(Config):
     keep_every_steps: int | None = Field(
         default=None, gt=0, description="a checkpoint is saved every so many steps and kept for good; null: none is"
     )
+
+    @field_validator("memory_cap", mode="before")
+    @classmethod
+    def _read_size(cls, size: object) -> object:
+        return parse_bytes(size) if isinstance(size, str) else size
 
     @model_validator(mode="before")
     @classmethod
