@@ -22,7 +22,7 @@ def test_what_is_needed_for_the_tests_is_found(diagnosis):
     assert diagnosis.cores >= 1
     assert "cpu" in diagnosis.devices
     assert diagnosis.memory_bytes >= diagnosis.memory_available_bytes > 0
-    assert set(diagnosis.matmul_peak_flops_per_s) == {"fp32", "bf16"}
+    assert set(diagnosis.matmul_peak_flops_per_s) == {"fp32", "bf16", "fp16"}
     assert all(peak > 1e8 for peak in diagnosis.matmul_peak_flops_per_s.values())
 
 

@@ -187,7 +187,7 @@ def _accelerators() -> list[Finding]:
 
 def _speed(machine: Machine) -> list[Finding]:
     peaks = machine.matmul_peak_flops_per_s
-    ratio = peaks["bf16"] / peaks["fp32"]
+    ratio = peaks.get("bf16", 0.0) / peaks["fp32"]
     words = "training will use bf16" if ratio > BF16_WORTH_IT else "training will use fp32"
     shown = ", ".join(f"{name} {format_count(peak, 'FLOP/s')}" for name, peak in peaks.items())
     return [Finding(name="Matrix products", status="ok", found=f"{shown} on {machine.num_threads} threads; {words}")]

@@ -17,9 +17,10 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Transformer
 from groundup.nn.transformer import build_model as build
 from groundup.plan.probe import made_up_batch
+from groundup.train.loss_scale import MINIMUM
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import OPTIMIZERS, build_optimizer
-from groundup.train.step import TrainStep
+from groundup.train.step import TrainStep, autocast
 
 ACTIVATION_TOLERANCE = 0.01  # scalars and rounding of a few bytes
 LIVE_TOLERANCE = 0.05  # the optimizer's and the kernels' own scratch is not counted
@@ -45,6 +46,7 @@ GRID = [
     *product(["fp32", "bf16"], ["sdpa", "matmul"], SHAPES, [True, False]),
     *product(["fp32", "bf16"], ["sdpa"], VARIANTS, [True]),
     *product(["fp32", "bf16"], ["sdpa", "matmul"], OTHER_SHAPES, [True]),
+    *product(["fp16"], ["sdpa", "matmul"], [{}, OTHER_SHAPES[2]], [True]),
     *product(["fp32"], ["sdpa", "matmul"], [{"position": "t5_bias"}, {"position": "t5_bias", **OTHER_SHAPES[2]}], [True]),
 ]
 
@@ -82,8 +84,7 @@ def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
             saved[pointer] = tensor  # held, so that no two storages share an address
         return tensor
 
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), autocast:
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), autocast(precision, "cpu"):
         transformer.trunk(batch.inputs)
     measured = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
     added = kernel == "matmul" or model.get("position") == "t5_bias"  # by a sum, which keeps nothing
@@ -93,8 +94,12 @@ def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
 
 def train_step(case: Workload) -> TrainStep:
     model = build_model(case)
-    optimizer = build_optimizer(model, case.optimizer)
-    return TrainStep(model, optimizer, case.precision, 1.0, torch.device("cpu"), recompute=case.recompute)
+    step = TrainStep(
+        model, build_optimizer(model, case.optimizer), case.precision, 1.0, torch.device("cpu"), recompute=case.recompute
+    )
+    if step.loss_scale:
+        step.loss_scale.value = MINIMUM  # no step is to be skipped
+    return step
 
 
 def allocations(work: Callable[[], object]) -> list[int]:
@@ -107,7 +112,12 @@ def allocations(work: Callable[[], object]) -> list[int]:
 
 @pytest.mark.parametrize(
     ("precision", "kernel", "optimizer"),
-    [("fp32", "sdpa", "adamw"), ("bf16", "matmul", "adamw"), *(("bf16", "sdpa", name) for name in OPTIMIZERS if name != "adamw")],
+    [
+        ("fp32", "sdpa", "adamw"),
+        ("bf16", "matmul", "adamw"),
+        ("fp16", "matmul", "adamw"),
+        *(("bf16", "sdpa", name) for name in OPTIMIZERS if name != "adamw"),
+    ],
 )
 def test_peak_is_that_of_a_real_step(precision, kernel, optimizer):
     case = workload(precision, kernel, seq_len=128, micro_batch=8, batch_sequences=16, vocab_size=2000, dim=128, ffn_dim=352)

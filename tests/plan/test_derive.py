@@ -191,6 +191,16 @@ def test_precision_follows_the_measured_peak(bf16, precision):
     assert decisions.precision == precision
 
 
+def test_float16_is_taken_where_the_recipe_says_so_and_the_device_has_it():
+    given_ = situation()
+    with pytest.raises(ConfigError, match=r"precision='fp16': torch does not .* device 'cpu', only fp32, bf16; set .* to auto"):
+        derive(plan_config(precision="fp16"), given_, FormulaProbe())
+    speeds = given_.machine.matmul_peak_flops_per_s | {"fp16": 1e13}
+    fast = replace(given_, machine=given_.machine.model_copy(update={"matmul_peak_flops_per_s": speeds}))
+    assert derive(plan_config(precision="fp16"), fast, FormulaProbe())[0].precision == "fp16"
+    assert derive(plan_config(), fast, FormulaProbe())[0].precision == "bf16"
+
+
 @pytest.mark.parametrize(("slowdown", "attention"), [(1.0, "matmul"), (1.1, "matmul"), (1.3, "sdpa")])
 def test_only_a_clear_gain_overturns_the_attention_rule(slowdown, attention):
     decisions, _ = derive(plan_config(precision="bf16"), situation(), FormulaProbe("matmul", slowdown))

@@ -3,12 +3,19 @@ import pytest
 import torch
 
 from groundup.plan import machine as machine_module
-from groundup.plan.machine import DTYPES, device_memory, matmul_peak, usable_cores
+from groundup.plan.machine import DTYPES, can_multiply, device_memory, matmul_peak, usable_cores
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES.keys())
 def test_peak_is_a_speed(dtype):
     assert 1e8 < matmul_peak(dtype, torch.device("cpu")) < 1e15
+
+
+def test_what_torch_does_not_multiply_is_known():
+    cpu = torch.device("cpu")
+    assert can_multiply(torch.float32, cpu)
+    assert not can_multiply(torch.float8_e4m3fn, cpu)
+    assert not can_multiply(torch.int64, cpu)  # no gradient
 
 
 def test_environment_limits_the_threads(monkeypatch):

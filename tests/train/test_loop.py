@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import resource
 import signal
@@ -22,10 +23,11 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
-from groundup.train.config import TrainConfig
+from groundup.train.config import RunPrecision, TrainConfig
 from groundup.train.healing.config import HealingConfig
 from groundup.train.keeping import Keeping
 from groundup.train.loop import train
+from groundup.train.loss_scale import LossScale
 from groundup.train.memory import PeakMemory
 from groundup.train.metrics import Efficiency, MetricsLog, read_rows
 from groundup.train.optim.config import OptimizerConfig, OptimizerName
@@ -69,6 +71,11 @@ class Run:
     keeping: dict[str, Any] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     model: ModelConfig = MODEL
+    precision: RunPrecision = "fp32"
+    scale: float = 2.0**20
+    """What the loss is multiplied by at first, in fp16; so much that the first gradients overflow."""
+    spoilt: bool = False
+    """Whether no gradient is finite."""
 
     def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
         """Do what a fresh process does; `signals` come during the steps of these numbers."""
@@ -83,11 +90,16 @@ class Run:
         model.init_weights(torch.Generator().manual_seed(1))
         optimizer = build_optimizer(model, self.optimizer)
         objective = causal(self.inputs.shards, 16)
+        train_step = TrainStep(model, optimizer, self.precision, 1.0, CPU)
+        if train_step.loss_scale:
+            train_step.loss_scale = LossScale(self.scale, growth_steps=4)
+        if self.spoilt:
+            model.embedding.weight.register_hook(lambda gradient: gradient * math.inf)
         self.out.mkdir(exist_ok=True)
         order = Order("pretrain", Checkpoint.kind, self.out, TrainConfig(), 0)
         train(
             steps=STEPS,
-            train_step=TrainStep(model, optimizer, "fp32", 1.0, CPU),
+            train_step=train_step,
             batches=BatchReader(self.inputs.shards, objective, seed=0, batch_sequences=4, micro_batch=2, document_mask=True),
             learning_rate=rate,
             checkpoints=CheckpointStore(
@@ -167,6 +179,48 @@ def test_keeps_the_newest_checkpoints(whole: Run) -> None:
 
 def test_two_runs_give_the_same_bytes(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
     assert Run(inputs, tmp_path / "run").go().bytes() == whole.bytes()
+
+
+@pytest.fixture(scope="module")
+def half(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run in float16 whose first gradients overflow."""
+    return Run(inputs, tmp_path_factory.mktemp("half") / "run", precision="fp16").go()
+
+
+def test_a_step_that_overflows_is_skipped_and_says_so(half: Run) -> None:
+    rows = half.rows()
+    skipped = [row for row in rows if "overflow" in row["events"]]
+    first = next(row for row in rows if row not in skipped)
+    assert 0 < len(skipped) < STEPS / 2
+    assert [row["loss_scale"] for row in rows[: first["step"]]] == [2.0 ** (20 - step) for step in range(first["step"])]
+    assert {(row["grad_norm"], row["update_ratio"]) for row in skipped} == {(None, 0.0)}
+    assert all(math.isfinite(row["grad_norm"]) for row in rows if row not in skipped)
+    assert max(row["loss_scale"] for row in rows[first["step"] :]) > first["loss_scale"]
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+@pytest.mark.parametrize("stops", [[1], [4, 9]])
+def test_a_run_in_float16_that_was_stopped_equals_one_that_was_not(
+    inputs: Inputs, half: Run, tmp_path: Path, stops: list[int]
+) -> None:
+    run = Run(inputs, tmp_path / "run", precision="fp16")
+    for at in stops:
+        run.interrupt(at)
+    run.go()
+    assert run.bytes() == half.bytes()
+    assert same_learning(run.rows(), half.rows())
+    assert [row["loss_scale"] for row in run.rows()] == [row["loss_scale"] for row in half.rows()]
+
+
+@pytest.mark.parametrize("healing", [UNHEALED, HealingConfig()], ids=["unhealed", "healed"])
+def test_a_loss_scale_that_falls_to_the_least_ends_the_run(inputs: Inputs, tmp_path: Path, healing: HealingConfig) -> None:
+    run = Run(inputs, tmp_path / "run", precision="fp16", scale=4.0, spoilt=True, healing=healing)
+    with pytest.raises(
+        DivergedError, match=r"step 3: the gradient overflows float16 even with a loss scale of 1, .* bf16 and fp32"
+    ):
+        run.go()
+    assert [(row["loss_scale"], row["events"]) for row in run.rows()] == [(4.0, ["overflow"]), (2.0, ["overflow"])]
 
 
 @pytest.mark.parametrize("stops", [[1], [4], [11], [3, 5, 9, 10]])

@@ -21,7 +21,7 @@ class Decisions(Config):
     batch_tokens: int
     micro_batch: int
     seq_len: int
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
     attention: Literal["sdpa", "matmul"]
     compiled: bool = False
     """Whether blocks and loss run as kernels of torch.compile."""

@@ -5,13 +5,12 @@ from typing import Literal
 
 from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
-from groundup.train.config import Recompute
+from groundup.train.config import Recompute, RunPrecision
 from groundup.train.optim.config import OptimizerConfig
 
 AttentionName = Literal["sdpa", "matmul"]
-PrecisionName = Literal["fp32", "bf16"]
 
-COMPUTE_BYTES: dict[PrecisionName, int] = {"fp32": 4, "bf16": 2}
+COMPUTE_BYTES: dict[RunPrecision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
 DEFAULT_OPTIMIZER = OptimizerConfig()
 
 
@@ -20,7 +19,7 @@ class Workload:
     """One training configuration."""
 
     model: ModelConfig
-    precision: PrecisionName
+    precision: RunPrecision
     attention: AttentionName
     micro_batch: int
     batch_sequences: int

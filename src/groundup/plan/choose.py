@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from groundup.core.errors import BudgetError
+from groundup.core.errors import BudgetError, ConfigError
 from groundup.core.units import format_count, format_seconds
 from groundup.estimate.flops import flops_per_row, flops_per_token, recomputed_flops_per_row
 from groundup.estimate.laws import CHINCHILLA, Law, effective_tokens, law_for
@@ -10,28 +10,36 @@ from groundup.estimate.parameters import total_parameters
 from groundup.estimate.workload import AttentionName, Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.config import PlanConfig
-from groundup.plan.machine import BF16_WORTH_IT, Machine, RunPrecision
+from groundup.plan.machine import BF16_WORTH_IT, Machine
 from groundup.plan.room import divisors, fits, too_large
 from groundup.plan.shapes import describe
 from groundup.plan.situation import Situation
-from groundup.train.config import TrainConfig
+from groundup.train.config import RunPrecision, TrainConfig
 
 MATMUL_MAX_SEQ_LEN = 512
 """Longest sequence at which materialised scores beat the fused CPU kernel in bf16."""
 MICRO_BATCH_TOKENS = 2048
 """Fewer tokens in a backward pass lose speed on a CPU, more only cost memory."""
-MFU_LIMIT = {"fp32": 0.9, "bf16": 0.8}
-MFU_HALF_WIDTH = {"fp32": 60.0, "bf16": 240.0}
+MFU_LIMIT = {"fp32": 0.9, "bf16": 0.8, "fp16": 0.8}
+MFU_HALF_WIDTH = {"fp32": 60.0, "bf16": 240.0, "fp16": 240.0}
 """Prior of the MFU of an eager step before anything is timed: limit x dim / (dim + half width)."""
 
 
 def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -> RunPrecision:
-    """Return what matrices are multiplied in: bf16 where that is clearly faster."""
+    """Return what matrices are multiplied in: as the recipe says, else bf16 where that is clearly faster.
+
+    Raises ConfigError if the device does not have what the recipe says.
+    """
+    peaks = situation.machine.matmul_peak_flops_per_s
     if train.precision != "auto":
+        if train.precision not in peaks:
+            raise ConfigError(
+                f"pretrain.precision='{train.precision}': torch does not multiply such numbers on device "
+                f"'{situation.device}', only {', '.join(peaks)}; set pretrain.precision to auto"
+            )
         why.append(f"precision {train.precision}: as the recipe says.")
         return train.precision
-    peaks = situation.machine.matmul_peak_flops_per_s
-    ratio = peaks["bf16"] / peaks["fp32"]
+    ratio = peaks.get("bf16", 0.0) / peaks["fp32"]
     precision: RunPrecision = "bf16" if ratio > BF16_WORTH_IT else "fp32"
     why.append(
         f"precision {precision}: bf16 multiplies matrices {ratio:.2g} times as fast as fp32 here "

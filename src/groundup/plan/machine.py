@@ -7,7 +7,6 @@ import platform
 import statistics
 import time
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import pyarrow as pa
@@ -17,16 +16,15 @@ from torch.nn import functional as F
 
 from groundup.core.config import Config
 from groundup.nn.threads import threads
+from groundup.train.config import RunPrecision
 
-RunPrecision = Literal["fp32", "bf16"]
-"""What training multiplies matrices in, once 'auto' is settled."""
-DTYPES: dict[RunPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES: dict[RunPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 BF16_WORTH_IT = 1.2
 """Matmul speed of bf16 over fp32 above which the casts of autocast pay."""
 _SHAPES = ((2048, 384, 1536), (2048, 1536, 384), (2048, 1024, 1024))
 """(rows, in, out) of the products timed: those of a small model's layers."""
 _SMALL_SHAPE = (512, 256, 512)
-_SLOW_FLOPS_PER_S = 5e9
+_SLOW_FLOPS_PER_S = 2.5e10
 """Below this on the small product, the larger ones would take seconds and tell nothing new."""
 _SECONDS_PER_SHAPE = 0.15
 _MIN_REPEATS = 3
@@ -41,13 +39,14 @@ class Machine(Config):
     """Physical memory, or the container's limit where that is lower."""
     available_bytes: int
     matmul_peak_flops_per_s: dict[RunPrecision, float]
+    """Of each precision that the device has."""
 
 
 def measure_machine(device: torch.device) -> Machine:
     """Look at cores and memory, and measure the matmul peak of each precision; takes about a second."""
     num_threads = usable_cores()
     with threads(num_threads):
-        peaks = {name: matmul_peak(dtype, device) for name, dtype in DTYPES.items()}
+        peaks = {name: matmul_peak(dtype, device) for name, dtype in DTYPES.items() if can_multiply(dtype, device)}
     total, available = device_memory(device)
     return Machine(num_threads=num_threads, memory_bytes=total, available_bytes=available, matmul_peak_flops_per_s=peaks)
 
@@ -88,6 +87,16 @@ def settled_bytes(device: torch.device) -> int:
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
     return int(psutil.Process().memory_info().rss)
+
+
+def can_multiply(dtype: torch.dtype, device: torch.device) -> bool:
+    """Return whether torch multiplies matrices of that dtype on the device, forward and backward."""
+    try:
+        x = torch.ones(2, 2, dtype=dtype, device=device, requires_grad=True)
+        F.linear(x, x).sum().backward()  # type: ignore[no-untyped-call]
+    except (RuntimeError, TypeError):  # NotImplementedError is a RuntimeError
+        return False
+    return True
 
 
 def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:

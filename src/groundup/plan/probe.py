@@ -4,19 +4,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import get_args
 
 import torch
 
 from groundup.core.seeds import derive_seed
 from groundup.estimate.rows import RowLengths
-from groundup.estimate.workload import PrecisionName, Workload
+from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.plan.machine import settled_bytes, synchronize
 from groundup.train.batch import Batch
-from groundup.train.config import TrainConfig
+from groundup.train.config import RunPrecision, TrainConfig
 from groundup.train.loss import IGNORE
+from groundup.train.loss_scale import MINIMUM
 from groundup.train.memory import PeakMemory
 from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
@@ -86,7 +86,8 @@ class StepProbe(Probe):
     def load_libraries(self) -> None:
         """Take one step of a toy model, so that all that training loads late is in memory."""
         model = ModelConfig(vocab_size=64, dim=32, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=32, max_seq_len=32)
-        for precision in get_args(PrecisionName):
+        precisions: tuple[RunPrecision, ...] = ("fp32", "bf16")
+        for precision in precisions:
             self._prepare(Workload(model, precision, "sdpa", 1, 1, RowLengths.causal(32), document_mask=False))()
 
     def _timed(self, step: Callable[[], None]) -> float:
@@ -112,6 +113,8 @@ class StepProbe(Probe):
             workload.compiled,
             workload.recompute,
         )
+        if train_step.loss_scale:
+            train_step.loss_scale.value = MINIMUM  # no step is to be skipped
         batch = made_up_batch(workload)
 
         def step() -> None:

@@ -2,8 +2,6 @@
 
 import functools
 
-import torch
-
 from groundup.artifacts.build import Job
 from groundup.artifacts.plan import Decisions
 from groundup.artifacts.token_shards import TokenShards
@@ -16,6 +14,7 @@ from groundup.train.config import TrainConfig
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.held_out import HeldOut
 from groundup.train.objectives.objective import Objective
+from groundup.train.step import autocast
 
 
 def build_evaluation(
@@ -51,7 +50,7 @@ def build_evaluation(
         wanted.interval(decisions.steps),
         held_out,
         model,
-        torch.autocast(device, dtype=torch.bfloat16, enabled=decisions.precision == "bf16"),
+        autocast(decisions.precision, device),
         samples if wanted.prompts else None,
         config.storage_patience_s,
     )

@@ -27,6 +27,9 @@ MEMORY_PARTS = {
     "activations": "what the forward pass keeps for the backward pass of one micro-batch",
     "weight_copies": "the weights in the precision of the matrix products",
     "loss": "the logits of one chunk, and what the loss keeps",
+    "recomputed": "what one block computes again for its backward pass, beyond what the loss keeps",
+    "snapshot": "the copy that checkpoints are written from",
+    "allocator": "gaps between what is in use",
     "data": "batches and token indices",
 }
 TOKENIZER_FACTS = {

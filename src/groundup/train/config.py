@@ -16,7 +16,9 @@ from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
 PackingName = Literal["windows", "best_fit"]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+RunPrecision = Literal["fp32", "bf16", "fp16"]
+"""What training multiplies matrices in, once 'auto' is settled."""
 Compile = Literal["auto", "on", "off"]
 Recompute = Literal["none", "selective", "full"]
 MAX_BATCH_TOKENS = 1 << 32
@@ -48,7 +50,10 @@ class TrainConfig(Config):
         default=1.0, gt=0, description="global gradient norm above which gradients are scaled down; null: none, as with clip_value"
     )
     clip_value: float | None = Field(default=None, gt=0, description="bound of every entry of a gradient, in place of clip_norm")
-    precision: Precision = Field(default="auto", description="auto: bf16 autocast where it multiplies matrices faster, else fp32")
+    precision: Precision = Field(
+        default="auto",
+        description="auto: bf16 autocast where it multiplies matrices faster, else fp32; fp16: autocast with dynamic loss scaling",
+    )
     attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")
     compile: Compile = Field(
         default="auto", description="kernels of the step from torch.compile; auto: where a long run gains by it"

@@ -37,7 +37,7 @@ def train(
     An interrupted run that goes on ends in the same weights, bit for bit, as one that was not, also where it healed.
     Raises Stopped after a signal, once the step is done and saved; DivergedError if a spike could not be healed.
     """
-    run = RunState(train_step.model, train_step.optimizer, Healing(healing))
+    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale)
     update_ratio = UpdateRatio(run.model.parameters())
     checkpoints.restore(run)
     metrics.begin(run.step)

@@ -90,7 +90,7 @@ class MetricsLog:
             "targets": result.targets,
             "loss": result.loss,
             "lr": learning_rate,
-            "grad_norm": result.grad_norm,
+            "grad_norm": None if result.overflow else result.grad_norm,
             "update_ratio": update_ratio if math.isfinite(update_ratio) else None,
             "tokens_per_s": tokens_per_s,
             "mfu": self._efficiency.flops_per_token(step - 1) * tokens_per_s / self._efficiency.peak_flops_per_s,
@@ -98,8 +98,10 @@ class MetricsLog:
             "step_s": step_s,
             "data_wait_s": data_wait_s,
             "hooks_s": self._hooks_s,
-            "events": list(events),
+            "events": [*events, "overflow"] if result.overflow else list(events),
         }
+        if result.loss_scale is not None:
+            row["loss_scale"] = result.loss_scale
         self._hooks_s = 0.0
         self._rows.append(row)
         patiently(lambda: append_text(self._path, json.dumps(row, allow_nan=False) + "\n"), self._patience_s)

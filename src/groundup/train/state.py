@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from groundup.train.healing.ladder import Healing
+from groundup.train.loss_scale import LossScale
 from groundup.train.optim.state import load_state_tensors, state_tensors
 from groundup.train.step import StepResult
 
@@ -21,10 +22,11 @@ class RunState:
     The learning rate, and which text a step reads, follow from the numbers here and from settings.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, healing: Healing) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, healing: Healing, loss_scale: LossScale | None = None) -> None:
         self.model = model
         self.optimizer = optimizer
         self.healing = healing
+        self.loss_scale = loss_scale
         self.step = 0
         """Steps taken."""
         self.tokens = 0
@@ -65,7 +67,8 @@ class RunState:
     def facts(self) -> dict[str, Any]:
         """Return the numbers, as JSON."""
         passed_over = [list(places) for places in self.passed_over]
-        return {"step": self.step, "tokens": self.tokens, "passed_over": passed_over, "healing": self.healing.facts()}
+        facts = {"step": self.step, "tokens": self.tokens, "passed_over": passed_over, "healing": self.healing.facts()}
+        return facts | ({"loss_scale": self.loss_scale.facts()} if self.loss_scale else {})
 
     def load(self, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Put back what `weights`, `tensors` and `facts` returned, exactly; the tensors are the run's from then on."""
@@ -78,3 +81,5 @@ class RunState:
         self.step, self.tokens = int(facts["step"]), int(facts["tokens"])
         self.passed_over = [(int(first), int(end)) for first, end in facts["passed_over"]]
         self.healing.load(facts["healing"])
+        if self.loss_scale:
+            self.loss_scale.load(facts["loss_scale"])

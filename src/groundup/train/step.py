@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -15,11 +15,14 @@ from groundup.train.batch import Batch
 from groundup.train.blocks import BlockWays
 from groundup.train.clipping import clip_gradients
 from groundup.train.compiled import compiled_forward, compiled_logits_loss
-from groundup.train.config import Recompute
+from groundup.train.config import Recompute, RunPrecision
 from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, linear_cross_entropy
+from groundup.train.loss_scale import LossScale
 from groundup.train.optim.groups import set_learning_rate
 from groundup.train.recompute import recomputing
 
+_AUTOCAST: Final[dict[RunPrecision, torch.dtype]] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""What matrices are multiplied in where it is not what weights are held in."""
 FEW_TARGETS = 0.5
 """Where fewer places than this share are predicted, the head is spared the others."""
 
@@ -34,13 +37,23 @@ class StepResult:
     """Global norm of the gradient before clipping."""
     targets: int
     """Tokens that were predicted."""
+    loss_scale: float | None = None
+    """What the loss was multiplied by for the gradient's sake, in fp16."""
+    overflow: bool = False
+    """Whether it was multiplied by too much for the gradient to be finite: the weights are not changed by such a step."""
+
+
+def autocast(precision: RunPrecision, device: str) -> torch.autocast:
+    """Return the context in which matrices are multiplied in that precision."""
+    return torch.autocast(device, dtype=_AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
 
 
 class TrainStep:
     """Forward, backward, clip, update.
 
     The gradient is that of the summed loss over all micro-batches by their targets together, however the tokens are split.
-    With precision 'bf16', matrices are multiplied in bfloat16 (autocast) while weights and optimizer state stay float32. With
+    With precision 'bf16' or 'fp16', matrices are multiplied in bfloat16 or float16 (autocast) while weights and optimizer state
+    stay float32; in float16 the loss is scaled, and a step whose gradient overflows changes nothing but the scale. With
     `compiled`, blocks and loss are compiled in the first step; `recompute` says what blocks compute again.
     """
 
@@ -48,7 +61,7 @@ class TrainStep:
         self,
         model: Transformer | Classifier,
         optimizer: Optimizer,
-        precision: Literal["fp32", "bf16"],
+        precision: RunPrecision,
         clip_norm: float | None,
         device: torch.device,
         z_weight: float = 0.0,
@@ -58,7 +71,9 @@ class TrainStep:
     ) -> None:
         self.model = model
         self.optimizer = optimizer
-        self._autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+        self.loss_scale = LossScale() if precision == "fp16" else None
+        self._overflow = False
+        self._autocast = autocast(precision, device.type)
         self._clip_norm = clip_norm
         self._clip_value = clip_value
         self._device = device
@@ -81,18 +96,24 @@ class TrainStep:
     def gradient(self, micro_batches: Sequence[Batch]) -> StepResult:
         """Take the clipped gradient of the micro-batches as one batch; weights stay as they are."""
         targets = sum(int((batch.targets != IGNORE).sum()) for batch in micro_batches)
-        loss = torch.zeros((), device=self._device)
+        loss, scale = torch.zeros((), device=self._device), self.loss_scale.value if self.loss_scale else None
         for batch in micro_batches:
             wanted, cross_entropy = self.losses(batch.to(self._device))
-            torch.autograd.backward(wanted / targets)
+            torch.autograd.backward(wanted / targets * (scale or 1.0))
             loss += cross_entropy / targets
+        if self.loss_scale:
+            self.loss_scale.unscale(self.model.parameters())
         grad_norm = clip_gradients(self.model.parameters(), self._clip_norm, self._clip_value)
-        return StepResult(loss.item(), grad_norm.item(), targets)
+        self._overflow = scale is not None and bool(loss.isfinite()) and not bool(grad_norm.isfinite())
+        return StepResult(loss.item(), grad_norm.item(), targets, scale, self._overflow)
 
     def update(self, learning_rate: float) -> None:
-        """Change the weights by the gradient that was taken, and forget it."""
+        """Change the weights by the gradient that was taken, unless it overflowed, and forget it."""
         set_learning_rate(self.optimizer, learning_rate)
-        self.optimizer.step()
+        if not self._overflow:
+            self.optimizer.step()
+        if self.loss_scale:
+            self.loss_scale.take(self._overflow)
         self.discard()
 
     def discard(self) -> None:

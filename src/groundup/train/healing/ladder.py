@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.spikes import Spike, SpikeWindow
+from groundup.train.loss_scale import MINIMUM
 from groundup.train.step import StepResult
 
 Rung = Literal["skip", "slow", "rollback", "stop"]
@@ -52,12 +53,14 @@ class Healing:
         if planned_changes != self._planned_changes:
             self._planned_changes = planned_changes
             self.window.clear()
+        if result.overflow:
+            return _exhausted(result)
         return self.window.judge(result)
 
     def climb(self, step: int, spike: Spike) -> Rung:
         """Return what to do about a spike after `step` steps, and count it as done."""
         config, trouble = self.config, self.trouble
-        if not config.enabled:
+        if not config.enabled or spike.hopeless:
             return "stop"
         if not trouble.until:
             trouble.since = step
@@ -76,10 +79,11 @@ class Healing:
         return "rollback" if trouble.rollbacks <= config.rollbacks else "stop"
 
     def take(self, step: int, result: StepResult) -> None:
-        """Count a step that was learned from, the run now being `step` steps long."""
-        self.window.accept(result)
-        self.trouble.spikes = 0
-        self.trouble.steps += 1
+        """Count a step that was taken, the run now being `step` steps long; one that overflowed was not learned from."""
+        if not result.overflow:
+            self.window.accept(result)
+            self.trouble.spikes = 0
+            self.trouble.steps += 1
         if step >= self.trouble.until:
             self.trouble = Trouble()
 
@@ -96,3 +100,14 @@ class Healing:
         self.window.load(facts["window"])
         self.trouble = Trouble(**facts["trouble"])
         self._planned_changes = int(facts["planned_changes"])
+
+
+def _exhausted(result: StepResult) -> Spike | None:
+    """Return what is wrong with a step that overflowed: nothing, as long as the scale of the loss can be lowered."""
+    if result.loss_scale is None or result.loss_scale > MINIMUM:
+        return None
+    why = (
+        f"the gradient overflows float16 even with a loss scale of {MINIMUM:g}, the least (pretrain.precision bf16 and fp32 have "
+        "room for larger ones)"
+    )
+    return Spike(why, hopeless=True)

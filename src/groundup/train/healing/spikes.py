@@ -23,6 +23,8 @@ class Spike:
     why: str
     learned: bool = False
     """Whether the steps before it, which were learned from, are at fault too."""
+    hopeless: bool = False
+    """Whether no other batch, rate or state would help."""
 
 
 class SpikeWindow:
