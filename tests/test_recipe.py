@@ -23,6 +23,14 @@ def test_overrides_reach_every_depth() -> None:
     assert recipe.model.num_kv_heads == 2
 
 
+def test_bare_switches_and_sizes_in_words_are_read() -> None:
+    """A bare off is false to YAML."""
+    recipe = load_recipe(DEMO, ["pretrain.compile=off", "pretrain.memory_cap=1.5GiB"])
+    assert recipe.pretrain.compile == "off"
+    assert load_recipe(DEMO, ["pretrain.compile=on"]).pretrain.compile == "on"
+    assert recipe.pretrain.memory_cap == 3 << 29
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -37,6 +45,7 @@ def test_overrides_reach_every_depth() -> None:
         (["pretrain.batch_tokens=8589934592"], "less than or equal to 4294967296"),
         (["pretrain.schedule={name: constant, floor: 0.1}"], "floor=0.1 would have no effect"),
         (["pretrain.micro_batch=5"], "does not divide"),
+        (["pretrain.memory_cap=much"], "'much' is no size; write bytes as a number, or like 2GB or 1.5GiB"),
         (["pretrain.optimizer.momentum=0.9"], "momentum=0.9 has no effect with name='adamw'; it belongs to name='muon'"),
         (["pretrain.clip_value=0.5", "pretrain.clip_norm=1"], "clip_norm=1 and clip_value=0.5 both bound the gradient"),
         (["curate.sources.9.weight=1"], "not a position in a list of 2"),

@@ -93,6 +93,12 @@ class TrainConfig(Config):
     def _read_size(cls, size: object) -> object:
         return parse_bytes(size) if isinstance(size, str) else size
 
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _read_switch(cls, given: object) -> object:
+        """Take YAML's reading of a bare on or off for the word."""
+        return ("on" if given else "off") if isinstance(given, bool) else given
+
     @model_validator(mode="before")
     @classmethod
     def _clip_in_one_way(cls, data: Any) -> Any:
