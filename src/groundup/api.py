@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from groundup import orders, pipeline
+from groundup.artifacts.build import Job
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.manifest import MANIFEST
@@ -190,6 +191,19 @@ def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool
     pipeline.run_line(recipe, folders["curate"].parent, until="plan")
     orders.carry_out(pipeline.order_stage(pipeline.find_stage("pretrain"), recipe, folders), force)
     return TrainingRun.open(out)
+
+
+def preflight(recipe: Recipe | Path, out: Path) -> Any:
+    """Check the training that `pretrain` would do, and return the checks; the stages before it are made, nothing is trained.
+
+    Raises VerificationError if a check fails.
+    """
+    recipe = as_recipe(recipe)
+    folders, stage = inputs_folders(out), pipeline.find_stage("pretrain")
+    look(out)
+    pipeline.run_line(recipe, folders["curate"].parent, until="plan")
+    order = pipeline.order_stage(stage, recipe, folders)
+    return stage.door().check(order.config, Job(folders["plan"].parent, order.seed, order.device, order.inputs))
 
 
 def preview_pretrain(recipe: Recipe, out: Path, resume: bool = False, force: bool = False) -> dict[str, str]:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from groundup.cli_options import AsJson, CheckpointPath, Device, DryRun, Force, Out, Quiet, RecipePath, Set
 from groundup.core.errors import GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
 from groundup.core.lazy import lazy
@@ -54,18 +55,6 @@ hub_app = typer.Typer(help="Bring in checkpoints of other tools.", no_args_is_he
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(plan_app, name="plan")
 app.add_typer(hub_app, name="hub")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No news and no progress on stderr; errors still are.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what --out holds.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder of the result; refused if it holds something else.")]
-RecipePath = Annotated[Path, typer.Argument(help="A recipe (YAML); 'groundup new NAME' makes one to start from.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe: --set budget.minutes=20")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-CheckpointPath = Annotated[Path, typer.Argument(help="A checkpoint, a training run, or a run of the line; RUN/best: its best one.")]
 
 
 def _print(result: dict[str, Any], as_json: bool, text: Any) -> None:
@@ -314,6 +303,15 @@ def pretrain(
     counts = trained.manifest.counts
     text = f"{trained.final.path}: {counts['steps']} steps, final loss {counts['final_loss']:.4f} nats/token"
     _print({"out": str(out), "checkpoint": str(trained.final.path), "content_hash": trained.content_hash, **counts}, as_json, text)
+
+
+@app.command()
+def preflight(recipe: RecipePath, out: Out, overrides: Set = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Check a recipe's training before it begins, in seconds: data, loss, gradient, memory, checkpoint; nothing is trained."""
+    set_quiet(quiet)
+    checks = api.preflight(recipes.load_recipe(recipe, overrides or []), out)
+    found = {"out": str(out), "checks": [check.model_dump() for check in checks]}
+    _print(found, as_json, f"{recipe}: all {len(checks)} checks passed; 'groundup pretrain {recipe} --out {out}' trains")
 
 
 @app.command()

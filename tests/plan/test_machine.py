@@ -2,8 +2,9 @@ import psutil
 import pytest
 import torch
 
-from groundup.plan import machine as machine_module
-from groundup.plan.machine import DTYPES, can_multiply, device_memory, matmul_peak, usable_cores
+from groundup.core import containers
+from groundup.nn.device import device_memory
+from groundup.plan.machine import DTYPES, can_multiply, matmul_peak, usable_cores
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES.keys())
@@ -26,7 +27,7 @@ def test_environment_limits_the_threads(monkeypatch):
 
 
 def test_container_quota_limits_cores_and_memory(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine_module, "_CGROUP", tmp_path)
+    monkeypatch.setattr(containers, "_CGROUP", tmp_path)
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     (tmp_path / "memory.max").write_text("1000000000\n")
     (tmp_path / "memory.current").write_text("400000000\n")

@@ -6,7 +6,6 @@ import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
 import psutil
 import pyarrow as pa
@@ -15,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groundup.core.config import Config
+from groundup.core.containers import container_limit
+from groundup.nn.device import device_memory
 from groundup.nn.threads import threads
 from groundup.train.config import RunPrecision
 
@@ -28,7 +29,6 @@ _SLOW_FLOPS_PER_S = 2.5e10
 """Below this on the small product, the larger ones would take seconds and tell nothing new."""
 _SECONDS_PER_SHAPE = 0.15
 _MIN_REPEATS = 3
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class Machine(Config):
@@ -58,23 +58,10 @@ def usable_cores() -> int:
     wished = os.environ.get("OMP_NUM_THREADS", "")
     if wished.isdigit() and int(wished) > 0:
         limits.append(int(wished))
-    quota = _read_cgroup("cpu.max")
+    quota = container_limit("cpu.max")
     if len(quota) == 2 and all(part.isdigit() for part in quota):
         limits.append(max(1, int(quota[0]) // int(quota[1])))
     return min(limits)
-
-
-def device_memory(device: torch.device) -> tuple[int, int]:
-    """Return (total, available) bytes of the memory that the device's tensors live in."""
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        return total, free
-    memory = psutil.virtual_memory()
-    limit = _read_cgroup("memory.max")
-    if limit and limit[0].isdigit() and int(limit[0]) < memory.total:
-        used = int((_read_cgroup("memory.current") or ["0"])[0])
-        return int(limit[0]), min(memory.available, max(0, int(limit[0]) - used))
-    return memory.total, memory.available
 
 
 def settled_bytes(device: torch.device) -> int:
@@ -131,11 +118,3 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-def _read_cgroup(name: str) -> list[str]:
-    """Return the words of a container limit, none where there is no such limit."""
-    try:
-        return (_CGROUP / name).read_text().split()
-    except OSError:
-        return []

@@ -1,6 +1,7 @@
 """Pretrain the planned model on the token shards."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 import yaml
@@ -16,20 +17,22 @@ from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
-from groundup.core.units import format_bytes, format_seconds
+from groundup.core.units import format_bytes
 from groundup.estimate.flops import flops_per_token
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Transformer, build_model
 from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
+from groundup.pretrain.checks import Subject
 from groundup.pretrain.held_out import build_evaluation
+from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
-from groundup.train.course.course import Course
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
-from groundup.train.hooks.hook import Hook, Row
+from groundup.train.hooks.first_step import FirstStep
+from groundup.train.hooks.hook import Hook
 from groundup.train.hooks.profile import FOLDER as PROFILE
 from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
 from groundup.train.keeping import Keeping
@@ -37,6 +40,7 @@ from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
 from groundup.train.objectives.lengths import row_lengths
+from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim.table import build_optimizer
@@ -57,19 +61,52 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     _check_compiler(plan)
     if job.recipe is not None:
         write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
+    with threads(plan.decisions.num_threads):
+        if _wants_preflight(config, plan, job.out):
+            with kept_memory():
+                preflight(subject_of(config, job, plan, shards, tokenizer))
+        with kept_memory():
+            return _pretrain(config, job, plan, shards, tokenizer)
+
+
+def check(config: TrainConfig, job: Job) -> list[Check]:
+    """Check the run before it begins; raise VerificationError if it should not."""
+    plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
     with threads(plan.decisions.num_threads), kept_memory():
-        return _pretrain(config, job, plan, shards, tokenizer)
+        return preflight(subject_of(config, job, plan, shards, tokenizer))
 
 
-def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Outcome:
+def _wants_preflight(config: TrainConfig, plan: Plan, out: Path) -> bool:
+    is_long = config.preflight == "on" or (config.preflight == "auto" and plan.forecast.train_s >= LONG_RUN_S)
+    return is_long and not any(out.glob(f"{CHECKPOINTS}/*/{MANIFEST}"))
+
+
+def subject_of(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Subject:
+    """Return what a preflight of the run looks at."""
+    making, _, batches = _data(config, job, plan, shards, tokenizer)
+    device = resolve_device(plan.decisions.device)
+    return Subject(
+        config,
+        plan,
+        shards,
+        batches,
+        lambda: _build_model(plan.decisions, job.seed, device),
+        making.course.peak,
+        device,
+        _checkpoint_order(config, job, plan.decisions),
+        tokenizer.path,
+    )
+
+
+def _data(
+    config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer
+) -> tuple[Making, Objective, BatchReader]:
+    """Return what decides the run, what is learned, and from which batches."""
     decisions = plan.decisions
-    device = resolve_device(decisions.device)
-    memory = PeakMemory(device)
-    model = _build_model(decisions, job.seed, device)
-    objective = build_objective(config.objective, Vocabulary.of(tokenizer.text), decisions.seq_len, model.config.shape)
+    shape = ModelConfig.parse(decisions.model, "plan").shape
+    objective = build_objective(config.objective, Vocabulary.of(tokenizer.text), decisions.seq_len, shape)
     making = Making.of(config, decisions, job)
-    course = making.course
-    course.check()
+    making.course.check()
     batches = BatchReader(
         shards,
         objective,
@@ -77,15 +114,25 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         batch_sequences=decisions.batch_tokens // decisions.seq_len,
         micro_batch=decisions.micro_batch,
         document_mask=config.document_mask,
-        course=course,
+        course=making.course,
     )
+    return making, objective, batches
+
+
+def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Outcome:
+    decisions = plan.decisions
+    device = resolve_device(decisions.device)
+    memory = PeakMemory(device)
+    model = _build_model(decisions, job.seed, device)
+    making, objective, batches = _data(config, job, plan, shards, tokenizer)
+    course = making.course
     metrics = _metrics(plan, job, memory, batches, config.storage_patience_s)
     _say_left_out(shards, batches)
     for name, packing in batches.packings.items():
         say(f"  '{name}': {packing.rows:,} rows, {packing.fill:.1%} of them text; {packing.cut:,} documents are longer than a row")
     take_over_beginning(making, job.out, METRICS_FILE)
     evaluation = build_evaluation(config, job, decisions, shards, tokenizer.text, objective, model)
-    hooks: list[Hook] = [_FirstStep(course)] if decisions.compiled else []
+    hooks: list[Hook] = [FirstStep(course)] if decisions.compiled else []
     if config.profile is not None:
         config.profile.check(decisions.steps)
         hooks.append(Profile(config.profile, job.out))
@@ -117,7 +164,17 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
         volatile=frozenset(
-            {METRICS_FILE, MEMORY_FILE, SPEED_FILE, RECIPE_FILE, COURSE_FILE, EVALUATIONS_FILE, *profiled, *manifests}
+            {
+                METRICS_FILE,
+                MEMORY_FILE,
+                SPEED_FILE,
+                RECIPE_FILE,
+                COURSE_FILE,
+                EVALUATIONS_FILE,
+                PREFLIGHT_FILE,
+                *profiled,
+                *manifests,
+            }
         ),
     )
 
@@ -148,25 +205,6 @@ def _check_compiler(plan: Plan) -> None:
             f"{plan.path}: plans a compiled step, and this machine has no C++ compiler; install one (Debian: apt install g++; "
             "macOS: xcode-select --install), or plan again with pretrain.compile=off"
         )
-
-
-class _FirstStep:
-    """Says how long the first step of a compiled run took."""
-
-    def __init__(self, course: Course) -> None:
-        self._is_steady = len({(phase.windows, phase.seq_len) for phase in course.phases}) == 1
-        say("  compiling the step, or reading it from the compiler's cache ...")
-        self._said = False
-
-    def __call__(self, row: Row) -> None:
-        if not self._said:
-            then = (
-                "nothing is compiled from here on"
-                if self._is_steady
-                else "a batch or row of another size is compiled when it comes"
-            )
-            say(f"  first step after {format_seconds(row['step_s'])}; {then}")
-        self._said = True
 
 
 def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:
@@ -209,9 +247,13 @@ def _checkpoints(
     )
     return CheckpointStore(
         root=job.out / CHECKPOINTS,
-        order=Order("pretrain", Checkpoint.kind, job.out, config, job.seed, decisions.device, job.inputs),
+        order=_checkpoint_order(config, job, decisions),
         model_config=ModelConfig.parse(decisions.model, "plan"),
         tokenizer=tokenizer.path,
         keeping=replace(keeping, is_scored=evaluation.due, losses=evaluation.losses) if evaluation else keeping,
         patience_s=config.storage_patience_s,
     )
+
+
+def _checkpoint_order(config: TrainConfig, job: Job, decisions: Decisions) -> Order:
+    return Order("pretrain", Checkpoint.kind, job.out, config, job.seed, decisions.device, job.inputs)

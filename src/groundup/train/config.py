@@ -21,6 +21,7 @@ RunPrecision = Literal["fp32", "bf16", "fp16"]
 """What training multiplies matrices in, once 'auto' is settled."""
 Compile = Literal["auto", "on", "off"]
 Recompute = Literal["none", "selective", "full"]
+Preflight = Literal["auto", "on", "off"]
 MAX_BATCH_TOKENS = 1 << 32
 """Hundreds of times the largest batches of published runs (Llama 3: 16 M tokens)."""
 
@@ -74,6 +75,10 @@ class TrainConfig(Config):
         description="windows: rows are cut from the stream of documents; best_fit: packed from whole documents, the rest padding",
     )
     healing: HealingConfig = HealingConfig()
+    preflight: Preflight = Field(
+        default="auto",
+        description="checks before the first step that take some seconds; auto: where the run takes 10 minutes or more",
+    )
     evaluate: HeldOutConfig = HeldOutConfig()
     profile: ProfileConfig | None = Field(
         default=None, description="a trace of a few steps and a page on where their time goes, in OUT/profile; null: none"
@@ -163,6 +168,7 @@ class TrainConfig(Config):
                 "keep_every_steps",
                 "checkpoint_minutes",
                 "evaluate",
+                "preflight",
                 "profile",
             )
         }
