@@ -258,6 +258,16 @@ def test_pretrain_needs_a_folder_with_a_name(line: Path) -> None:
     assert "NAME.inputs" in done.stderr
 
 
+def test_preflight_checks_and_the_training_it_checked_begins(line: Path) -> None:
+    words = (line / "recipe.yaml", "--out", line / "checked")
+    done = groundup("preflight", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    assert all(check["passed"] for check in json.loads(done.stdout)["checks"])
+    assert not (line / "checked").exists()
+    assert groundup("pretrain", *words, "--json").returncode == 0
+    assert groundup("preflight", line / "recipe.yaml", "--out", line).returncode == 2, "a folder of other files"
+
+
 def test_damaged_documents_are_named_by_every_command_that_reads_them(line: Path) -> None:
     damaged = line / "damaged-documents"
     shutil.copytree(line / "run" / "curate", damaged)
