@@ -86,6 +86,10 @@ FAMILIES: dict[str, Family] = {
     ),
     "Mistral, sliding window": Family("MistralForCausalLM", SIZES | rope() | {"num_key_value_heads": 2, "sliding_window": 5}),
     "Mistral, no window": Family("MistralForCausalLM", SIZES | rope() | {"num_key_value_heads": 1, "sliding_window": None}),
+    "Qwen3": Family("Qwen3ForCausalLM", SIZES | rope() | {"num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": False}),
+    "Qwen3, wide heads, tied": Family(
+        "Qwen3ForCausalLM", SIZES | rope() | {"num_key_value_heads": 4, "head_dim": 16, "tie_word_embeddings": True}
+    ),
     "BLOOM": Family("BloomForCausalLM", BLOOM | {"n_head": 4}),
     "BLOOM, 6 heads": Family("BloomForCausalLM", BLOOM | {"hidden_size": 48, "n_head": 6}),
     "GPT-NeoX (Pythia)": Family("GPTNeoXForCausalLM", SIZES | rope(partial_rotary_factor=0.25) | {"use_parallel_residual": True}),

@@ -22,6 +22,7 @@ SHAPES = {"decoder": {}, "prefix_decoder": {}, "encoder": {}, "encoder_decoder":
 
 FAMILIES = {
     "llama": {},
+    "qwen3": {"qk_norm": True},
     "mistral": {"attention": "sliding_window", "window": 5},
     "gpt2": {"norm": "layer", "position": "learned", "feed_forward": "gelu_tanh", "bias": True, "num_kv_heads": 4},
     "bloom": {

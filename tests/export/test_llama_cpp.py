@@ -40,7 +40,7 @@ def ask(file, **order):
     return json.loads(found.stdout)
 
 
-@pytest.mark.parametrize("heads", [{}, {"num_kv_heads": 2}])
+@pytest.mark.parametrize("heads", [{}, {"num_kv_heads": 2}, {"qk_norm": True}])
 def test_llama_cpp_reads_and_writes_the_same_tokens(tokenizer, tmp_path, heads):
     training = builders.build_training_run(tmp_path / "pretrain", tokenizer, dim=64, ffn_dim=96, max_seq_len=64, **heads)
     file = api.export(training.final.path, tmp_path / "out", file_format="gguf", gguf_type="f16").path / GGUF_FILE

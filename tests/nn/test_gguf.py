@@ -24,6 +24,7 @@ SETTINGS = [
     {"rope_pairs": "neighbours", "tie_embeddings": False},
     {"bias": True, "head_dim": 16, "norm_eps": 1e-6, "rope_theta": 50_000.0},
     {"rope_scaling": "linear", "rope_factor": 2.0},
+    {"qk_norm": True, "num_kv_heads": 1, "head_dim": 16},
 ]
 HALF_PRECISION = 2e-6
 """Room for float32 sums taken in another order: dims of heads lie in the order of the file."""
@@ -46,7 +47,7 @@ def logits(model, length=40):
 def test_the_same_model_comes_back(tmp_path, changes):
     model = models.small_model(**changes)
     back, _ = round_trip(tmp_path / "model.gguf", model)
-    unsaid = {"init_std": 0.02, "rope_pairs": "neighbours"}
+    unsaid = {"init_std": 0.02} | ({} if "qk_norm" in changes else {"rope_pairs": "neighbours"})
     assert back.config == model.config.model_copy(update=unsaid)
     torch.testing.assert_close(logits(back), logits(model), rtol=0, atol=HALF_PRECISION)
 
@@ -158,7 +159,7 @@ def metadata_of(path, **changes):
     ("changes", "error", "words"),
     [
         ({"general__architecture": "mamba"}, ConfigError, "general.architecture='mamba'"),
-        ({"general__architecture": None}, ConfigError, "known: llama"),
+        ({"general__architecture": None}, ConfigError, "known: llama, qwen3"),
         ({"llama__block_count": None}, ConfigError, "its metadata: 'llama.block_count' is missing"),
         ({"llama__block_count": 9_999}, ArtifactError, "too few for the 9999 layers that its metadata asks for"),
         ({"llama__block_count": "two"}, ConfigError, "should be a whole number"),

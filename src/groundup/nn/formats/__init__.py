@@ -10,13 +10,14 @@ from groundup.nn.formats.bert import Bert, Roberta, RoFormer
 from groundup.nn.formats.bloom import Bloom
 from groundup.nn.formats.gpt2 import Gpt2
 from groundup.nn.formats.gpt_neox import GptNeoX
-from groundup.nn.formats.llama import Llama, Mistral
+from groundup.nn.formats.llama import Llama, Mistral, Qwen3
 from groundup.nn.formats.opt import Opt
 from groundup.nn.formats.t5 import T5
 
 FORMATS: Final[dict[str, Format]] = {
     "llama": Llama(),
     "mistral": Mistral(),
+    "qwen3": Qwen3(),
     "gpt2": Gpt2(),
     "bloom": Bloom(),
     "gpt_neox": GptNeoX(),

@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023) and Mistral (Jiang et al. 2023), which differ in the window of attention alone."""
+"""Llama (Touvron et al. 2023); Mistral (Jiang et al. 2023) with its window; Qwen3 (Yang et al. 2025), whose heads have norms."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -103,7 +103,12 @@ class LlamaLike(Format):
             *weight("model.layers.N.input_layernorm", f"{BLOCK}.residual.norms.0"),
             *weight("model.layers.N.post_attention_layernorm", f"{BLOCK}.residual.norms.1"),
             *products,
+            *self.own_rows(),
         ]
+
+    def own_rows(self) -> Iterable[Row]:
+        """Return the rows that only this family has."""
+        return ()
 
     @abstractmethod
     def own_settings(self, given: Given) -> dict[str, Any]:
@@ -145,3 +150,28 @@ class Mistral(LlamaLike):
 
     def own_keys(self, config: ModelConfig) -> dict[str, Any]:
         return {"architectures": ["MistralForCausalLM"], "sliding_window": config.window}
+
+
+@final
+class Qwen3(LlamaLike):
+    """Attention to all; each head's queries and keys are normalised before they turn."""
+
+    model_type = "qwen3"
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "feed_forward": LlamaLike.fixed["feed_forward"],
+        "qk_norm": (True,),
+    }
+
+    def own_settings(self, given: Given) -> dict[str, Any]:
+        given.only(attention_bias=False, use_sliding_window=False)
+        return {"qk_norm": True}
+
+    def own_keys(self, config: ModelConfig) -> dict[str, Any]:
+        return {"architectures": ["Qwen3ForCausalLM"], "attention_bias": False, "use_sliding_window": False}
+
+    def own_rows(self) -> Iterable[Row]:
+        attention = f"{BLOCK}.attention"
+        return [
+            *weight("model.layers.N.self_attn.q_norm", f"{attention}.query_norm"),
+            *weight("model.layers.N.self_attn.k_norm", f"{attention}.key_norm"),
+        ]

@@ -51,7 +51,7 @@ def read_gguf(file: GgufFile) -> tuple[ModelConfig, dict[str, Tensor]]:
     """
     layout = find_layout(file)
     wide = file.tensors.get("token_embd.weight")
-    rows = {} if wide is None else {"llama.vocab_size": int(wide.shape[-1])}
+    rows = {} if wide is None else {f"{layout.model_type}.vocab_size": int(wide.shape[-1])}
     held: dict[str, Any] = {name: True for name in ("output.weight", "blk.0.ffn_down.bias") if name in file.tensors}
     try:
         config = layout.read_config({**file.metadata, **rows, **held})

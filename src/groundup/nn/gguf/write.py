@@ -11,7 +11,8 @@ from torch import Tensor
 from groundup.core.errors import ConfigError
 from groundup.core.files import storage_errors
 from groundup.nn.config import GgufTypeName, ModelConfig
-from groundup.nn.gguf.layout import GgufLlama
+from groundup.nn.formats.base import Format
+from groundup.nn.gguf.layout import LAYOUTS
 from groundup.nn.gguf.library import load_gguf
 
 FILE_TYPES: Final[dict[GgufTypeName, int]] = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "bf16": 32}
@@ -26,12 +27,19 @@ VERSION: Final = 2
 
 def check_gguf(config: ModelConfig) -> None:
     """Raise ConfigError with what keeps the model out of GGUF files, if something does."""
-    misfits = GgufLlama().misfits(config)
-    if misfits:
+    layout_for(config)
+
+
+def layout_for(config: ModelConfig) -> Format:
+    """Return the first layout that can hold the model; ConfigError with what keeps it out of the nearest one if there is none."""
+    misfits = {name: layout.misfits(config) for name, layout in LAYOUTS.items()}
+    name = min(misfits, key=lambda name: len(misfits[name]))
+    if misfits[name]:
         raise ConfigError(
-            f"GGUF files are written of models in the layout of Llama, and this is none: {'; '.join(misfits)}. "
-            "Change those settings, or take export.format=hf"
+            f"GGUF files are written of models in the layout of {' or '.join(LAYOUTS)}, and this is none: "
+            f"{'; '.join(misfits[name])}. Change those settings, or take export.format=hf"
         )
+    return LAYOUTS[name]
 
 
 def kind_of(name: str, shape: tuple[int, ...], chosen: GgufTypeName) -> GgufTypeName:
@@ -49,9 +57,8 @@ def write_gguf(
     path: Path, config: ModelConfig, weights: Mapping[str, Tensor], metadata: Mapping[str, Any], chosen: GgufTypeName
 ) -> None:
     """Write the model, with its numbers rounded, and the metadata; ConfigError if GGUF cannot hold it."""
-    check_gguf(config)
-    gguf, layout = load_gguf(), GgufLlama()
-    writer = gguf.GGUFWriter(path, "llama")
+    gguf, layout = load_gguf(), layout_for(config)
+    writer = gguf.GGUFWriter(path, layout.model_type)
     general = {"general.file_type": FILE_TYPES[chosen], "general.quantization_version": VERSION}
     for key, value in {**general, **metadata, **layout.keys(config)}.items():
         writer.add_key_value(key, value, *_value_type(value, gguf))
@@ -76,7 +83,7 @@ def rounded(name: str, tensor: Tensor, chosen: GgufTypeName) -> tuple[Any, Any]:
 
 def rounded_weights(config: ModelConfig, weights: Mapping[str, Tensor], chosen: GgufTypeName) -> dict[str, Tensor]:
     """Return our weights as they are once rounded, in float32."""
-    gguf, layout = load_gguf(), GgufLlama()
+    gguf, layout = load_gguf(), layout_for(config)
     kept = {}
     for name, tensor in layout.to_theirs(weights, config).items():
         kind, data = rounded(name, tensor, chosen)
