@@ -16,7 +16,7 @@ RECIPES = {
     "ul2_mixture": ("T5ForConditionalGeneration", "mixture", "<|S|>It reads"),
     "bart_denoise": ("T5ForConditionalGeneration", "denoising", "It <|mask|> the file."),
     "prefix_lm": (None, "prefix", "It reads"),
-    "decoder_clm": ("LlamaForCausalLM", "causal", "It reads"),
+    "decoder_clm": ("Qwen3ForCausalLM", "causal", "It reads"),
 }
 STEPS = 6
 QUICKER = dict.fromkeys(("bart_denoise", "t5_span", "ul2_mixture"), ("pretrain.optimizer.learning_rate=0.03",))
