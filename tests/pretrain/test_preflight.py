@@ -114,7 +114,8 @@ def test_a_model_that_cannot_learn_is_found(folder: Path, tmp_path: Path, fault:
 
 
 def test_a_rate_that_is_too_high(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(VerificationError, match=r"a batch can be learned: .*; lower pretrain.optimizer.learning_rate \(1000\)"):
+    words = r"begun: a batch can be learned: .*; lower pretrain.optimizer.learning_rate \(1000\); to train all the same"
+    with pytest.raises(VerificationError, match=words):
         preflight(replace(subject(folder, tmp_path / "out"), peak_rate=1e3))
 
 

@@ -57,6 +57,8 @@ def preflight(subject: Subject) -> list[Check]:
 def render(checks: list[Check]) -> Table:
     """Return the checks as a table."""
     table = Table("check", "", "found", "time", box=None)
+    for column in table.columns:
+        column.overflow = "fold"
     for check in checks:
         table.add_row(check.name, "ok" if check.passed else "FAILED", check.found, format_seconds(check.seconds))
     return table
