@@ -19,6 +19,7 @@ from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
+from groundup.train.hooks.config import check_trackers
 from groundup.train.objectives.config import ObjectiveConfig
 
 StageName = Literal["curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export"]
@@ -61,6 +62,14 @@ class Recipe(Config):
                 Course(self.pretrain, self.pretrain.steps).check()
             except ConfigError as error:
                 raise ValueError(str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _check_trackers(self) -> Self:
+        try:
+            check_trackers(self.pretrain.trackers)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @model_validator(mode="after")

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import random
 import signal
@@ -146,6 +147,20 @@ def test_the_best_checkpoint_is_kept_and_the_same_after_kills(folder: Path, tmp_
 
 def checkpoint_steps(out: Path) -> list[int]:
     return [int(path.name.removeprefix("step-")) for path in checkpoint_folders(out / "checkpoints")]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorboard") is None, reason="needs tensorboard: pip install 'groundup[tensorboard]'"
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_tracked_run_ends_in_the_same_bytes_and_keeps_the_tool_s_files_apart(
+    folder: Path, whole: TrainingRun, tmp_path: Path
+) -> None:
+    tracked = process.pretrain(folder, tmp_path / "run", config=process.CONFIG.model_copy(update={"trackers": ("tensorboard",)}))
+    same_result(tracked.path, whole)
+    assert list((tmp_path / "run.trackers" / "tensorboard").rglob("events.out.tfevents.*"))
+    assert json.loads((tracked.path / "tracker-tensorboard.json").read_text())["step"] == process.STEPS
+    assert tracked.manifest.files["tracker-tensorboard.json"].volatile
 
 
 def test_without_held_out_text_nothing_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

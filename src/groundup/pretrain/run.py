@@ -1,5 +1,6 @@
 """Pretrain the planned model on the token shards."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
 from groundup.pretrain.checks import Subject
 from groundup.pretrain.held_out import build_evaluation
 from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
+from groundup.pretrain.trackers import trackings
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
@@ -65,8 +67,8 @@ def run(config: TrainConfig, job: Job) -> Outcome:
         if _wants_preflight(config, plan, job.out):
             with kept_memory():
                 preflight(subject_of(config, job, plan, shards, tokenizer))
-        with kept_memory():
-            return _pretrain(config, job, plan, shards, tokenizer)
+        with kept_memory(), contextlib.ExitStack() as closing:
+            return _pretrain(config, job, plan, shards, tokenizer, closing)
 
 
 def check(config: TrainConfig, job: Job) -> list[Check]:
@@ -119,7 +121,9 @@ def _data(
     return making, objective, batches
 
 
-def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Outcome:
+def _pretrain(
+    config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer, closing: contextlib.ExitStack
+) -> Outcome:
     decisions = plan.decisions
     device = resolve_device(decisions.device)
     memory = PeakMemory(device)
@@ -136,6 +140,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
     if config.profile is not None:
         config.profile.check(decisions.steps)
         hooks.append(Profile(config.profile, job.out))
+    trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation))
     ended = train(
         steps=decisions.steps,
         train_step=TrainStep(
@@ -154,12 +159,12 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
         checkpoints=_checkpoints(config, job, decisions, tokenizer, evaluation),
         metrics=metrics,
         healing=config.healing,
-        hooks=[*hooks, *([evaluation] if evaluation else [])],
+        hooks=[*hooks, *([evaluation] if evaluation else []), *trackers],
     )
     _write_memory(config, job, plan, memory, metrics.peak_memory_bytes)
     write_json(job.out / SPEED_FILE, metrics.summary())
     write_json(job.out / SOURCES_FILE, batches.seen(decisions.steps, ended.passed_over))
-    profiled = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)}
+    others = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)} | {path.name for path in job.out.glob("tracker-*.json")}
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
         counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
@@ -172,7 +177,7 @@ def _pretrain(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, to
                 COURSE_FILE,
                 EVALUATIONS_FILE,
                 PREFLIGHT_FILE,
-                *profiled,
+                *others,
                 *manifests,
             }
         ),

@@ -11,7 +11,7 @@ from groundup.core.units import parse_bytes
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
-from groundup.train.hooks.config import HeldOutConfig, ProfileConfig
+from groundup.train.hooks.config import HeldOutConfig, ProfileConfig, TrackerName
 from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
@@ -83,6 +83,9 @@ class TrainConfig(Config):
     profile: ProfileConfig | None = Field(
         default=None, description="a trace of a few steps and a page on where their time goes, in OUT/profile; null: none"
     )
+    trackers: tuple[TrackerName, ...] = Field(
+        default=(), description="tools that metrics and held-out scores are sent to as well; each is an extra of the package"
+    )
     checkpoint_steps: int | None = Field(default=None, gt=0, description="steps between checkpoints; null: about every 30 s")
     checkpoint_minutes: float | None = Field(
         default=None, gt=0, description="a checkpoint is saved, too, when the last one is that old [min]; null: by steps alone"
@@ -115,6 +118,12 @@ class TrainConfig(Config):
                 f"clip_norm={data['clip_norm']} and clip_value={data['clip_value']} both bound the gradient; leave one of them out"
             )
         return {**data, "clip_norm": None}
+
+    @model_validator(mode="after")
+    def _check_trackers(self) -> Self:
+        if len(set(self.trackers)) < len(self.trackers):
+            raise ValueError(f"trackers={list(self.trackers)} names one twice; take it out once")
+        return self
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
@@ -170,6 +179,7 @@ class TrainConfig(Config):
                 "evaluate",
                 "preflight",
                 "profile",
+                "trackers",
             )
         }
         return self.model_copy(update={**free, "optimizer": self.optimizer.sized()})

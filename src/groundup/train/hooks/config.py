@@ -1,11 +1,32 @@
 """The settings of what is done beside the training steps."""
 
-from typing import Self
+import importlib.util
+from collections.abc import Iterable
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
+
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+PACKAGES: Final[dict[TrackerName, str]] = {
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
+}
+"""What a tracker imports; the extra of groundup that installs it has the tracker's name."""
+
+
+def check_trackers(names: Iterable[TrackerName]) -> None:
+    """Raise ConfigError if a tracker's package is not installed."""
+    for name in names:
+        if importlib.util.find_spec(PACKAGES[name]) is None:
+            raise ConfigError(
+                f"pretrain.trackers: {name} needs the package '{PACKAGES[name]}', which is not installed: "
+                f"pip install 'groundup[{name}]', or take {name} out"
+            )
 
 
 class HeldOutConfig(Config):

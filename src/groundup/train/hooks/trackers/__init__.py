@@ -1,0 +1,1 @@
+"""Other tools that show runs, one file each."""
