@@ -17,6 +17,7 @@ from builders import build_documents, build_plan, build_shards, build_tokenizer,
 from groundup.artifacts.checkpoint import TrainingRun, checkpoint_folders, find_checkpoint
 from groundup.artifacts.documents import Document
 from groundup.core.errors import ArtifactError, ConfigError, Stopped
+from groundup.nn.config import ModelConfig
 from groundup.nn.load import load_model
 from groundup.nn.threads import threads
 from groundup.nn.transformer import Inputs
@@ -161,6 +162,21 @@ def test_a_tracked_run_ends_in_the_same_bytes_and_keeps_the_tool_s_files_apart(
     assert list((tmp_path / "run.trackers" / "tensorboard").rglob("events.out.tfevents.*"))
     assert json.loads((tracked.path / "tracker-tensorboard.json").read_text())["step"] == process.STEPS
     assert tracked.manifest.files["tracker-tensorboard.json"].volatile
+
+
+def test_a_run_that_must_end_in_time_says_how_many_steps_it_took(folder: Path, tmp_path: Path) -> None:
+    """Of its thousands of steps a few fit into a second."""
+    line = tmp_path / "line"
+    line.mkdir()
+    for name in ("tokenizer", "encode"):
+        (line / name).symlink_to(folder / name)
+    build_plan(line / "plan", process.DECISIONS.model_copy(update={"steps": 100_000, "checkpoint_steps": 1000, "minutes": 1 / 60}))
+    run = process.pretrain(line, tmp_path / "out", config=process.CONFIG.model_copy(update={"steps": None}))
+    counts, last = run.manifest.counts, rows(run.path)[-1]
+    assert counts["steps"] == last["step"] == run.final.step < 100_000 == counts["steps_planned"]
+    peak = process.CONFIG.optimizer.peak(ModelConfig.parse(process.DECISIONS.model, "test"))
+    assert last["lr"] == pytest.approx(0.05 * peak)
+    assert sum(source["tokens"] for source in json.loads((run.path / "sources.json").read_text()).values()) == counts["tokens"]
 
 
 def test_without_held_out_text_nothing_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,8 @@ from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import RunPrecision, TrainConfig
+from groundup.train.course.config import ScheduleConfig
+from groundup.train.deadline import Deadline
 from groundup.train.healing.config import HealingConfig
 from groundup.train.keeping import Keeping
 from groundup.train.loop import train
@@ -76,11 +78,15 @@ class Run:
     """What the loss is multiplied by at first, in fp16; so much that the first gradients overflow."""
     spoilt: bool = False
     """Whether no gradient is finite."""
+    elapsed: Callable[[], float] = time.perf_counter
+    seconds: float = math.inf
 
     def go(self, *hooks: Hook, signals: dict[int, signal.Signals] | None = None) -> "Run":
         """Do what a fresh process does; `signals` come during the steps of these numbers."""
 
-        def rate(step: int) -> float:
+        def rate(step: float) -> float:
+            if isinstance(self.elapsed, Clock):
+                self.elapsed.tick()
             if signals and step + 1 in signals:
                 signal.raise_signal(signals[step + 1])
             return self.learning_rate / (1 + step)
@@ -112,10 +118,15 @@ class Run:
                 clock=self.clock,
             ),
             metrics=MetricsLog(
-                self.out / "metrics.jsonl", Efficiency(lambda _: 64, lambda _: 1e5, 1e11), PeakMemory(CPU), self.patience_s
+                self.out / "metrics.jsonl",
+                Efficiency(lambda _: 64, lambda _: 1e5, 1e11),
+                PeakMemory(CPU),
+                self.patience_s,
+                self.elapsed,
             ),
             healing=self.healing,
             hooks=hooks,
+            deadline=Deadline(STEPS, ScheduleConfig(), self.seconds),
         )
         return self
 
@@ -404,6 +415,39 @@ def test_checkpoints_by_the_clock_only_bridge_the_time(inputs: Inputs, whole: Ru
     again = Run(inputs, tmp_path / "again", keeping={"every_s": 0.0})
     assert again.steps_saved()[-1] == 10
     assert again.go().bytes() == whole.bytes()
+
+
+class Clock:
+    """A clock of which the test says how long a step takes."""
+
+    def __init__(self, *steps_s: float) -> None:
+        self.now_s, self._steps_s = 100.0, iter(steps_s)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def tick(self) -> None:
+        self.now_s += next(self._steps_s)
+
+
+def test_a_run_that_must_end_in_time_does_and_keeps_to_its_decision(inputs: Inputs, whole: Run, tmp_path: Path) -> None:
+    """16 s are enough for 12 steps of 1 s; from step 5 on they take 3."""
+    slow = (1.0, 1.0, 1.0, 1.0, *[3.0] * STEPS)
+    once = Run(inputs, tmp_path / "once", elapsed=Clock(*slow), seconds=16.0).go()
+    rows = once.rows()
+    events = [event for row in rows for event in row["events"] if isinstance(event, dict)]
+    first, decided, steps = events[0]["step"], events[-1]["step"], events[-1]["to_steps"]
+    assert {event["event"] for event in events} == {"shortened"}
+    assert rows[-1]["step"] == once.steps_saved()[-1] == steps < STEPS
+    assert rows[-1]["elapsed_s"] <= 16.0
+    assert "checkpoint" in rows[decided - 1]["events"]
+    assert rows[-1]["lr"] == whole.rows()[-1]["lr"]
+    assert same_learning(rows[:first], whole.rows()[:first])
+
+    again = Run(inputs, tmp_path / "again", elapsed=Clock(*slow), seconds=16.0).crash(decided + 1)
+    replace(again, elapsed=Clock(*[0.1] * STEPS)).go()  # there would be time now, but it is decided
+    assert again.bytes(steps) == once.bytes(steps)
+    assert same_learning(again.rows(), rows)
 
 
 def test_divergence_is_told_and_not_saved(inputs: Inputs, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ class Decisions(Config):
     """A torch device type: 'cpu', 'cuda' or 'mps'."""
     num_threads: int
     checkpoint_steps: int
+    minutes: float | None = None
+    """What the training loop may take, if it must end in time."""
 
 
 class Forecast(Config):

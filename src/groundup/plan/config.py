@@ -17,10 +17,17 @@ class BudgetConfig(Config):
     minutes: float | None = Field(default=None, gt=0, description="wall-clock time of the training loop on this machine [min]")
     tokens: int | None = Field(default=None, gt=0, description="tokens of text to train on, repeats included")
 
+    enforce: bool = Field(
+        default=False,
+        description="end within minutes whatever the machine does, on fewer steps than planned if need be; false: take the steps",
+    )
+
     @model_validator(mode="after")
     def _check_given(self) -> Self:
         if self.minutes is None and self.tokens is None:
             raise ValueError("say minutes, tokens or both")
+        if self.enforce and self.minutes is None:
+            raise ValueError("enforce=true would have no effect without minutes; say minutes, or leave enforce out")
         return self
 
 

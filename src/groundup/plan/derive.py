@@ -70,6 +70,7 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
         device=situation.device,
         num_threads=situation.machine.num_threads,
         checkpoint_steps=checkpoint_steps,
+        minutes=config.budget.minutes if config.budget is not None and config.budget.enforce else None,
     )
     return decisions, _forecast(config, workload, situation, memory, extent, step_s, train_s, why)
 

@@ -24,7 +24,7 @@ from groundup.train.metrics import read_rows
 
 COURSE_FILE = "course.json"
 _UNFINISHED = "taken-over.partial"
-_LATER = {"steps", "checkpoint_steps"}
+_LATER = {"steps", "checkpoint_steps", "minutes"}
 """What of a plan's decisions says nothing of the first steps' weights."""
 _PLANNED = {"steps", "checkpoint_steps", "micro_batch", "precision", "attention", "compile", "recompute", "seq_len", "batch_tokens"}
 """What of the recipe is settled by the plan's decisions."""

@@ -1,6 +1,7 @@
 """Pretrain the planned model on the token shards."""
 
 import contextlib
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +33,11 @@ from groundup.pretrain.trackers import trackings
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import TrainConfig
+from groundup.train.deadline import Deadline
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.first_step import FirstStep
 from groundup.train.hooks.hook import Hook
+from groundup.train.hooks.lateness import Lateness
 from groundup.train.hooks.profile import FOLDER as PROFILE
 from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
 from groundup.train.keeping import Keeping
@@ -46,6 +49,7 @@ from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim.table import build_optimizer
+from groundup.train.state import RunState
 from groundup.train.step import TrainStep
 
 METRICS_FILE = "metrics.jsonl"
@@ -140,6 +144,9 @@ def _pretrain(
     if config.profile is not None:
         config.profile.check(decisions.steps)
         hooks.append(Profile(config.profile, job.out))
+    seconds = math.inf if decisions.minutes is None else decisions.minutes * 60
+    if decisions.minutes is None:
+        hooks.append(Lateness(decisions.steps, plan.forecast.train_s))
     trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation))
     ended = train(
         steps=decisions.steps,
@@ -160,14 +167,15 @@ def _pretrain(
         metrics=metrics,
         healing=config.healing,
         hooks=[*hooks, *([evaluation] if evaluation else []), *trackers],
+        deadline=Deadline(decisions.steps, config.schedule, seconds),
     )
     _write_memory(config, job, plan, memory, metrics.peak_memory_bytes)
     write_json(job.out / SPEED_FILE, metrics.summary())
-    write_json(job.out / SOURCES_FILE, batches.seen(decisions.steps, ended.passed_over))
+    write_json(job.out / SOURCES_FILE, batches.seen(ended.step, ended.passed_over))
     others = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)} | {path.name for path in job.out.glob("tracker-*.json")}
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
     return Outcome(
-        counts={"steps": decisions.steps, "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
+        counts={**_steps(ended, decisions), "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
         volatile=frozenset(
             {
                 METRICS_FILE,
@@ -193,6 +201,12 @@ def _write_memory(config: TrainConfig, job: Job, plan: Plan, memory: PeakMemory,
         told += f", pretrain.memory_cap: {format_bytes(config.memory_cap)}"
     say(told)
     write_json(job.out / MEMORY_FILE, found)
+
+
+def _steps(ended: RunState, decisions: Decisions) -> dict[str, int]:
+    """Return the steps that were taken, and the planned ones if they are others."""
+    planned = {"steps_planned": decisions.steps} if ended.step != decisions.steps else {}
+    return {"steps": ended.step, **planned}
 
 
 def _check_vocabulary(plan: Plan, shards: TokenShards) -> None:

@@ -152,8 +152,10 @@ def _event(event: Any) -> str:
     if not isinstance(event, dict):
         return str(event)
     target = f" to step {event['to_step']:,}" if "to_step" in event else ""
+    target += f" to {event['to_steps']:,} steps" if "to_steps" in event else ""
     text = ", ".join(f"{source} windows {_numbers(windows)}" for source, windows in event.get("windows", {}).items())
-    return f"{event.get('event')}{target} (step {event.get('step')}: {event.get('why')}; {text})"
+    why = "; ".join(filter(None, (str(event.get("why")), text)))
+    return f"{event.get('event')}{target} (step {event.get('step')}: {why})"
 
 
 def _numbers(windows: list[int], most: int = 8) -> str:

@@ -10,6 +10,7 @@ from groundup.core.progress import progress
 from groundup.core.units import format_count
 from groundup.train.batches import BatchReader, ReadAhead
 from groundup.train.checkpoint import CheckpointStore
+from groundup.train.deadline import Deadline
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.heal import heal
 from groundup.train.healing.ladder import Healing
@@ -26,18 +27,22 @@ def train(
     steps: int,
     train_step: TrainStep,
     batches: BatchReader,
-    learning_rate: Callable[[int], float],
+    learning_rate: Callable[[float], float],
     checkpoints: CheckpointStore,
     metrics: MetricsLog,
     healing: HealingConfig,
     hooks: Sequence[Hook] = (),
+    deadline: Deadline | None = None,
 ) -> RunState:
     """Train up to `steps` optimizer steps, from the newest checkpoint if there is one; return the run as it ended.
+
+    The learning rate is a function of the place on the planned course, which is the step unless a deadline cuts the run short.
 
     An interrupted run that goes on ends in the same weights, bit for bit, as one that was not, also where it healed.
     Raises Stopped after a signal, once the step is done and saved; DivergedError if a spike could not be healed.
     """
     run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale)
+    deadline = deadline or Deadline(steps)
     update_ratio = UpdateRatio(run.model.parameters())
     checkpoints.restore(run)
     metrics.begin(run.step)
@@ -47,7 +52,7 @@ def train(
 
     with stop_requests() as stop, progress("pretrain", steps) as bar, ReadAhead(batches, steps) as reader, checkpoints.opened():
         bar.advance(run.step)
-        while run.step < steps:
+        while run.step < deadline.end(run):
             before = run.step
             result = train_step.gradient(reader.read(run.step, run.shift))
             checkpoints.wait_copied()
@@ -61,14 +66,16 @@ def train(
                     raise Stopped(f"{stop.signal_name} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
                 continue
 
-            rate = learning_rate(run.step) * run.healing.trouble.rate_factor
+            rate = learning_rate(deadline.place(run)) * run.healing.trouble.rate_factor
             moved = update_ratio.of(partial(train_step.update, rate))
             run.take(result, batches.step_tokens(run.step))
 
-            last = run.step == steps
+            shortened = deadline.decide(run, metrics.elapsed_s)
+            last = run.step == deadline.end(run)
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
-            save = last or stopping or checkpoints.due(run.step)
-            row = metrics.record(run.step, result, rate, moved, [*events, "checkpoint"] if save else events, reader.wait_s())
+            save = last or stopping or bool(shortened) or checkpoints.due(run.step)
+            events = [*events, *shortened, *(["checkpoint"] if save else [])]
+            row = metrics.record(run.step, result, rate, moved, events, reader.wait_s())
             events = []
             with metrics.hooks_at_work():
                 told = [hook({**row, "last": last}) for hook in hooks]

@@ -33,13 +33,21 @@ class Efficiency:
 class MetricsLog:
     """Appends to metrics.jsonl; knows the run's time, speed and memory from its rows."""
 
-    def __init__(self, path: Path, efficiency: Efficiency, memory: PeakMemory, patience_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        efficiency: Efficiency,
+        memory: PeakMemory,
+        patience_s: float = 0.0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._path = path
         self._efficiency = efficiency
         self._memory = memory
         self._patience_s = patience_s
         self._rows: list[dict[str, Any]] = []
-        self._ended_s = time.perf_counter()
+        self._clock = clock
+        self._begun_s = self._ended_s = clock()
         self._hooks_s = 0.0
 
     def begin(self, steps_done: int) -> None:
@@ -54,7 +62,8 @@ class MetricsLog:
                 "or train anew: 'groundup run' with --from pretrain, or another --out"
             )
         self._write()
-        self._ended_s = time.perf_counter()
+        self._ended_s = self._clock()
+        self._begun_s = self._ended_s - (self._rows[-1].get("elapsed_s", 0.0) if self._rows else 0.0)
 
     def _write(self) -> None:
         write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
@@ -63,6 +72,11 @@ class MetricsLog:
     def tokens(self) -> int:
         """Tokens seen so far."""
         return int(self._rows[-1]["tokens"]) if self._rows else 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """The loop's time so far, over all resumes; steps that were taken back count, but not what was lost in a kill."""
+        return self._clock() - self._begun_s
 
     def go_back(self, steps_done: int) -> list[dict[str, Any]]:
         """Forget the rows after the first `steps_done` steps; return what they told of healing, which goes with a later row."""
@@ -80,7 +94,7 @@ class MetricsLog:
         data_wait_s: float = 0.0,
     ) -> dict[str, Any]:
         """Append and return the row of the step that just ended; its time runs from the end of the step before."""
-        now_s = time.perf_counter()
+        now_s = self._clock()
         step_s, self._ended_s = now_s - self._ended_s, now_s
         tokens = self._efficiency.step_tokens(step - 1)
         tokens_per_s = tokens / step_s
@@ -96,6 +110,7 @@ class MetricsLog:
             "mfu": self._efficiency.flops_per_token(step - 1) * tokens_per_s / self._efficiency.peak_flops_per_s,
             "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
             "step_s": step_s,
+            "elapsed_s": now_s - self._begun_s,
             "data_wait_s": data_wait_s,
             "hooks_s": self._hooks_s,
             "events": [*events, "overflow"] if result.overflow else list(events),
@@ -110,10 +125,10 @@ class MetricsLog:
     @contextlib.contextmanager
     def hooks_at_work(self) -> Iterator[None]:
         """Count the time of the block as that of hooks (`hooks_s` of the next row), not as the next step's."""
-        start_s = time.perf_counter()
+        start_s = self._clock()
         yield
-        self._hooks_s += time.perf_counter() - start_s
-        self._ended_s = time.perf_counter()
+        self._hooks_s += self._clock() - start_s
+        self._ended_s = self._clock()
 
     def sync(self) -> None:
         """Put all rows on disk: a checkpoint must not outlive them."""

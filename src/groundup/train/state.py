@@ -1,6 +1,7 @@
 """All that decides how a training run goes on."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,18 @@ from groundup.train.step import StepResult
 
 _OPTIMIZER = "optimizer."
 _RANDOM = "random."
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The decision to end a run earlier than planned."""
+
+    decided: int
+    """Steps that were taken then."""
+    place: float
+    """Where the last of these stood on the planned course of the learning rate."""
+    steps: int
+    """Steps of the whole run."""
 
 
 class RunState:
@@ -33,6 +46,7 @@ class RunState:
         """Tokens of text that these were made from."""
         self.passed_over: list[tuple[int, int]] = []
         """Ranges [first, end) of places in the order of the data that were passed over."""
+        self.ending: Ending | None = None
 
     @property
     def shift(self) -> int:
@@ -67,7 +81,8 @@ class RunState:
     def facts(self) -> dict[str, Any]:
         """Return the numbers, as JSON."""
         passed_over = [list(places) for places in self.passed_over]
-        facts = {"step": self.step, "tokens": self.tokens, "passed_over": passed_over, "healing": self.healing.facts()}
+        facts: dict[str, Any] = {"step": self.step, "tokens": self.tokens, "passed_over": passed_over}
+        facts |= {"ending": asdict(self.ending) if self.ending else None, "healing": self.healing.facts()}
         return facts | ({"loss_scale": self.loss_scale.facts()} if self.loss_scale else {})
 
     def load(self, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -80,6 +95,7 @@ class RunState:
             torch.cuda.set_rng_state(tensors[_RANDOM + "cuda"])
         self.step, self.tokens = int(facts["step"]), int(facts["tokens"])
         self.passed_over = [(int(first), int(end)) for first, end in facts["passed_over"]]
+        self.ending = Ending(**facts["ending"]) if facts.get("ending") else None
         self.healing.load(facts["healing"])
         if self.loss_scale:
             self.loss_scale.load(facts["loss_scale"])

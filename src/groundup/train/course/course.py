@@ -72,16 +72,19 @@ class Course:
     def at(self, step: int) -> Step:
         """Return step number `step` (0-based); those after the last one are made like it."""
         phase = self.phase(step)
-        share = phase.windows / self.config.batch_sequences
-        power = RATE_POWERS[self.config.batch_ramp.rate] if self.config.batch_ramp else 0.0
-        rate = learning_rate(min(step, self.steps - 1), self.steps, self.peak, self.config.schedule)
         first = phase.first_window + (step - phase.first_step) * phase.windows
         changed = tuple(pair for change in self.config.mixture[: phase.mixture] for pair in change.weights.items())
-        return Step(rate * share**power, first, phase.windows, phase.seq_len, changed)
+        return Step(self._rate(step), first, phase.windows, phase.seq_len, changed)
 
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of update number `step` (0-based)."""
-        return self.at(step).learning_rate
+    def learning_rate(self, step: float) -> float:
+        """Return the learning rate of update number `step` (0-based), or between two."""
+        return self._rate(step)
+
+    def _rate(self, step: float) -> float:
+        share = self.phase(int(step)).windows / self.config.batch_sequences
+        power = RATE_POWERS[self.config.batch_ramp.rate] if self.config.batch_ramp else 0.0
+        rate: float = learning_rate(min(step, self.steps - 1), self.steps, self.peak, self.config.schedule) * share**power
+        return rate
 
     def phase(self, step: int) -> Phase:
         """Return the phase that the step lies in."""

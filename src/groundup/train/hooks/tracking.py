@@ -23,7 +23,7 @@ SEND_S = 5.0
 """Between two sendings, so that a slow tool costs little."""
 MEASURED = (
     *("loss", "lr", "grad_norm", "update_ratio", "tokens", "targets", "tokens_per_s", "mfu"),
-    *("peak_memory_bytes", "step_s", "data_wait_s", "hooks_s"),
+    *("peak_memory_bytes", "step_s", "elapsed_s", "data_wait_s", "hooks_s"),
 )
 
 
