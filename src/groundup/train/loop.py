@@ -66,9 +66,9 @@ def train(
                     raise Stopped(f"{stop.signal_name} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
                 continue
 
-            rate = learning_rate(deadline.place(run)) * run.healing.trouble.rate_factor
+            rate = learning_rate(deadline.place(run)) * run.healing.rate_factor(run.step)
             moved = update_ratio.of(partial(train_step.update, rate))
-            run.take(result, batches.step_tokens(run.step))
+            run.take(result, batches.step_tokens(run.step), moved)
 
             shortened = deadline.decide(run, metrics.elapsed_s)
             last = run.step == deadline.end(run)

@@ -53,11 +53,11 @@ class RunState:
         """Places in the order of the data that were passed over."""
         return sum(end - first for first, end in self.passed_over)
 
-    def take(self, result: StepResult, tokens: int) -> None:
-        """Count a step that was taken."""
+    def take(self, result: StepResult, tokens: int, moved: float = 0.0) -> None:
+        """Count a step that was taken, which moved the weights by this share of their norm."""
         self.step += 1
         self.tokens += tokens
-        self.healing.take(self.step, result)
+        self.healing.take(self.step, result, moved)
 
     def pass_over(self, places: range) -> None:
         """Leave these places, which the next step would have begun with, out of the order."""

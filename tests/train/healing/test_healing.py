@@ -14,7 +14,6 @@ from groundup.train.healing.config import HealingConfig
 from planted_faults import FAULTS, FaultyRun, Setting, Text, in_bytes, told
 
 CLOSE = 1.005  # healed against clean, held-out loss
-SPOILT = 1.05  # the same where a burst of the learning rate spoils 80 of 1,200 updates, whatever text they are made from
 QUICK = HealingConfig(window=24, skips=2, calm_steps=6, rollbacks=20, loss_threshold=2.5, loss_floor=0.005, drift_threshold=1)
 """Far too strict for healthy runs: much happens in few steps."""
 
@@ -78,9 +77,8 @@ def test_a_fault_late_in_the_run_is_healed(fault: str, setting: Setting, texts, 
     assert setting.last - setting.first >= 0.05 * setting.steps
     run = plant(fault, texts(setting), tmp_path, setting).go()
     assert_whole(run)
-    assert {event["event"] for event in run.events()} >= {"skip", "rollback"}
-    close = SPOILT if (fault, setting) == ("burst", planted.LONG) else CLOSE
-    assert run.held_out_loss() <= close * clean_loss(setting)
+    assert {event["event"] for event in run.events()} >= ({"rollback"} if fault == "burst" else {"skip", "rollback"})
+    assert run.held_out_loss() <= CLOSE * clean_loss(setting)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import json
 import math
 
+import pytest
+
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.ladder import Healing, Trouble
 from groundup.train.healing.spikes import Spike
@@ -100,3 +102,20 @@ def test_what_was_before_a_planned_change_is_no_measure() -> None:
     assert healing.judge(StepResult(math.nan, 1.0, 100), 1)
     assert other.judge(far, 1) is None
     assert other.facts() == healing.facts()
+
+
+def test_an_update_that_went_too_far_is_taken_back_and_done_again_shorter_until_the_planned_rate_is_usual() -> None:
+    healing = Healing(HealingConfig(window=16, calm_steps=4))
+    for step in range(16):
+        healing.take(step + 1, GOOD, 1e-3)
+    healing.take(17, GOOD, 4e-2)
+    spike = healing.judge(GOOD, 0)
+    assert spike is not None
+    assert healing.climb(17, spike) == "rollback"
+    assert healing.rate_factor(15) == 1.0, "updates before it were as usual"
+    assert healing.rate_factor(16) == pytest.approx(1 / 40)
+    for step in range(16, 40):
+        healing.take(step + 1, GOOD, 1e-3)
+        assert healing.rate_factor(step + 1) == pytest.approx(1 / 40), "40 times as far at the planned rate"
+    healing.take(41, GOOD, 1e-3 / 40)
+    assert healing.rate_factor(41) == 1.0

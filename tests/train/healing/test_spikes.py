@@ -97,7 +97,34 @@ def test_a_batch_that_grows_is_healthy(growth: int) -> None:
         window.accept(result(loss, norm))
 
 
+def moved(window: SpikeWindow, *moves: float, rate_factor: float = 1.0) -> SpikeWindow:
+    for move in moves:
+        window.accept(result(4.0), move, rate_factor)
+    return window
+
+
+def test_an_update_that_goes_too_far_is_found_at_the_next_step() -> None:
+    window = moved(window_of(noise(0.1)), *[1e-3] * 32)
+    assert moved(window, 9e-3).judge(result(4.0)) is None
+    spike = moved(window, 4e-2).judge(result(4.0))
+    assert spike is not None
+    assert spike.learned
+    assert spike.excess == pytest.approx(40)
+    assert moved(window, 1e-3).judge(result(4.0)) is None, "it is no measure of the next"
+
+
+def test_updates_of_a_lowered_rate_are_no_measure() -> None:
+    window = moved(moved(window_of(noise(0.1)), *[1e-3] * 32), *[1e-5] * 100, rate_factor=0.01)
+    assert moved(window, 1e-3).judge(result(4.0)) is None
+
+
+def test_updates_that_grow_in_a_warm_up_are_healthy() -> None:
+    window = SpikeWindow(CONFIG)
+    for step in range(1, 1000):
+        assert moved(window, 1e-5 * step).judge(result(4.0)) is None
+
+
 def test_state_survives_json_exactly() -> None:
-    window, other = window_of(noise(0.1), noise(0.5)), SpikeWindow(CONFIG)
+    window, other = moved(window_of(noise(0.1), noise(0.5)), *[1e-3] * 32, 0.5), SpikeWindow(CONFIG)
     other.load(json.loads(json.dumps(window.facts())))
     assert other.facts() == window.facts()

@@ -17,6 +17,9 @@ class HealingConfig(Config):
     loss_floor: float = Field(default=0.015, gt=0, description="least standard deviation of the loss, as a share of its median")
     grad_threshold: float = Field(default=16.0, gt=0, description="the same of the logarithm of the gradient norm, upwards only")
     grad_floor: float = Field(default=0.3, gt=0, description="least standard deviation of that logarithm")
+    update_threshold: float = Field(
+        default=10.0, gt=1, description="spike: an update that moved the weights so many times as far as usual; it is taken back"
+    )
     skips: int = Field(default=8, ge=0, description="spiking batches in a row that are passed over before the run goes back")
     slows: int = Field(
         default=2, ge=0, description="times that spikes which come back lower the learning rate before the run goes back"

@@ -28,6 +28,8 @@ class Trouble:
     rollbacks: int = 0
     rate_factor: float = 1.0
     """What the learning rate is multiplied by."""
+    slow_from: int = 0
+    """Steps that are taken at the planned rate all the same: an update that went too far says nothing of those before it."""
 
 
 class Healing:
@@ -36,7 +38,7 @@ class Healing:
     skip: pass over the batch, which never changes the weights. slow: a spike that comes back after steps that were taken lowers the
     learning rate, too, until the trouble is over. rollback: where there are many spikes in a row, or wrong things were learned
     already, the fault lies in the weights or in a long stretch of the data; the run goes back and reads on behind it, the second
-    time with a lower learning rate. stop: it went back as often as it may.
+    time with a lower learning rate; at once, where an update moved the weights too far. stop: it went back as often as it may.
     """
 
     def __init__(self, config: HealingConfig) -> None:
@@ -67,9 +69,12 @@ class Healing:
         came_back = trouble.steps > 0 and trouble.until > 0
         trouble.until, trouble.steps = max(trouble.until, step + config.calm_steps), 0
         trouble.spikes += 1
+        if spike.excess > 1 and trouble.rate_factor == 1.0:
+            trouble.slow_from = step - 1
+        trouble.rate_factor /= spike.excess
         if came_back and (trouble.rollbacks or not spike.learned):
             trouble.slows += 1
-            trouble.rate_factor *= config.slow_factor
+            trouble.rate_factor *= config.slow_factor if spike.excess == 1 else 1.0
             if trouble.slows <= config.slows and not spike.learned:
                 return "slow"
         elif trouble.spikes <= config.skips and not spike.learned:
@@ -78,14 +83,22 @@ class Healing:
         trouble.rollbacks += 1
         return "rollback" if trouble.rollbacks <= config.rollbacks else "stop"
 
-    def take(self, step: int, result: StepResult) -> None:
-        """Count a step that was taken, the run now being `step` steps long; one that overflowed was not learned from."""
+    def take(self, step: int, result: StepResult, moved: float = 0.0) -> None:
+        """Count a step that was taken, the run now being `step` steps long; one that overflowed was not learned from.
+
+        `moved`: how far its update moved the weights, over their norm.
+        """
         if not result.overflow:
-            self.window.accept(result)
+            self.window.accept(result, moved, self.rate_factor(step - 1))
             self.trouble.spikes = 0
             self.trouble.steps += 1
-        if step >= self.trouble.until:
+        planned = self.window.excess / self.rate_factor(step - 1)
+        if step >= self.trouble.until and planned <= self.config.update_threshold:
             self.trouble = Trouble()
+
+    def rate_factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied by in update number `step` (0-based)."""
+        return self.trouble.rate_factor if step >= self.trouble.slow_from else 1.0
 
     def batches_beyond(self) -> int:
         """Return how many batches more than those that were met a rollback passes over: twice as many each time."""

@@ -25,6 +25,8 @@ class Spike:
     """Whether the steps before it, which were learned from, are at fault too."""
     hopeless: bool = False
     """Whether no other batch, rate or state would help."""
+    excess: float = 1.0
+    """How many times too far the last update moved the weights."""
 
 
 class SpikeWindow:
@@ -33,19 +35,28 @@ class SpikeWindow:
     A loss is held against the median of the last few, on both sides; and the median of the last few may not rise above that of the
     window. What is far is told by how far the losses of the window were from the medians of the few before them: by the median of
     that, which is the trend, and its spread, so that a minority of outliers does not count. Of the gradient norm, whose logarithm
-    is taken, only a rise is a spike.
+    is taken, only a rise is a spike. An update is judged at the step after it, by how far it moved the weights beside the median of
+    those at the planned rate.
     """
 
     def __init__(self, config: HealingConfig) -> None:
         self._config = config
         self._losses: deque[float] = deque(maxlen=config.window)
         self._log_norms: deque[float] = deque(maxlen=config.window)
+        self._moves: deque[float] = deque(maxlen=config.window)
+        self.excess = 1.0
+        """How many times as far as usual the last update moved the weights."""
 
     def judge(self, result: StepResult) -> Spike | None:
         """Return what is wrong with the step, None if nothing is."""
         if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
             return Spike(f"loss {result.loss}, gradient norm {result.grad_norm}")
-        if len(self._losses) < self._config.window or not self._config.enabled:
+        if not self._config.enabled:
+            return None
+        if self.excess > self._config.update_threshold:
+            why = f"the update before moved the weights {self.excess:.3g} times as far as usual"
+            return Spike(why, learned=True, excess=self.excess)
+        if len(self._losses) < self._config.window:
             return None
         return self._judge_loss(result.loss, list(self._losses)) or self._judge_norm(result.grad_norm)
 
@@ -70,10 +81,17 @@ class SpikeWindow:
             return Spike(f"gradient norm {grad_norm:.3g} is above {usual_norm:.3g} x {factor:.3g}")
         return None
 
-    def accept(self, result: StepResult) -> None:
-        """Count the step among the usual ones."""
+    def accept(self, result: StepResult, moved: float = 0.0, rate_factor: float = 1.0) -> None:
+        """Count the step among the usual ones; its update moved the weights by this share of their norm.
+
+        Updates at a lowered rate are no measure of others, but are held against the usual ones too.
+        """
         self._losses.append(result.loss)
         self._log_norms.append(math.log(max(result.grad_norm, 1e-30)))
+        usual = statistics.median(self._moves) if len(self._moves) == self._moves.maxlen else 0.0
+        self.excess = moved / usual if usual > 0 else 1.0
+        if rate_factor == 1.0 and self.excess <= self._config.update_threshold:
+            self._moves.append(moved)
 
     def clear(self) -> None:
         """Forget all steps: what comes is not to be compared with what was."""
@@ -82,13 +100,17 @@ class SpikeWindow:
 
     def facts(self) -> dict[str, Any]:
         """Return what `load` takes, as JSON."""
-        return {"losses": list(self._losses), "log_norms": list(self._log_norms)}
+        known = {"losses": self._losses, "log_norms": self._log_norms, "moves": self._moves}
+        return {**{name: list(values) for name, values in known.items()}, "excess": self.excess}
 
     def load(self, facts: dict[str, Any]) -> None:
         """Put back what `facts` returned, exactly."""
         self.clear()
         self._losses.extend(facts["losses"])
         self._log_norms.extend(facts["log_norms"])
+        self._moves.clear()
+        self._moves.extend(facts.get("moves", ()))
+        self.excess = float(facts.get("excess", 1.0))
 
 
 def departures(losses: Sequence[float]) -> list[float]:
