@@ -89,6 +89,7 @@ def prepare(data: Path, folder: Path) -> None:
         "rt_polarity_text": answered,
         "ud_ewt_text": list(tagged_words(data)),
         "banking77_text": list(questions(data)),
+        "banking77": [{"text": row["source"], "label": row["target"].strip()} for row in questions(data)],
     }
     for name, rows in made.items():
         (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
