@@ -29,7 +29,7 @@ from groundup.recipe import apply_override
 
 TASKS = Path(__file__).parent / "tasks"
 TASKS_OF = {
-    "encoder": ("rt_polarity", "ud_ewt"),
+    "encoder": ("rt_polarity", "banking77", "ud_ewt"),
     "encoder_decoder": ("ud_ewt_text", "rt_polarity_text"),
     "prefix_decoder": ("ud_ewt_text", "rt_polarity_text"),
     "decoder": ("ud_ewt_text", "rt_polarity_text"),
