@@ -119,3 +119,16 @@ def test_an_update_that_went_too_far_is_taken_back_and_done_again_shorter_until_
         assert healing.rate_factor(step + 1) == pytest.approx(1 / 40), "40 times as far at the planned rate"
     healing.take(41, GOOD, 1e-3 / 40)
     assert healing.rate_factor(41) == 1.0
+
+
+def test_a_lowered_rate_ends_with_the_trouble_also_before_it_is_known_what_is_usual() -> None:
+    healing = Healing(HealingConfig(window=16, calm_steps=4))
+    for step in (1, 2):
+        assert healing.climb(step - 1, Spike("loss nan")) == ("skip" if step == 1 else "slow")
+        healing.take(step, GOOD, 1e-3)
+    assert healing.rate_factor(2) == pytest.approx(0.1)
+    healing.climb(2, Spike("loss nan"))
+    assert healing.rate_factor(3) == pytest.approx(0.01)
+    for step in range(3, 8):
+        healing.take(step, GOOD, 1e-5)
+    assert healing.rate_factor(8) == 1.0

@@ -44,8 +44,8 @@ class SpikeWindow:
         self._losses: deque[float] = deque(maxlen=config.window)
         self._log_norms: deque[float] = deque(maxlen=config.window)
         self._moves: deque[float] = deque(maxlen=config.window)
-        self.excess = 1.0
-        """How many times as far as usual the last update moved the weights."""
+        self.excess = 0.0
+        """How many times as far as usual the last update moved the weights; 0 as long as it is not known what is usual."""
 
     def judge(self, result: StepResult) -> Spike | None:
         """Return what is wrong with the step, None if nothing is."""
@@ -89,7 +89,7 @@ class SpikeWindow:
         self._losses.append(result.loss)
         self._log_norms.append(math.log(max(result.grad_norm, 1e-30)))
         usual = statistics.median(self._moves) if len(self._moves) == self._moves.maxlen else 0.0
-        self.excess = moved / usual if usual > 0 else 1.0
+        self.excess = moved / usual if usual > 0 else 0.0
         if rate_factor == 1.0 and self.excess <= self._config.update_threshold:
             self._moves.append(moved)
 
@@ -97,6 +97,8 @@ class SpikeWindow:
         """Forget all steps: what comes is not to be compared with what was."""
         self._losses.clear()
         self._log_norms.clear()
+        self._moves.clear()
+        self.excess = 0.0
 
     def facts(self) -> dict[str, Any]:
         """Return what `load` takes, as JSON."""
@@ -108,9 +110,8 @@ class SpikeWindow:
         self.clear()
         self._losses.extend(facts["losses"])
         self._log_norms.extend(facts["log_norms"])
-        self._moves.clear()
         self._moves.extend(facts.get("moves", ()))
-        self.excess = float(facts.get("excess", 1.0))
+        self.excess = float(facts.get("excess", 0.0))
 
 
 def departures(losses: Sequence[float]) -> list[float]:
