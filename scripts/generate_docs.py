@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from groundup.core.config import Config
-from groundup.curate.rules import RULE_SETS
+from groundup.curate.rules.published import RULE_SETS
 from groundup.pipeline import STAGES
 from groundup.recipe import Recipe
 
@@ -37,8 +37,8 @@ def rule_table() -> str:
     """Return the table of all quality rules as Markdown, in the order in which they are asked."""
     rows = [
         f"| `{name}` | `{rule.name}` | {rule.bound.replace('_', ' ')} | {_number(rule.threshold)} |"
-        for name, rules in RULE_SETS.items()
-        for rule in rules
+        for name, rule_set in RULE_SETS.items()
+        for rule in rule_set.rules
     ]
     return _table("rule set | rule | keeps a value of | threshold", rows)
 

@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundup.curate.config import RuleSetName
-from groundup.curate.rules import RULE_SETS
-from groundup.curate.rules.rule import first_broken
+from groundup.curate.rules.judge import Judge, measure_all
+from groundup.curate.rules.measures import MEASURES
+from groundup.curate.rules.published import RULE_SETS
+from groundup.curate.rules.rule import Rule
 from groundup.curate.rules.statistics import TextStatistics, ngram_repetition
+
+
+def value_of(rule: Rule, text: str) -> float:
+    return MEASURES[rule.measure].of(TextStatistics(text))
 
 
 def lines(total: int, marked: int, mark: str) -> str:
@@ -58,35 +64,42 @@ REPETITION = {
     "duplicate_10gram_chars": (0.10, ngram(10, 10, 1000), ngram(10, 10, 999)),
 }
 PUBLISHED = {"gopher-2021": QUALITY, "gopher-2021-repetition": REPETITION}
-CASES = [(name, rule, *PUBLISHED[name][rule.name]) for name, rules in RULE_SETS.items() for rule in rules]
+CASES = [(name, rule, *PUBLISHED[name][rule.name]) for name, rule_set in RULE_SETS.items() for rule in rule_set.rules]
 
 
 def test_table_has_the_names_of_the_settings():
     assert set(RULE_SETS) == set(get_args(RuleSetName)) == set(PUBLISHED)
-    for name, rules in RULE_SETS.items():
-        assert [rule.name for rule in rules] == list(PUBLISHED[name])
+    for name, rule_set in RULE_SETS.items():
+        assert rule_set.name == name
+        assert [rule.name for rule in rule_set.rules] == list(PUBLISHED[name])
 
 
 @pytest.mark.parametrize(("name", "rule", "threshold", "on", "beyond"), CASES, ids=[case[1].name for case in CASES])
 def test_rule_keeps_its_threshold_and_drops_beyond(name, rule, threshold, on, beyond):
     assert rule.threshold == threshold
-    assert rule.measure(TextStatistics(on)) == threshold
-    assert rule.passes(rule.measure(TextStatistics(on)))
-    assert not rule.passes(rule.measure(TextStatistics(beyond)))
+    assert value_of(rule, on) == threshold
+    assert rule.passes(value_of(rule, on))
+    assert not rule.passes(value_of(rule, beyond))
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "a", "the"])
-@pytest.mark.parametrize("rule", [rule for rules in RULE_SETS.values() for rule in rules], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [rule for rule_set in RULE_SETS.values() for rule in rule_set.rules], ids=lambda rule: rule.name)
 def test_rules_measure_texts_without_units(rule, text):
-    assert rule.measure(TextStatistics(text)) >= 0
+    assert value_of(rule, text) >= 0
 
 
 def test_first_broken_rule_is_named_with_its_value():
-    rules = RULE_SETS["gopher-2021"]
-    broken = first_broken(rules, TextStatistics("too short"))
-    assert broken is not None
-    assert (broken[0].name, broken[1]) == ("words_min", 2)
-    assert first_broken(rules, TextStatistics("the cat and some dog went on " * 10)) is None
+    good = "the cat and some dog went on " * 10
+    short, kept = Judge([RULE_SETS["gopher-2021"]]).judge(["too short", good])
+    assert short.broken is not None
+    assert (short.broken.rule_set, short.broken.rule.name, short.broken.value) == ("gopher-2021", "words_min", 2)
+    assert (kept.broken, kept.text) == (None, good)
+
+
+def test_all_rules_are_measured_also_after_a_broken_one():
+    found = measure_all("too short", list(RULE_SETS.values()))
+    assert [(each.rule_set, each.rule) for each in found] == [(name, rule) for name, s in RULE_SETS.items() for rule in s.rules]
+    assert [each.rule.name for each in found if not each.passes] == ["words_min", "stop_words"]
 
 
 def slow_repetition(words: list[str], n: int) -> tuple[float, float]:
@@ -119,5 +132,5 @@ def test_emphasis_is_no_bullet():
 def test_indentation_changes_no_repetition():
     text = "some words here\n" * 3 + "and others there\n"
     indented = text.replace("\n", "\n\t\t")
-    for rule in RULE_SETS["gopher-2021-repetition"]:
-        assert rule.measure(TextStatistics(text)) == rule.measure(TextStatistics(indented))
+    for rule in RULE_SETS["gopher-2021-repetition"].rules:
+        assert value_of(rule, text) == value_of(rule, indented)

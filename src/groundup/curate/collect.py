@@ -16,9 +16,8 @@ from groundup.curate.droplog import DropLog
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
 from groundup.curate.normalise import normalise
-from groundup.curate.rules import RULE_SETS
-from groundup.curate.rules.rule import first_broken
-from groundup.curate.rules.statistics import TextStatistics
+from groundup.curate.rules.chosen import chosen_sets
+from groundup.curate.rules.judge import Judge
 from groundup.curate.sink import ParquetSink
 from groundup.curate.sources.base import Source, SourceFile
 
@@ -40,6 +39,7 @@ class Collector:
 
     def __init__(self, config: CurateConfig, funnel: Funnel, drops: DropLog, scratch: ParquetSink) -> None:
         self._config, self._funnel, self._drops, self._scratch = config, funnel, drops, scratch
+        self._judge = Judge(chosen_sets(config))
         self._seen_ids: set[str] = set()
         self.result = Collected(FirstCopies(), [])
 
@@ -72,7 +72,8 @@ class Collector:
         size = len(found.text.encode())
         self._funnel.passed("collect", size)
         document = self._normalised(found, size) if self._config.normalise else found
-        if document is not None and self._keeps_rules(document):
+        document = self._judged(document) if document is not None else None
+        if document is not None:
             self._store(document, position)
         return None
 
@@ -96,18 +97,18 @@ class Collector:
         self._funnel.passed("normalise", size, len(text.encode()))
         return dataclasses.replace(document, text=text)
 
-    def _keeps_rules(self, document: Document) -> bool:
-        statistics = TextStatistics(document.text)
+    def _judged(self, document: Document) -> Document | None:
+        """Return the document as the rules leave it, None if it breaks one."""
+        (verdict,) = self._judge.judge([document.text])
         size = len(document.text.encode())
-        for name in self._config.rules:
-            broken = first_broken(RULE_SETS[name], statistics)
-            if broken:
-                rule, value = broken
-                found = Drop(document.id, document.source, name, rule.name, value, rule.threshold, excerpt=excerpt(document.text))
-                self._drops.add(found, size)
-                return False
-            self._funnel.passed(name, size)
-        return True
+        for rule_set in self._judge.rule_sets:
+            found = verdict.broken
+            if found and found.rule_set == rule_set.name:
+                what = (rule_set.name, found.rule.name, found.value, found.rule.threshold)
+                self._drops.add(Drop(document.id, document.source, *what, excerpt=excerpt(document.text)), size)
+                return None
+            self._funnel.passed(rule_set.name, size)
+        return dataclasses.replace(document, text=verdict.text)
 
     def _store(self, document: Document, position: int) -> None:
         key = document_key(document.text)

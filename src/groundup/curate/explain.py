@@ -17,8 +17,8 @@ from groundup.artifacts.parquet import parquet_errors
 from groundup.core.errors import DataError
 from groundup.curate.config import CurateConfig
 from groundup.curate.leakage import LeakageIndex
-from groundup.curate.rules import RULE_SETS
-from groundup.curate.rules.statistics import TextStatistics
+from groundup.curate.rules.chosen import chosen_sets
+from groundup.curate.rules.judge import measure_all
 
 _NUM_NEAREST = 5
 
@@ -31,7 +31,7 @@ class Check:
     rule: str
     value: float
     bound: str
-    """'at_least' or 'at_most' the threshold is kept; 'below' for copies and leakage."""
+    """As in `Bound`: 'at_least' or 'at_most' the threshold is kept; 'below' for copies and leakage."""
     threshold: float
     passed: bool
     twin_id: str | None = None
@@ -68,7 +68,7 @@ def explain(folder: Path, document_id: str) -> Explanation:
             return _kept(documents, config, split, rows[0], copies)
     rows = _rows(folder / "dropped", document_id)
     if rows:
-        return _dropped(rows[0], copies)
+        return _dropped(config, rows[0], copies)
     raise DataError(f"{folder}: no document '{document_id}'; {_nearest(folder, document_id)}")
 
 
@@ -103,13 +103,10 @@ def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[st
 
 
 def _rule_checks(config: CurateConfig, text: str) -> list[Check]:
-    statistics = TextStatistics(text)
-    checks = []
-    for name in config.rules:
-        for rule in RULE_SETS[name]:
-            value = float(rule.measure(statistics))
-            checks.append(Check(name, rule.name, value, rule.bound, rule.threshold, rule.passes(value)))
-    return checks
+    return [
+        Check(found.rule_set, found.rule.name, found.value, found.rule.bound, found.rule.threshold, found.passes)
+        for found in measure_all(text, chosen_sets(config))
+    ]
 
 
 def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Check:
@@ -123,14 +120,14 @@ def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Che
     return Check("leakage", "near_duplicate_of_validation", value, "below", threshold, value < threshold, twin_id)
 
 
-def _dropped(row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
-    bounds = {rule.name: rule.bound for rule in RULE_SETS.get(row["stage"], ())}
+def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
+    bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.rules}
     if row["stage"] in ("deduplicate", "leakage"):
         bound = "below"
     elif row["rule"] == "record_too_long":
         bound = "at_most"
     else:
-        bound = bounds.get(row["rule"], "at_least")
+        bound = str(bounds.get(row["rule"], "at_least"))
     check = Check(row["stage"], row["rule"], row["value"], bound, row["threshold"], False, row["twin_id"])
     return Explanation(
         id=row["id"],

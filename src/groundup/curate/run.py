@@ -16,6 +16,7 @@ from groundup.curate.collect import collect
 from groundup.curate.config import CurateConfig
 from groundup.curate.droplog import DropLog
 from groundup.curate.funnel import Funnel
+from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.select import Selection
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
@@ -68,8 +69,9 @@ def _open_sources(config: CurateConfig) -> list[Source]:
 
 def _stages(config: CurateConfig) -> list[str]:
     """Return the names of the stages that are on, in order (that of Rae et al. 2021, A1.1, filters before copies)."""
+    rules = [rule_set.name for rule_set in chosen_sets(config)]
     optional = {"deduplicate": config.deduplicate, "redact": config.redact, "leakage": config.validation > 0}
-    return ["collect", *["normalise"] * config.normalise, *config.rules, *(name for name, is_on in optional.items() if is_on)]
+    return ["collect", *["normalise"] * config.normalise, *rules, *(name for name, is_on in optional.items() if is_on)]
 
 
 def _counts(funnel: Funnel, selection: Selection) -> dict[str, int]:

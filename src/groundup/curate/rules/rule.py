@@ -1,29 +1,39 @@
-"""One rule: a measured value and the bound it must keep."""
+"""Rules as data: what is measured, the bound it must keep, and where the number was published."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import Literal
 
-from groundup.curate.rules.statistics import TextStatistics
+Bound = Literal["at_least", "at_most", "above", "below"]
+KEEPS: dict[Bound, Callable[[float, float], bool]] = {"at_least": ge, "at_most": le, "above": gt, "below": lt}
+"""How a value is compared with its threshold. The first two keep a value on the threshold, the others drop it."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Keep a document whose value reaches (`at_least`) or does not pass (`at_most`) the threshold; the threshold itself is kept."""
+    """Keep a document whose measured value stands to the threshold as the bound says."""
 
     name: str
-    measure: Callable[[TextStatistics], float]
-    bound: Literal["at_least", "at_most"]
+    """As the ledger of drops shows it."""
+    measure: str
+    """A key of `MEASURES`."""
+    bound: Bound
     threshold: float
+    source: str = ""
+    """Paper and section of the number, or how far it could be verified."""
 
     def passes(self, value: float) -> bool:
-        return value >= self.threshold if self.bound == "at_least" else value <= self.threshold
+        return bool(KEEPS[self.bound](value, self.threshold))
 
 
-def first_broken(rules: tuple[Rule, ...], statistics: TextStatistics) -> tuple[Rule, float] | None:
-    """Return the first rule that the document breaks with the value measured, None if it keeps all."""
-    for rule in rules:
-        value = rule.measure(statistics)
-        if not rule.passes(value):
-            return rule, value
-    return None
+@dataclass(frozen=True)
+class RuleSet:
+    """Rules that belong together, asked in their order; the first one broken drops the document."""
+
+    name: str
+    """Also the name of its stage in the funnel."""
+    rules: tuple[Rule, ...]
+    source: str = ""
+    version: int = 1
+    """Raised when a number of the set, or what its measures count, changes."""
