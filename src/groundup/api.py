@@ -19,6 +19,7 @@ from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
+from groundup.core.engines.base import Workers
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.files import write_bytes
 from groundup.curate.config import CurateConfig
@@ -136,9 +137,11 @@ def new(name: str, template: str = "demo_cpu", folder: Path | None = None) -> Pa
     return target
 
 
-def curate(config: CurateConfig, out: Path, seed: int = 0, force: bool = False) -> Documents:
+def curate(
+    config: CurateConfig, out: Path, seed: int = 0, force: bool = False, workers: Workers = orders.DEFAULT_WORKERS
+) -> Documents:
     """Collect and curate text into `out`."""
-    orders.carry_out(orders.order_curate(config, out, seed), force)
+    orders.carry_out(orders.order_curate(config, out, seed, workers), force)
     return Documents.open(out)
 
 
@@ -166,9 +169,11 @@ def import_tokenizer(source: Path, out: Path, force: bool = False) -> Tokenizer:
     return Tokenizer.open(out)
 
 
-def encode(documents: Path, tokenizer: Path, out: Path, force: bool = False) -> TokenShards:
+def encode(
+    documents: Path, tokenizer: Path, out: Path, force: bool = False, workers: Workers = orders.DEFAULT_WORKERS
+) -> TokenShards:
     """Turn curated documents into token shards."""
-    orders.carry_out(orders.order_encode(documents, tokenizer, out), force)
+    orders.carry_out(orders.order_encode(documents, tokenizer, out, workers), force)
     return TokenShards.open(out)
 
 

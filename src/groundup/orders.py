@@ -16,7 +16,8 @@ from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import Evaluation
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
-from groundup.core.config import Config
+from groundup.core.config import Config, nearest
+from groundup.core.engines import ENGINES, Workers
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.log import say
 from groundup.curate.config import CurateConfig
@@ -27,6 +28,7 @@ from groundup.pipeline import find_stage
 from groundup.recipe import Recipe, load_recipe
 from groundup.tokenizer.config import MODES, TokenizerConfig
 
+DEFAULT_WORKERS = Workers()
 A = TypeVar("A", bound=Artifact)
 Action = Literal["make", "skip", "go on", "replace"]
 
@@ -72,10 +74,18 @@ def _sources(inputs: Sequence[Path], file_format: str) -> list[dict[str, Any]]:
     return [{"name": name, "path": str(path.absolute()), "format": file_format} for name, path in zip(names, inputs, strict=True)]
 
 
-def order_curate(config: CurateConfig, out: Path, seed: int) -> Order:
+def workers(engine: str, number: int | None) -> Workers:
+    """Return who does the work; raise ConfigError for an engine that there is none of."""
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine {engine}: no such engine; {nearest(engine, list(ENGINES))}")
+    return Workers(next(name for name in ENGINES if name == engine), number)
+
+
+def order_curate(config: CurateConfig, out: Path, seed: int, workers: Workers = DEFAULT_WORKERS) -> Order:
     """Return the order to collect and curate text; raise ConfigError if `out` and a source overlap."""
     config.check_apart([out])
-    return _order("curate", out, config, seed, {}, sources=find_stage("curate").door().source_hashes(config))
+    sources = find_stage("curate").door().source_hashes(config)
+    return _order("curate", out, config, seed, {}, sources=sources, workers=workers)
 
 
 def tokenizer_config(algorithm: str, vocab_size: int, special: str | None) -> TokenizerConfig:
@@ -110,9 +120,10 @@ def order_tokenizer_import(source: Path, out: Path) -> Order:
     return _order("tokenizer", out, config, 0, {}, sources=find_stage("tokenizer").door().source_hashes(config))
 
 
-def order_encode(documents: Path, tokenizer: Path, out: Path) -> Order:
+def order_encode(documents: Path, tokenizer: Path, out: Path, workers: Workers = DEFAULT_WORKERS) -> Order:
     """Return the order to encode documents."""
-    return _order("encode", out, EncodeConfig(), 0, {"curate": Documents.open(documents), "tokenizer": Tokenizer.open(tokenizer)})
+    inputs: dict[str, Artifact] = {"curate": Documents.open(documents), "tokenizer": Tokenizer.open(tokenizer)}
+    return _order("encode", out, EncodeConfig(), 0, inputs, workers=workers)
 
 
 def order_plan(recipe: Recipe, shards: Path, out: Path) -> Order:
@@ -212,10 +223,12 @@ def _order(
     inputs: Mapping[str, Artifact],
     sources: Mapping[str, str] | None = None,
     recipe: Recipe | None = None,
+    workers: Workers = DEFAULT_WORKERS,
 ) -> Order:
+    stage = find_stage(verb)
     return Order(
         stage=verb,
-        kind=find_stage(verb).makes,
+        kind=stage.makes,
         out=out,
         config=config,
         seed=seed,
@@ -223,4 +236,6 @@ def _order(
         inputs=inputs,
         sources=sources or {},
         recipe=recipe.resolved() if recipe else None,
+        workers=recipe.workforce if recipe else workers,
+        resumable=stage.resumable,
     )

@@ -142,6 +142,7 @@ def order_stage(stage: Stage, recipe: Recipe, folders: Mapping[str, Path]) -> Or
         config=config,
         seed=recipe.seed,
         device=recipe.device,
+        workers=recipe.workforce,
         inputs={verb: Artifact.open(folders[verb]) for verb in stage.eats},
         sources=sources,
         recipe=recipe.resolved(),

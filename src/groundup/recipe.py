@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from groundup.core.config import Config, nearest
+from groundup.core.engines.base import EngineName, Workers
 from groundup.core.errors import ConfigError
 from groundup.core.mappings import read_mapping
 from groundup.curate.config import CurateConfig
@@ -35,6 +36,12 @@ class Recipe(Config):
     seed: int = Field(default=0, ge=0, description="all randomness derives from it")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="where plan, pretrain and evaluate compute; auto: cuda, else mps, else cpu"
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="processes that curate and encode text; null: one a core. Changes no result"
+    )
+    engine: EngineName = Field(
+        default="local", description="where they run: local, or ray: a Ray cluster (RAY_ADDRESS, or this machine)"
     )
     until: StageName | None = Field(default=None, description="last stage of a run; null: the whole line")
     budget: BudgetConfig | None = Field(default=None, description="what may be spent; the plan derives the rest")
@@ -81,6 +88,10 @@ class Recipe(Config):
                 + " and ".join(f"tokenizer.special.{setting}" for setting in missing)
             )
         return self
+
+    @property
+    def workforce(self) -> Workers:
+        return Workers(self.engine, self.workers)
 
     def plan_config(self) -> PlanConfig:
         """Return the part of the recipe that decides what will be trained."""

@@ -25,6 +25,7 @@ LAYER_OF = {
 ALL_FILES = sorted(ROOT.rglob("*.py"))
 # The optional dependencies, and the measured start-up costs: module -> what may be imported inside a function there.
 LOCAL_IMPORTS = {
+    "groundup.core.engines.ray": {"ray"},
     "groundup.export.verify": {"transformers"},
 }
 

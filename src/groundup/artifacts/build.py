@@ -25,6 +25,7 @@ from groundup.artifacts.manifest import (
 )
 from groundup.artifacts.place import INCOMPLETE, TIMINGS, Place, Work, look
 from groundup.core.config import Config
+from groundup.core.engines.base import Workers
 from groundup.core.errors import ArtifactError
 from groundup.core.files import hash_file, locked, storage_errors, write_json
 
@@ -57,6 +58,7 @@ class Order:
     recipe: Mapping[str, Any] | None = None
     resumable: bool = False
     """True if `run` continues from the files that an unfinished making with the same key left in `out`."""
+    workers: Workers = field(default_factory=Workers)
 
     def made_from(self) -> dict[str, Any]:
         """Return all that decides what is made: config, seed, content hashes of inputs, hashes of sources."""
@@ -72,13 +74,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage's `run(config, job)` is given: where to write, what to read, and the seed and device to use."""
+    """What a stage's `run(config, job)` is given: where to write, what to read, and the seed, device and workers to use."""
 
     out: Path
     seed: int = 0
     device: str = "auto"
     inputs: Mapping[str, Artifact] = field(default_factory=dict)
     recipe: Mapping[str, Any] | None = None
+    workers: Workers = field(default_factory=Workers)
 
     def open(self, stage: str, kind: type[A]) -> A:
         """Return the input made by `stage`, opened as its kind."""
@@ -107,7 +110,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
         start_s = time.monotonic()
-        outcome = run(order.config, Job(order.out, order.seed, order.device, order.inputs, order.recipe))
+        outcome = run(order.config, Job(order.out, order.seed, order.device, order.inputs, order.recipe, order.workers))
         timings = {
             "started_at": started.isoformat(timespec="seconds"),
             "elapsed_s": round(time.monotonic() - start_s, 3),

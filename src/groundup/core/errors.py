@@ -49,6 +49,12 @@ class DivergedError(GroundupError):
     exit_code = 2
 
 
+class WorkerError(GroundupError):
+    """A process that did a part of the work died."""
+
+    exit_code = 1
+
+
 class MissingExtraError(GroundupError):
     """An optional dependency is needed and not installed."""
 

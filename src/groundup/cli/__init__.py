@@ -1,0 +1,50 @@
+"""The command line: one verb a stage, and what walks, shows and uses what they make. No logic lives here."""
+
+import io
+import signal
+import sys
+from types import FrameType
+
+from rich.text import Text
+
+from groundup.cli import data, line, models  # each adds its commands to the program
+from groundup.cli.root import app
+from groundup.core.errors import GroundupError, Stopped, StorageError
+from groundup.core.files import explain_os_error
+from groundup.core.log import console
+
+__all__ = ["app", "data", "line", "main", "models"]
+
+INTERRUPTED = 130  # what a shell calls Ctrl-C
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal cannot show
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    code: str | int | None = 0
+    try:
+        app()
+    except SystemExit as exit_:
+        code = exit_.code
+        if code == INTERRUPTED:
+            code = _fail("on request; the same command goes on from what is finished", Stopped.exit_code)
+    except GroundupError as error:
+        code = _fail(str(error), error.exit_code)
+    except OSError as error:
+        code = _fail(explain_os_error(error), StorageError.exit_code)
+    sys.exit(code)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Leave from wherever the program is. Not by KeyboardInterrupt: Python dies of it if it passes through an exec() of text."""
+    raise SystemExit(INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> int:
+    console.quiet = False
+    console.print(Text.assemble(("stopped" if code == Stopped.exit_code else "error", "bold red"), " ", message))
+    return code
