@@ -17,7 +17,6 @@ from groundup.curate.config import FileFormat, SourceConfig, SourceKind
 from groundup.curate.drops import Drop
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources import base as sources_base
-from groundup.curate.sources import formats as sources_formats
 from groundup.curate.sources.files import Files
 from groundup.curate.sources.formats import FORMATS
 
@@ -162,7 +161,6 @@ def test_bad_text_files_are_drops(tmp_path):
 
 def test_records_beyond_the_bound_are_drops_and_the_next_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(sources_base, "MAX_RECORD_BYTES", 100)
-    monkeypatch.setattr(sources_formats, "MAX_RECORD_BYTES", 100)
     path = tmp_path / "c.jsonl"
     path.write_text("\n".join(json.dumps({"text": "a" * n}) for n in (500, 5, 88, 89)))
     long, short, on, beyond = read(path)
@@ -187,17 +185,10 @@ def write_twice_the_column(path):
     [
         (lambda path: None, "no such file or folder"),
         (lambda path: path.mkdir(), "an empty folder"),
-        (lambda path: (path.mkdir(), (path / "a.csv").write_text("x")), "no file with a known ending (a.csv"),
-        (lambda path: (path.mkdir(), (path / "a.parquet").write_bytes(b"PAR1 and no more")), "not readable as Parquet"),
-        (lambda path: (path.mkdir(), (path / "a.parquet").write_bytes(b"")), "not readable as Parquet"),
-        (lambda path: (path.mkdir(), (path / "a.jsonl.gz").write_bytes(b"no gzip")), "a.jsonl.gz:1: damaged gzip"),
-        (lambda path: (path.mkdir(), (path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 9)[:-9])), "damaged gzip"),
-        (lambda path: (path.mkdir(), pq.write_table(pa.table({"texts": ["a"]}), path / "a.parquet")), "did you mean 'texts'?"),
-        (lambda path: (path.mkdir(), pq.write_table(pa.table({"text": [1]}), path / "a.parquet")), "holds int64, expected string"),
-        (lambda path: (path.mkdir(), write_twice_the_column(path / "a.parquet")), "several columns are called 'text'"),
+        (lambda path: (path.mkdir(), (path / "a.exe").write_text("x")), "no file with a known ending (a.exe"),
     ],
 )
-def test_unreadable_input_is_an_error_that_names_it(tmp_path, make, said):
+def test_a_source_without_files_is_an_error_that_names_it(tmp_path, make, said):
     path = tmp_path / "in"
     make(path)
     with pytest.raises(DataError) as caught:
@@ -206,25 +197,47 @@ def test_unreadable_input_is_an_error_that_names_it(tmp_path, make, said):
     assert str(path) in str(caught.value)
 
 
-def test_truncated_parquet_is_an_error(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "write", "rule", "said"),
+    [
+        ("a.parquet", lambda path: path.write_bytes(b"PAR1 and no more"), "damaged", "not readable as Parquet"),
+        ("a.parquet", lambda path: path.write_bytes(b""), "damaged", "not readable as Parquet"),
+        ("a.jsonl.gz", lambda path: path.write_bytes(b"no gzip"), "damaged", "a.jsonl.gz:1: damaged gzip"),
+        ("a.jsonl.zst", lambda path: path.write_bytes(b"no zstd"), "damaged", "a.jsonl.zst:1: damaged zstd"),
+        ("a.jsonl.gz", lambda path: path.write_bytes(b""), "damaged", "a.jsonl.gz:1: gzip data end too early"),
+        ("a.parquet", lambda path: pq.write_table(pa.table({"texts": ["a"]}), path), "no_text", "did you mean 'texts'?"),
+        ("a.parquet", lambda path: pq.write_table(pa.table({"text": [1]}), path), "no_text", "holds int64, expected string"),
+        ("a.parquet", write_twice_the_column, "no_text", "several columns are called 'text'"),
+    ],
+)
+def test_an_unreadable_file_is_one_drop_and_the_next_is_read(tmp_path, name, write, rule, said):
+    write(tmp_path / name)
+    (tmp_path / "b.txt").write_text("good")
+    drop, good = read(tmp_path)
+    assert (drop.rule, drop.stage, good.text) == (rule, "collect", "good")
+    assert said in _why(tmp_path)
+    assert str(tmp_path / name) in _why(tmp_path)
+
+
+def test_damaged_parquet_loses_a_row_group_only(tmp_path):
     path = tmp_path / "c.parquet"
-    pq.write_table(pa.table({"text": ["some words here"] * 1000, "n": list(range(1000))}), path)
+    pq.write_table(pa.table({"text": [f"some words here {n}" for n in range(1000)]}), path, row_group_size=400)
     whole = path.read_bytes()
     damaged = bytearray(whole)
     damaged[4:40] = b"\xff" * 36
-    for data in (whole[: len(whole) // 2], bytes(damaged)):
-        path.write_bytes(data)
-        with pytest.raises(DataError, match="not readable as Parquet"):
-            read(path)
+    path.write_bytes(bytes(damaged))
+    drop, *documents = read(path)
+    assert (drop.rule, drop.id) == ("damaged", "s:c.parquet:0")
+    assert [found.text for found in documents] == [f"some words here {n}" for n in range(400, 1000)]
+    assert documents[0].id == "s:c.parquet:400"
+    path.write_bytes(whole[: len(whole) // 2])
+    assert only_drop(path).rule == "damaged"
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(st.binary(max_size=200), st.sampled_from(["f.txt", "f.jsonl", "f.jsonl.gz", "f.parquet"]))
-def test_any_bytes_give_documents_drops_or_a_data_error(tmp_path, data, name):
+@given(st.binary(max_size=200), st.sampled_from(["f.txt", "f.jsonl", "f.jsonl.gz", "f.jsonl.zst", "f.parquet"]))
+def test_any_bytes_give_documents_or_drops(tmp_path, data, name):
     path = tmp_path / name
     path.write_bytes(data)
-    try:
-        found = read(path)
-    except DataError:
-        return
+    found = read(path)
     assert all(isinstance(one, Drop) or one.text.encode() for one in found) or name == "f.txt"

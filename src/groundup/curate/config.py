@@ -24,6 +24,12 @@ class SourceConfig(Config):
     path: Path | None = Field(default=None, description="file or folder; only with kind 'files'")
     format: FileFormat = Field(default="auto", description="auto: by the ending of each file")
     text_field: str = Field(default="text", description="column of JSONL and Parquet that holds the text")
+    max_ratio: float = Field(
+        default=200.0,
+        gt=1,
+        description="a compressed file of which more than so many bytes come out per byte (and above 64 MiB) is not read further: "
+        "most likely a bomb",
+    )
     weight: float = Field(default=1.0, gt=0, description="how often the source is seen in training relative to its size")
     licence: str | None = Field(default=None, description="SPDX expression or words, for the model card")
 

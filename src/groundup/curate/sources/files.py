@@ -10,7 +10,9 @@ from groundup.core.files import storage_errors
 from groundup.curate.config import FileFormat, SourceConfig
 from groundup.curate.drops import Drop
 from groundup.curate.sources.base import Source, SourceFile
-from groundup.curate.sources.formats import FORMATS, Format
+from groundup.curate.sources.formats import FORMATS
+from groundup.curate.sources.formats.base import Format
+from groundup.curate.sources.parts import PART_BYTES, Piece
 
 
 class Files(Source):
@@ -20,8 +22,8 @@ class Files(Source):
     holds for all files of the folder.
     """
 
-    def __init__(self, config: SourceConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: SourceConfig, part_bytes: int = PART_BYTES) -> None:
+        super().__init__(config, part_bytes)
         self._formats: dict[FileFormat, Format] = {name: format_class(self) for name, format_class in FORMATS.items()}
 
     def files(self) -> list[SourceFile]:
@@ -33,6 +35,9 @@ class Files(Source):
             found = [SourceFile(_name(Path(path.name)), path)] if path.is_file() else _walk(path)
         if not found:
             raise DataError(f"{path}: an empty folder; source '{self.config.name}' needs text in it")
+        names = {file.name for file in found}
+        if len(names) < len(found):
+            raise DataError(f"{path}: two files have the same name once bytes that are not UTF-8 are written out; rename one")
         if self.config.format != "auto":
             return found
         known = [file for file in found if _format_of(file.name) is not None]
@@ -45,9 +50,31 @@ class Files(Source):
         return known
 
     def read(self, file: SourceFile) -> Iterator[Document | Drop]:
+        return self.read_piece(file, Piece(file.name), file.path.parent)
+
+    def read_piece(self, file: SourceFile, piece: Piece, folder: Path) -> Iterator[Document | Drop]:
+        return self._format(file).read(file, piece, folder)
+
+    def text_bytes(self, file: SourceFile) -> int:
+        return self._format(file).text_bytes(file)
+
+    def is_divided(self, file: SourceFile) -> bool:
+        return self._format(file).can_divide and self.text_bytes(file) > self.part_bytes
+
+    def cut(self, file: SourceFile, folder: Path) -> Iterator[tuple[Piece, int]]:
+        return self._format(file).cut(file, folder)
+
+    def find(self, name: str) -> SourceFile:
+        """Return the file of that name, without walking the folder unless the name stands for one that is not UTF-8."""
+        path = self.config.path
+        assert path is not None, "the settings were not validated"
+        path = path / name if path.is_dir() else path
+        return SourceFile(name, path) if path.is_file() else super().find(name)
+
+    def _format(self, file: SourceFile) -> Format:
         name = _format_of(file.name) if self.config.format == "auto" else self.config.format
         assert name is not None, f"{file.name} is not one of files()"
-        return self._formats[name].read(file)
+        return self._formats[name]
 
 
 def _format_of(name: str) -> FileFormat | None:
@@ -69,5 +96,5 @@ def _raise(error: OSError) -> None:
 
 
 def _name(path: Path) -> str:
-    """Return the path as text that can be written as UTF-8; file systems allow names that are not."""
-    return os.fsencode(path.as_posix()).decode(errors="replace")
+    """Return the path as text that can be written as UTF-8; file systems allow names that are not, which stay different here."""
+    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")

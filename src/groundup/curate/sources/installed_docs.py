@@ -10,7 +10,7 @@ from groundup.artifacts.documents import Document
 from groundup.core.errors import DataError
 from groundup.core.files import storage_errors
 from groundup.curate.drops import Drop
-from groundup.curate.sources.base import MAX_RECORD_BYTES, Source, SourceFile
+from groundup.curate.sources.base import Source, SourceFile
 from groundup.curate.sources.docstrings import NotPythonError, literal_texts, module_docs
 
 PACKAGES = ("numpy", "torch")
@@ -43,8 +43,8 @@ class InstalledDocs(Source):
         module_id = f"{self.config.name}:{_module(file.name)}"
         with storage_errors(file.path):
             code = file.path.read_bytes()
-        if len(code) > MAX_RECORD_BYTES:
-            yield self.too_long(module_id, len(code))
+        if len(code) > self.max_record_bytes:
+            yield self.too_long(module_id, len(code), file.name)
             return
         try:
             if file.name.endswith(_TOPICS):
