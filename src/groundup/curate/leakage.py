@@ -1,18 +1,12 @@
 """Training documents that share too much with a held-out one."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-SHINGLE_WORDS = 5
-Hashes = npt.NDArray[np.uint64]
-_MULTIPLIERS = np.array(
-    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5, 0x85EBCA77C2B2AE63], np.uint64
-)
-_MIX = np.uint64(0xFF51AFD7ED558CCD)
-_HALF = np.uint64(32)
+from groundup.curate.dedup.shingles import shingles
+from groundup.curate.dedup.words import Hashes
 
 
 @dataclass(frozen=True)
@@ -22,29 +16,6 @@ class Overlap:
     twin_id: str
     containment: float
     """Shared shingles over those of the one of the two documents that has fewer."""
-
-
-def shingles(text: str) -> Hashes:
-    """Return the 64-bit hashes of all runs of 5 words of `text`, sorted, each once; case and white space do not count.
-
-    A text of fewer words is one shingle. Among 10^6 shingles two different ones share a hash with probability below 10^-7.
-    """
-    words = text.casefold().split()
-    numbers: dict[str, int] = {}
-    positions = [numbers.setdefault(word, len(numbers)) for word in words]
-    vocabulary = np.fromiter(map(_hash_word, numbers), np.uint64, len(numbers))
-    hashes = vocabulary[positions] if positions else np.zeros(0, np.uint64)
-    width = min(SHINGLE_WORDS, len(words))
-    length = len(words) - width + 1
-    mixed = np.full(length, width, np.uint64)
-    for offset in range(width):
-        mixed = (mixed ^ hashes[offset : offset + length]) * _MULTIPLIERS[offset]
-        mixed ^= mixed >> _HALF
-    return np.unique(mixed * _MIX)
-
-
-def _hash_word(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
 
 
 class LeakageIndex:

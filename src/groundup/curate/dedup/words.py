@@ -1,0 +1,177 @@
+"""The words of a batch of texts as 64-bit hashes, with a 128-bit key of each text: case and white space do not count."""
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+Hashes = npt.NDArray[np.uint64]
+Offsets = npt.NDArray[np.int64]
+
+CHUNK_CHARS = 1 << 16
+"""Characters worked on at once: the arrays made of them stay in the processor's cache, and no text, however long, takes more."""
+_SPACE = 32
+_EXPANDS = 0xFFFFFFFF
+_CASED_END = 0x20000
+_CODE_POINTS = 0x110000
+_BASE = 0x9E3779B97F4A7C15
+_WHITE = re.compile(r"\s")
+_ASCII = bytes(_SPACE if chr(code).isspace() else ord(chr(code).casefold()) for code in range(128)) + bytes(128)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of some texts, one after the other."""
+
+    hashes: Hashes
+    offsets: Offsets
+    """The words of text i are `hashes[offsets[i]:offsets[i + 1]]`."""
+    keys: Hashes
+    """A row a text: the high and the low half of its 128 bits, see `document_key`."""
+
+
+def read_words(texts: Sequence[str]) -> Words:
+    """Return the words of each text, case folded: what `text.casefold().split()` gives.
+
+    A word of code points c_0, c_1, ... and c_n = 32 has the hash mix(sum_i c_i r^i mod 2^64). Digits and punctuation count.
+    A word of more than `CHUNK_CHARS` characters may count as several.
+    """
+    pieces, owners = _pieces(texts)
+    hashes = []
+    counts = np.zeros(len(texts), np.int64)
+    keys = _Keys(len(texts))
+    for first, last in _chunks(pieces):
+        codes, line_ends = _codes(pieces[first:last])
+        codes, word_ends, bounds = _words(codes, line_ends)
+        hashes.append(_hashed(codes, word_ends))
+        np.add.at(counts, owners[first:last], np.diff(bounds, prepend=0))
+        keys.add(owners[first:last], codes, word_ends, bounds)
+    flat = np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
+    return Words(flat, np.concatenate([np.zeros(1, np.int64), counts.cumsum()]), keys.numbers())
+
+
+def mix(values: Hashes) -> Hashes:
+    """Scramble 64-bit numbers in place, one to one, so that each bit hangs on all (the finaliser of MurmurHash3, Appleby 2011)."""
+    values ^= values >> np.uint64(33)
+    values *= np.uint64(0xFF51AFD7ED558CCD)
+    values ^= values >> np.uint64(33)
+    values *= np.uint64(0xC4CEB9FE1A85EC53)
+    values ^= values >> np.uint64(33)
+    return values
+
+
+def _pieces(texts: Sequence[str]) -> tuple[Sequence[str], npt.NDArray[np.int64]]:
+    """Return the texts, long ones cut at white space, with the number of the text that each piece is of."""
+    if all(len(text) <= CHUNK_CHARS for text in texts):
+        return texts, np.arange(len(texts))
+    cut = [(piece, number) for number, text in enumerate(texts) for piece in _cut(text)]
+    return [piece for piece, _ in cut], np.array([number for _, number in cut])
+
+
+def _cut(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > CHUNK_CHARS:
+        white = _WHITE.search(text, start + CHUNK_CHARS // 2, start + CHUNK_CHARS)
+        end = white.start() if white else start + CHUNK_CHARS
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _chunks(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of pieces that have at most `CHUNK_CHARS` characters together, or one piece."""
+    first = size = 0
+    for number, piece in enumerate(pieces):
+        if size and size + len(piece) > CHUNK_CHARS:
+            yield first, number
+            first, size = number, 0
+        size += len(piece) + 1
+    if size:
+        yield first, len(pieces)
+
+
+def _codes(pieces: Sequence[str]) -> tuple[npt.NDArray[Any], Offsets]:
+    """Return the folded code points of the pieces, a space for each white character and after each piece, and where those lie."""
+    joined = "\n".join([*pieces, ""])
+    line_ends = np.cumsum([len(piece) + 1 for piece in pieces]) - 1
+    if joined.isascii():
+        return np.frombuffer(joined.encode("ascii").translate(_ASCII), np.uint8), line_ends
+    codes = _folds().take(np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4"))
+    if (codes == _EXPANDS).any():
+        return _codes([piece.casefold() for piece in pieces])
+    return codes, line_ends
+
+
+@functools.cache
+def _folds() -> npt.NDArray[np.uint32]:
+    """Return what each code point folds to: another one, a space if it is white, `_EXPANDS` if it becomes several."""
+    table = np.arange(_CODE_POINTS, dtype=np.uint32)
+    for code in range(_CASED_END):
+        folded = chr(code).casefold()
+        if len(folded) > 1:
+            table[code] = _EXPANDS
+        elif folded != chr(code):
+            table[code] = ord(folded)
+        elif folded.isspace():
+            table[code] = _SPACE
+    return table
+
+
+def _words(codes: npt.NDArray[Any], line_ends: Offsets) -> tuple[npt.NDArray[Any], Offsets, Offsets]:
+    """Return the codes with one space after each word and no other, their places, and how many lie before each line end."""
+    is_space = codes == _SPACE
+    ends_word = is_space.copy()
+    ends_word[0] = False
+    ends_word[1:] &= ~is_space[:-1]
+    bounds = np.searchsorted(np.flatnonzero(ends_word), line_ends, side="right")
+    codes = codes[ends_word | ~is_space]
+    return codes, np.flatnonzero(codes == _SPACE), bounds
+
+
+def _hashed(codes: npt.NDArray[Any], word_ends: Offsets) -> Hashes:
+    if not len(word_ends):
+        return np.zeros(0, np.uint64)
+    starts = np.concatenate([np.zeros(1, np.int64), word_ends[:-1] + 1])
+    powers, inverse_powers = _powers(max(4 * CHUNK_CHARS, len(codes)))
+    return mix(np.add.reduceat(codes * powers[: len(codes)], starts) * inverse_powers[starts])
+
+
+@functools.lru_cache(maxsize=1)
+def _powers(number: int) -> tuple[Hashes, Hashes]:
+    """Return r^i and r^-i modulo 2^64, i < number."""
+    inverse = pow(_BASE, -1, 1 << 64)
+    both = [np.full(number, base, np.uint64) for base in (_BASE, inverse)]
+    for powers in both:
+        powers[0] = 1
+        np.multiply.accumulate(powers, out=powers)
+    return both[0], both[1]
+
+
+class _Keys:
+    """The keys of texts that come in pieces, in order."""
+
+    def __init__(self, num_texts: int) -> None:
+        self._digests = [b""] * num_texts
+        self._open = -1
+        self._state = xxhash.xxh3_128()
+
+    def add(self, owners: npt.NDArray[np.int64], codes: npt.NDArray[Any], word_ends: Offsets, bounds: Offsets) -> None:
+        """Take the words of the next pieces, a space after each."""
+        wide = codes.astype("<u4").data.cast("B")
+        places = np.concatenate([np.zeros(1, np.int64), 4 * (word_ends + 1)])
+        start = 0
+        for owner, end in zip(owners.tolist(), places[bounds].tolist(), strict=True):
+            if owner == self._open:
+                self._state.update(wide[start:end])
+            else:
+                self._open, self._state = owner, xxhash.xxh3_128(wide[start:end])
+            self._digests[owner] = self._state.digest()
+            start = end
+
+    def numbers(self) -> Hashes:
+        return np.frombuffer(b"".join(self._digests), ">u8").astype(np.uint64).reshape(-1, 2)
