@@ -62,6 +62,11 @@ class TextTokenizer:
             raise ArtifactError(f"{self._origin}: has no token '{name}', which {SPECIAL_TOKENS_FILE} names")
         return token_id
 
+    @property
+    def engine(self) -> Any:
+        """The tokenizer of the library `tokenizers`."""
+        return self._engine
+
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._engine.encode(text, add_special_tokens=False).ids
         return ids

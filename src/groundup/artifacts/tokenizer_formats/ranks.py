@@ -138,3 +138,5 @@ def _names() -> dict[int, str]:
 
 
 _NAMES: Final = _names()
+BYTE_OF: Final = {name: byte for byte, name in sorted(_NAMES.items())}
+"""Visible character -> the byte that it stands for."""

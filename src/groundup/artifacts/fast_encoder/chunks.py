@@ -1,0 +1,91 @@
+"""Words encoded once and remembered: for tokenizers that read each word by itself."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, final
+
+import numpy as np
+from tokenizers import Tokenizer, pre_tokenizers
+
+from groundup.artifacts.fast_encoder.normalise import Normalise, normaliser_of
+from groundup.artifacts.fast_encoder.patterns import ASCII, BASIC, translate
+from groundup.artifacts.fast_encoder.ranks import byte_level_pattern, split_pattern
+from groundup.artifacts.fast_encoder.way import Ids, UnsuitableError, Way
+
+MAX_WORDS: Final = 1 << 18
+"""Remembered at a time: some 40 MB."""
+MAX_CHARACTERS: Final = 64
+"""Of a word that is remembered: longer ones seldom come again."""
+_CHUNK: Final = re.compile(r"[^ \n\r\t]+")
+"""What BERT's rules read alike whatever stands beyond: they change characters one by one, and drop white space."""
+_BEYOND: Final = re.compile(f"[{chr(BASIC + 1)}-\U0010ffff]")
+_SPACES: Final = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+
+Find = Callable[[str], list[str] | None]
+"""Text -> its words; None: the engine is to cut it."""
+
+
+class _Memory(dict[str, bytes]):
+    """Word -> its ids as bytes of uint32."""
+
+    def __init__(self, engine: Any) -> None:
+        self._encode = engine.encode
+
+    def __missing__(self, word: str) -> bytes:
+        found = np.array(self._encode(word, add_special_tokens=False).ids, np.uint32).tobytes()
+        if len(word) <= MAX_CHARACTERS:
+            if len(self) >= MAX_WORDS:
+                self.clear()
+            self[word] = found
+        return found
+
+
+@final
+class ChunkWay(Way):
+    """Words found by a regular expression of Python, their ids by the engine where they are new."""
+
+    name = "words"
+
+    def __init__(self, find: Find, engine: Any, alone: Any, normalise: Normalise | None) -> None:
+        self._find = find
+        self._engine = engine
+        self._ids_of = _Memory(alone).__getitem__
+        self._normalise = normalise
+
+    def encode(self, text: str) -> Ids:
+        given = text if self._normalise is None else self._normalise(text)
+        words = self._find(given)
+        if words is None:
+            return np.array(self._engine.encode(text, add_special_tokens=False).ids, np.uint32)
+        return np.frombuffer(b"".join(map(self._ids_of, words)), np.uint32)
+
+
+def of_words(engine: Any, state: dict[str, Any]) -> ChunkWay:
+    """Return the way for a tokenizer that cuts words by one pattern, and reads each by itself.
+
+    Texts with characters beyond BASIC are left to the engine, which cuts them as fast.
+    """
+    alone: Any = Tokenizer(engine.model)
+    if state["model"]["type"] == "BPE":
+        if state["model"]["dropout"]:
+            raise UnsuitableError("its BPE drops merges by chance")
+        pattern = byte_level_pattern(state["pre_tokenizer"])
+        alone.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    else:
+        pattern = split_pattern(state["pre_tokenizer"])
+    ascii_words, basic_words = translate(pattern, ASCII).findall, translate(pattern, BASIC).findall
+
+    def find(text: str) -> list[str] | None:
+        if text.isascii():
+            return ascii_words(text)
+        return None if _BEYOND.search(text) else basic_words(text)
+
+    return ChunkWay(find, engine, alone, normaliser_of(engine))
+
+
+def of_word_pieces(engine: Any, state: dict[str, Any]) -> ChunkWay:
+    """Return the way for a tokenizer of BERT's kind: what lies between white space is read by itself."""
+    cut, change = state["pre_tokenizer"], state["normalizer"]
+    if cut is None or cut["type"] not in _SPACES or (change is not None and change["type"] != "BertNormalizer"):
+        raise UnsuitableError("text is not cut and changed as for BERT")
+    return ChunkWay(_CHUNK.findall, engine, engine, None)
