@@ -107,7 +107,7 @@ def test_redacted_values_are_nowhere_in_the_artifact(mixed, curate, rows):
     mail = next(row for table in ("documents", "validation") for row in rows(made, table) if row["id"] == "mail")
     assert mail["text"].endswith("\n\nwrite to <EMAIL> from <IPV4>")
     assert [mail["text"][row["start"] : row["end"]] for row in rows(made, "redactions")] == ["<EMAIL>", "<IPV4>"]
-    as_dropped = curate(mixed.model_copy(update={"rules": (), "validation": 0.0, "redact": True}), "other")
+    as_dropped = curate(mixed.model_copy(update={"rules": (), "validation": 0.0}), "other")
     for path in [*made.path.rglob("*"), *as_dropped.path.rglob("*")]:
         if path.suffix == ".parquet":
             assert "jane@mail.org" not in str(list(read_rows(path.parent)))

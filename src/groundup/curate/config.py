@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
+from groundup.curate.privacy.config import RedactConfig, redact_from_switch
 
 SourceKind = Literal["installed-docs", "installed-licences", "files"]
 FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet"]
@@ -59,7 +60,10 @@ class CurateConfig(Config):
         description="published rule sets, each with its own thresholds; a document that breaks one rule is dropped",
     )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
-    redact: bool = Field(default=True, description="replace e-mail and IP addresses by placeholders")
+    redact: RedactConfig = Field(
+        default=RedactConfig(),
+        description="replace personal data and secrets by placeholders; true: the default kinds, false: none",
+    )
     validation: float = Field(default=0.01, ge=0, lt=1, description="share of documents held out")
     leakage_threshold: float = Field(
         default=0.5,
@@ -67,6 +71,11 @@ class CurateConfig(Config):
         le=1,
         description="drop a training document that shares this part of its 5-word shingles, or of the other's, with a held-out one",
     )
+
+    @field_validator("redact", mode="before", json_schema_input_type=bool | RedactConfig)
+    @classmethod
+    def _redact_from_switch(cls, setting: Any) -> Any:
+        return redact_from_switch(setting)
 
     @field_validator("rules")
     @classmethod

@@ -16,6 +16,7 @@ from groundup.curate.collect import collect
 from groundup.curate.config import CurateConfig
 from groundup.curate.droplog import DropLog
 from groundup.curate.funnel import Funnel
+from groundup.curate.privacy.redactor import Redactor
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.select import Selection
 from groundup.curate.sources import SOURCES
@@ -45,9 +46,10 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     sources = _open_sources(config)
     funnel = Funnel(_stages(config))
     scratch = job.out / _SCRATCH
-    with DropLog(job.out / "dropped", funnel, config.redact) as drops:
+    redactor = Redactor(config.redact)
+    with DropLog(job.out / "dropped", funnel, redactor) as drops:
         collected = collect(sources, config, funnel, drops, scratch)
-        selection = Selection(config, funnel, drops, job.out)
+        selection = Selection(config, funnel, drops, redactor, job.out)
         selection.write(scratch, collected, job.seed)
     with storage_errors(scratch):
         shutil.rmtree(scratch)
@@ -70,7 +72,7 @@ def _open_sources(config: CurateConfig) -> list[Source]:
 def _stages(config: CurateConfig) -> list[str]:
     """Return the names of the stages that are on, in order (that of Rae et al. 2021, A1.1, filters before copies)."""
     rules = [rule_set.name for rule_set in chosen_sets(config)]
-    optional = {"deduplicate": config.deduplicate, "redact": config.redact, "leakage": config.validation > 0}
+    optional = {"deduplicate": config.deduplicate, "redact": config.redact.is_on, "leakage": config.validation > 0}
     return ["collect", *["normalise"] * config.normalise, *rules, *(name for name, is_on in optional.items() if is_on)]
 
 

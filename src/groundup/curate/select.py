@@ -14,7 +14,7 @@ from groundup.curate.droplog import DropLog
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
 from groundup.curate.leakage import LeakageIndex
-from groundup.curate.redact import Redaction, redact
+from groundup.curate.privacy.redactor import Redaction, Redactor
 from groundup.curate.sink import ParquetSink, read_rows
 from groundup.curate.split import choose_validation
 
@@ -22,7 +22,8 @@ from groundup.curate.split import choose_validation
 class Selection:
     """Writes the two splits; counts what it wrote by (split, source)."""
 
-    def __init__(self, config: CurateConfig, funnel: Funnel, drops: DropLog, out: Path) -> None:
+    def __init__(self, config: CurateConfig, funnel: Funnel, drops: DropLog, redactor: Redactor, out: Path) -> None:
+        self._redactor = redactor
         self._config, self._funnel, self._drops, self._out = config, funnel, drops, out
         self._index = LeakageIndex()
         self.num_documents: Counter[tuple[Split, str]] = Counter()
@@ -59,8 +60,8 @@ class Selection:
                 return
             self._funnel.passed("deduplicate", size)
         redactions: list[Redaction] = []
-        if self._config.redact:
-            text, redactions = redact(document.text)
+        if self._config.redact.is_on:
+            text, redactions = self._redactor.redact(document.text)
             self._funnel.passed("redact", size, len(text.encode()))
             document = dataclasses.replace(document, text=text)
         yield document, redactions
