@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from groundup.artifacts.artifact import Artifact
-from groundup.artifacts.build import Order, check, goes_on, is_made, make
+from groundup.artifacts.build import Order, check, goes_on, is_made, make, takes_up
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.plan import Plan
@@ -198,7 +198,7 @@ def action(order: Order, force: bool) -> Action:
     if is_made(order) and not force:
         return "skip"
     place = check(order, replace=force, remake=force)
-    if goes_on(order, place, remake=force):
+    if goes_on(order, place, remake=force) or takes_up(order, place, remake=force):
         return "go on"
     return "replace" if place.files else "make"
 

@@ -3,6 +3,7 @@
 import functools
 import os
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from groundup.artifacts.manifest import (
     make_key,
     write_manifest,
 )
-from groundup.artifacts.place import INCOMPLETE, TIMINGS, Place, Work, look
+from groundup.artifacts.place import INCOMPLETE, SCRATCH, TIMINGS, Place, Work, look
 from groundup.core.config import Config
 from groundup.core.engines.base import Workers
 from groundup.core.errors import ArtifactError
@@ -83,6 +84,14 @@ class Job:
     recipe: Mapping[str, Any] | None = None
     workers: Workers = field(default_factory=Workers)
 
+    @property
+    def scratch(self) -> Path:
+        """Folder for parts of the work, named by what decides their content: it stays until the artifact is whole.
+
+        What an interrupted making of the same kind left there is still there; the stage tells what of it is of use.
+        """
+        return self.out / SCRATCH
+
     def open(self, stage: str, kind: type[A]) -> A:
         """Return the input made by `stage`, opened as its kind."""
         return kind.open(self.inputs[stage].path)
@@ -104,6 +113,9 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
     process works on it.
     """
     if is_made(order) and not remake:
+        if (order.out / INCOMPLETE).exists():
+            with locked(order.out):
+                _tidy(order.out)
         return False
     _check_apart(order)
     with locked(order.out):
@@ -120,8 +132,16 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
         }
         write_json(order.out / TIMINGS, timings)
         seal(order, outcome)
-        (order.out / INCOMPLETE).unlink(missing_ok=True)
+        _tidy(order.out)
     return True
+
+
+def _tidy(out: Path) -> None:
+    """Remove what only the making of the artifact needed."""
+    with storage_errors(out):
+        if (out / SCRATCH).exists():
+            shutil.rmtree(out / SCRATCH)
+        (out / INCOMPLETE).unlink(missing_ok=True)
 
 
 def _check_apart(order: Order) -> None:
@@ -154,13 +174,19 @@ def goes_on(order: Order, place: Place, remake: bool) -> bool:
 
 
 def _prepare(order: Order, replace: bool, remake: bool) -> None:
-    """Leave `order.out` empty but for the marker, or as an earlier making of the same that can be resumed left it."""
+    """Leave `order.out` empty but for the marker and the scratch of unfinished work, or as a making to be resumed left it."""
     place = check(order, replace, remake)
     write_json(order.out / INCOMPLETE, order.work()._asdict() | order.made_from())
     if goes_on(order, place, remake):
         (order.out / MANIFEST).unlink(missing_ok=True)
     else:
-        place.clear()
+        place.clear(keep_scratch=takes_up(order, place, remake))
+
+
+def takes_up(order: Order, place: Place, remake: bool) -> bool:
+    """Return whether parts of the work that an interrupted making left are there for this one."""
+    is_same_kind = place.unfinished is not None and place.unfinished.kind == order.kind
+    return is_same_kind and not remake and (place.path / SCRATCH).exists()
 
 
 def _what_is_there(order: Order, place: Place) -> str:
@@ -213,7 +239,7 @@ def _entries(folder: Path, volatile: frozenset[str]) -> dict[str, FileEntry]:
     entries = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
-        if name not in (INCOMPLETE, MANIFEST) and not name.endswith(".partial"):
+        if name not in (INCOMPLETE, MANIFEST) and not name.endswith(".partial") and not name.startswith(SCRATCH + "/"):
             is_volatile = path.name == TIMINGS or name in volatile
             entries[name] = FileEntry(sha256=hash_file(path), bytes=path.stat().st_size, volatile=is_volatile)
     return entries

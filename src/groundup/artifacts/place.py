@@ -14,6 +14,8 @@ from groundup.core.files import storage_errors
 
 INCOMPLETE = ".groundup-incomplete.json"
 TIMINGS = "timings.json"
+SCRATCH = "scratch.partial"
+"""Folder of what an interrupted making goes on from; no part of the artifact."""
 _KEYS_OF_OURS = {MANIFEST: {"schema_version", "kind", "content_hash"}, TIMINGS: {"started_at", "elapsed_s", "host"}}
 
 
@@ -42,11 +44,13 @@ class Place:
         """What lies there, as far as it can be known."""
         return self.unfinished or self.finished
 
-    def clear(self) -> None:
+    def clear(self, keep_scratch: bool = False) -> None:
         """Remove all entries but the marker; the manifest first, so that a kill in between leaves no part that looks whole."""
         with storage_errors(self.path):
             (self.path / MANIFEST).unlink(missing_ok=True)
             for path in self.files:
+                if keep_scratch and path.name == SCRATCH:
+                    continue
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
