@@ -115,7 +115,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, Config):
         return "as below"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | dict):
         return ", ".join(f"`{item}`" for item in value) or "none"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]

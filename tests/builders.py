@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.build import Job, Order, Outcome, make
 from groundup.artifacts.checkpoint import CHECKPOINTS, MODEL_CONFIG_FILE, WEIGHTS_FILE, Checkpoint, TrainingRun
-from groundup.artifacts.documents import DOCUMENT_SCHEMA, SPLIT_FOLDERS, Document, Documents, Split
+from groundup.artifacts.documents import DOCUMENT_SCHEMA, FUNNEL, SPLIT_FOLDERS, Document, Documents, Split
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast, Plan
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import TOKENIZER_FILES, Tokenizer
@@ -43,9 +43,13 @@ def build(
 
 
 def build_documents(
-    out: Path, train: list[Document], validation: list[Document], weights: Mapping[str, float] | None = None
+    out: Path,
+    train: list[Document],
+    validation: list[Document],
+    weights: Mapping[str, float] | None = None,
+    raw_bytes: int | None = None,
 ) -> Documents:
-    """Make a curate artifact of the documents; `weights` names its sources for sources.json."""
+    """Make a curate artifact of the documents; `weights` names its sources for sources.json, `raw_bytes` makes a funnel."""
 
     def write(config: Config, job: Job) -> Outcome:
         for split, documents in (("train", train), ("validation", validation)):
@@ -54,6 +58,8 @@ def build_documents(
             write_json(
                 job.out / "sources.json", [{"name": name, "kind": "files", "weight": weight} for name, weight in weights.items()]
             )
+        if raw_bytes is not None:
+            write_json(job.out / FUNNEL, {"stages": [{"stage": "collect", "bytes_in": raw_bytes}]})
         return Outcome({"documents": len(train)})
 
     return build(Documents, out, write)

@@ -49,6 +49,16 @@ def test_bare_switches_and_sizes_in_words_are_read() -> None:
         (["pretrain.optimizer.momentum=0.9"], "momentum=0.9 has no effect with name='adamw'; it belongs to name='muon'"),
         (["pretrain.clip_value=0.5", "pretrain.clip_norm=1"], "clip_norm=1 and clip_value=0.5 both bound the gradient"),
         (["curate.sources.9.weight=1"], "not a position in a list of 2"),
+        (["encode.mix={shares: {docs: 1, licenses: 1}}"], "no source 'licenses' among curate.sources; did you mean 'licences'?"),
+        (["encode.mix={shares: {docs: 1}}"], "says nothing of source 'licences'"),
+        (
+            ["encode.mix={temperature: 2}", "curate.sources.1.weight=3"],
+            "source 'licences' has weight=3, which has no effect beside encode.mix",
+        ),
+        (
+            ["encode.mix={temperature: 2, tokens: 1000}", "budget.tokens=2000"],
+            "budget.tokens=2,000 is more than encode.mix.tokens=1,000",
+        ),
         (["noequals"], "key=value"),
         (["name.x=1"], "single value"),
         (["curate.sources.1.name=docs"], "two sources are called 'docs'"),

@@ -72,6 +72,31 @@ class Recipe(Config):
         return self
 
     @model_validator(mode="after")
+    def _check_mix(self) -> Self:
+        mix = self.encode.mix
+        if mix is None:
+            return self
+        known = [source.name for source in self.curate.sources]
+        for name in sorted(mix.named):
+            if name not in known:
+                raise ValueError(f"encode.mix: no source '{name}' among curate.sources; {nearest(name, known)}")
+        for source in self.curate.sources:
+            if mix.shares is not None and source.name not in mix.shares:
+                raise ValueError(f"encode.mix.shares says nothing of source '{source.name}'; give it a share, 0 to leave it out")
+            if source.weight != 1:
+                raise ValueError(
+                    f"source '{source.name}' has weight={source.weight:g}, which has no effect beside encode.mix; leave one of "
+                    "them out"
+                )
+        wanted = self.budget.tokens if self.budget is not None else None
+        if mix.tokens is not None and wanted is not None and wanted > mix.tokens:
+            raise ValueError(
+                f"budget.tokens={wanted:,} is more than encode.mix.tokens={mix.tokens:,}, so sources would be seen more often than "
+                f"encode.mix.max_epochs says; set encode.mix.tokens={wanted}, or lower budget.tokens"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_trackers(self) -> Self:
         try:
             check_trackers(self.pretrain.trackers)

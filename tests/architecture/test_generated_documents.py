@@ -53,8 +53,10 @@ EVERY_KEY = (
     "pretrain.lengths=[{seq_len: 64, until_fraction: 0.5}]",
     "pretrain.mixture=[{from_fraction: 0.5, weights: {docs: 2}}]",
     "pretrain.profile={}",
+    "encode.mix={shares: {docs: 51, licences: 49}}",
 )
 """Settings with which a resolved recipe leaves out none as idle."""
+OF_SOURCES = {"pretrain.mixture.N.weights.docs", "encode.mix.shares.docs", "encode.mix.shares.licences"}
 
 
 def test_key_table_names_every_key_of_a_resolved_recipe() -> None:
@@ -67,7 +69,7 @@ def test_key_table_names_every_key_of_a_resolved_recipe() -> None:
             key for name, inner in node.items() if isinstance(inner, dict | list) for key in keys(inner, f"{prefix}{name}.")
         }
 
-    assert keys(load_recipe(SHIPPED / "demo_cpu.yaml", EVERY_KEY).resolved()) - {"pretrain.mixture.N.weights.docs"} == listed
+    assert keys(load_recipe(SHIPPED / "demo_cpu.yaml", EVERY_KEY).resolved()) - OF_SOURCES == listed
 
 
 def constants() -> dict[str, float]:

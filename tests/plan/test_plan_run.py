@@ -8,7 +8,10 @@ from builders import build, build_documents, build_shards, build_tokenizer, word
 from groundup.artifacts.documents import Document
 from groundup.artifacts.manifest import read_manifest
 from groundup.artifacts.plan import Plan
+from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import ConfigError, DataError
+from groundup.encode.config import EncodeConfig, MixConfig
+from groundup.encode.run import run as encode
 from groundup.estimate.parameters import total_parameters
 from groundup.nn.config import ModelConfig
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
@@ -72,3 +75,23 @@ def test_a_compiled_step_can_be_asked_for(shards, tmp_path, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(ConfigError, match=r"pretrain.compile='on' needs a C\+\+ compiler"):
         build(Plan, tmp_path / "plan", run, plan_config(train={"compile": "on"}), {"encode": shards})
+
+
+def test_a_run_beyond_the_mix_is_told_and_what_to_collect(shards, tmp_path):
+    """The forecast says it: how often the mix is gone through, what raw text would do without repetitions."""
+    documents = build_documents(
+        tmp_path / "curate",
+        [Document(id=f"{name}{number}", text=word_salad(300, number), source=name) for name in "ab" for number in range(5)],
+        [],
+        {"a": 1.0, "b": 1.0},
+        raw_bytes=100_000,
+    )
+    tokenizer = build_tokenizer(tmp_path / "tokenizer", documents)
+    mix = MixConfig(shares={"a": 1, "b": 1}, tokens=4000, max_epochs=2)
+    inputs = {"curate": documents, "tokenizer": tokenizer}
+    mixed = build(TokenShards, tmp_path / "encode", encode, EncodeConfig(mix=mix), inputs)
+    train = {"steps": 40, "precision": "fp32", "attention": "sdpa", "micro_batch": 8, "compile": "off"}
+    plan = build(Plan, tmp_path / "plan", run, plan_config(budget=None, train=train), {"encode": mixed})
+    why = "\n".join(plan.forecast.why)
+    assert "the run reads 10.2k tokens, the mix is made for 4k: it is gone through 2.6 times" in why
+    assert "tokens at your yield of" in why

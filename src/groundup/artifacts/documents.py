@@ -15,6 +15,8 @@ from groundup.core.files import read_object
 Split = Literal["train", "validation"]
 SPLIT_FOLDERS: dict[Split, str] = {"train": "documents", "validation": "validation"}
 
+FUNNEL = "funnel.json"
+
 DOCUMENT_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -73,7 +75,7 @@ class Documents(Artifact):
     @property
     def funnel(self) -> dict[str, Any]:
         """What each stage let through and dropped, rule by rule."""
-        return read_object(self.path / "funnel.json")
+        return read_object(self.path / FUNNEL)
 
 
 def read_documents(file: Path, batch: int = 256) -> Iterator[Document]:

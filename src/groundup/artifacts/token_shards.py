@@ -13,6 +13,7 @@ from pydantic import Field
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.documents import Split
+from groundup.artifacts.mix import MIX, Mix
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.artifacts.parquet import parquet_errors
 from groundup.core.config import Config
@@ -29,10 +30,30 @@ class ShardSource(Config):
 
     name: str = Field(pattern=SOURCE_NAME)
     weight: float
+    """How often it is seen in training relative to its size; under a mix, how often in a pass through it."""
     tokens: dict[Split, int]
     """End-of-document tokens included."""
     bytes: dict[Split, int]
     documents: dict[Split, int]
+
+
+class Collected(Config):
+    """What became of the raw text, as far as training goes."""
+
+    raw_bytes: int
+    """What the sources gave to curation."""
+    kept_bytes: int
+    """What of it there is to train on."""
+    tokens: int
+    """Its tokens, each once, ends of documents included; a mix may keep fewer."""
+
+    @property
+    def share(self) -> float:
+        return self.kept_bytes / self.raw_bytes
+
+    @property
+    def bytes_per_token(self) -> float:
+        return self.kept_bytes / self.tokens
 
 
 class ShardsInfo(Config):
@@ -46,6 +67,8 @@ class ShardsInfo(Config):
     tokenizer_hash: str
     """Content hash of the tokenizer that made the tokens."""
     sources: tuple[ShardSource, ...]
+    collected: Collected | None = None
+    """None where the documents do not say what they were chosen from."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,12 @@ class TokenShards(Artifact):
     @cached_property
     def info(self) -> ShardsInfo:
         return ShardsInfo.parse(read_object(self.path / SHARDS), str(self.path / SHARDS))
+
+    @cached_property
+    def mix(self) -> Mix | None:
+        """The mix that the weights are those of; None if there is none."""
+        file = self.path / MIX
+        return Mix.parse(read_object(file), str(file)) if MIX in self.manifest.files else None
 
     def check_tokenizer(self, content_hash: str) -> None:
         """Raise ArtifactError unless the tokenizer with this content hash is the one that made the tokens."""

@@ -3,96 +3,139 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import pyarrow.parquet as pq
 
 from groundup.artifacts.build import Job, Outcome
-from groundup.artifacts.documents import Document, Documents, Split
+from groundup.artifacts.documents import FUNNEL, Documents, Split
+from groundup.artifacts.mix import MIX, Mix
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.artifacts.parquet import parquet_errors
-from groundup.artifacts.token_shards import SHARDS, ShardsInfo, ShardSource
-from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
+from groundup.artifacts.token_shards import SHARDS, Collected, ShardsInfo, ShardSource
+from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import ArtifactError, DataError
 from groundup.core.files import write_json
 from groundup.core.log import say
-from groundup.core.progress import progress
 from groundup.core.units import format_count
 from groundup.encode.config import EncodeConfig
+from groundup.encode.mixing import Choice, choose
+from groundup.encode.pieces import SOURCES_FILE, Piece, Task, cut, read
 from groundup.encode.streams import StreamWriter, token_dtype
+from groundup.encode.work import encode_pieces
+from groundup.estimate.collecting import advice, bytes_to_collect
 
-SOURCES_FILE = "sources.json"
-_BATCH_BYTES = 8 << 20
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def run(config: EncodeConfig, job: Job) -> Outcome:
-    """Write SPLIT/SOURCE.bin, SPLIT/SOURCE.index.parquet and shards.json; every document ends with end-of-document.
+    """Write SPLIT/SOURCE.bin, SPLIT/SOURCE.index.parquet and shards.json; with config.mix, mix.json too.
 
-    Raises DataError if the training split has no text.
+    Every document ends with end-of-document. The documents are encoded in pieces, which lie in `job.scratch` until the artifact is
+    whole: an interrupted making goes on with those that are missing. Raises DataError if the training split has no text, or the mix
+    cannot be reached.
     """
-    documents = job.open("curate", Documents)
-    tokenizer = job.open("tokenizer", Tokenizer)
+    documents, tokenizer = job.open("curate", Documents), job.open("tokenizer", Tokenizer)
     weights = _weights(documents)
     _check_names(weights, documents)
     dtype = token_dtype(tokenizer.text.vocab_size)
-    writers: dict[Split, dict[str, StreamWriter]] = {split: {} for split in SPLITS}
-    with contextlib.ExitStack() as stack, progress("encode", _num_documents(documents)) as bar:
-        for split in SPLITS:
-            for name in weights:
-                writers[split][name] = stack.enter_context(contextlib.closing(StreamWriter(job.out / split, name, dtype)))
-            for batch in _batches(documents.read(split), config.batch_documents):
-                _encode(batch, tokenizer.text, writers[split])
-                bar.advance(len(batch))
-    sources = tuple(
-        ShardSource(
-            name=name,
-            weight=weight,
-            tokens={split: writers[split][name].tokens for split in SPLITS},
-            bytes={split: writers[split][name].bytes for split in SPLITS},
-            documents={split: writers[split][name].documents for split in SPLITS},
-        )
-        for name, weight in weights.items()
-    )
-    if not sum(source.bytes["train"] for source in sources):
+    pieces = {split: cut(documents, split, tokenizer.content_hash) for split in SPLITS}
+    known = frozenset(weights)
+    tasks = [
+        Task(piece, job.scratch, tokenizer.file, dtype, config.batch_documents, known)
+        for split in SPLITS
+        for piece in pieces[split]
+    ]
+    encode_pieces(tasks, job.workers, job.scratch)
+    chosen = {name: Choice(weight) for name, weight in weights.items()}
+    mix = None
+    if config.mix is not None:
+        mix, chosen = choose(config.mix, pieces["train"], job.scratch, list(weights), job.seed)
+    train = _join(pieces["train"], job, "train", dtype, chosen)
+    held_out = _join(pieces["validation"], job, "validation", dtype, dict.fromkeys(weights, Choice(1.0)))
+    if not train.text_bytes:
         raise DataError(f"{documents.path}: the training split has no text; add sources or loosen curate.rules")
     info = ShardsInfo(
         dtype=dtype,
         vocab_size=tokenizer.text.vocab_size,
         eos_id=tokenizer.text.eos_id,
         tokenizer_hash=tokenizer.content_hash,
-        sources=sources,
+        sources=tuple(_source(name, chosen[name].weight, {"train": train, "validation": held_out}) for name in weights),
+        collected=_collected(documents, train),
     )
     write_json(job.out / SHARDS, info.model_dump(mode="json"))
-    _report(sources)
-    tokens = {split: sum(source.tokens[split] for source in sources) for split in SPLITS}
-    return Outcome(counts={"tokens": tokens["train"], "validation_tokens": tokens["validation"]})
+    if mix is not None:
+        write_json(job.out / MIX, mix.model_dump(mode="json"))
+    _report(info, mix)
+    return Outcome(_counts(info, mix))
 
 
-def _encode(batch: list[Document], tokenizer: TextTokenizer, writers: dict[str, StreamWriter]) -> None:
-    encoded = tokenizer.encode_batch([document.text for document in batch])
-    for document, ids in zip(batch, encoded, strict=True):
-        if document.source not in writers:
-            raise ArtifactError(
-                f"document '{document.id}' is of source '{document.source}', which the curate artifact's {SOURCES_FILE} "
-                "does not list; remake the artifact with --force"
-            )
-        writers[document.source].add(document.id, [*ids, tokenizer.eos_id], len(document.text.encode()))
+@dataclass
+class Joined:
+    """The streams of a split, and what there was to write to them."""
+
+    streams: dict[str, StreamWriter]
+    text_bytes: int = 0
+    tokens: int = 0
 
 
-def _batches(documents: Iterator[Document], max_documents: int) -> Iterator[list[Document]]:
-    """Group documents, at most `max_documents` and not many more than _BATCH_BYTES of text at a time."""
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if len(batch) == max_documents or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _join(pieces: Iterable[Piece], job: Job, split: Split, dtype: str, chosen: Mapping[str, Choice]) -> Joined:
+    """Write the streams of a split out of its pieces, in order, with the documents that are kept."""
+    with contextlib.ExitStack() as stack:
+        writers = {name: stack.enter_context(contextlib.closing(StreamWriter(job.out / split, name, dtype))) for name in chosen}
+        joined = Joined(writers)
+        for piece in pieces:
+            for name, documents in read(piece, job.scratch):
+                joined.text_bytes += int(documents.bytes.sum())
+                joined.tokens += len(documents.tokens)
+                writers[name].add(documents.only(chosen[name].keeps(documents, job.seed)))
+    return joined
+
+
+def _source(name: str, weight: float, joined: Mapping[Split, Joined]) -> ShardSource:
+    streams = {split: of.streams[name] for split, of in joined.items()}
+    return ShardSource(
+        name=name,
+        weight=weight,
+        tokens={split: stream.tokens for split, stream in streams.items()},
+        bytes={split: stream.bytes for split, stream in streams.items()},
+        documents={split: stream.documents for split, stream in streams.items()},
+    )
+
+
+def _collected(documents: Documents, train: Joined) -> Collected | None:
+    """Return what became of the bytes that the sources gave, before any stage of the funnel; None if the artifact does not say."""
+    stages = documents.funnel.get("stages") if FUNNEL in documents.manifest.files else None
+    raw_bytes = int(stages[0].get("bytes_in", 0)) if stages else 0
+    return Collected(raw_bytes=raw_bytes, kept_bytes=train.text_bytes, tokens=train.tokens) if raw_bytes else None
+
+
+def _counts(info: ShardsInfo, mix: Mix | None) -> dict[str, int | float | str]:
+    counts: dict[str, int | float | str] = {
+        "tokens": sum(source.tokens["train"] for source in info.sources),
+        "validation_tokens": sum(source.tokens["validation"] for source in info.sources),
+    }
+    if info.collected is not None:
+        found = info.collected
+        counts["bytes_per_token"] = round(found.bytes_per_token, 3)
+        counts["raw_bytes_per_token"] = round(bytes_to_collect(1, found.share, found.bytes_per_token), 3)
+    if mix is not None:
+        counts |= {"mix_tokens": mix.tokens, "mix": mix.summary()}
+    return counts
+
+
+def _report(info: ShardsInfo, mix: Mix | None) -> None:
+    for source in info.sources:
+        counts = ", ".join(f"{split} {format_count(source.tokens[split])} tokens" for split in SPLITS)
+        say(f"  encode: {source.name}: {counts}")
+    if mix is not None:
+        say(f"  encode: a mix of {format_count(mix.tokens)} tokens, repeats included: {mix.summary()}")
+        for note in mix.notes:
+            say(f"  encode: {note}", style="yellow")
+    if info.collected is not None:
+        say(f"  encode: {advice(1_000_000, info.collected)}")
 
 
 def _weights(documents: Documents) -> dict[str, float]:
@@ -117,14 +160,3 @@ def _check_names(names: Iterable[str], documents: Documents) -> None:
                 f"{documents.path}: a source called {name!r}; names are made of a-z, 0-9, '_', '.' and '-', the first a letter or "
                 "digit; curate the text again with such names"
             )
-
-
-def _num_documents(documents: Documents) -> int:
-    with parquet_errors(documents.path):
-        return sum(pq.read_metadata(file).num_rows for split in SPLITS for file in documents.files(split))
-
-
-def _report(sources: tuple[ShardSource, ...]) -> None:
-    for source in sources:
-        counts = ", ".join(f"{split} {format_count(source.tokens[split])} tokens" for split in SPLITS)
-        say(f"  encode: {source.name}: {counts}")

@@ -1,6 +1,6 @@
 """One source's token stream on disk with its index."""
 
-from collections.abc import Sequence
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.token_shards import INDEX_SCHEMA, TokenDtype
 from groundup.core.files import storage_errors
+from groundup.encode.pieces import Encoded
 
 _INDEX_ROWS = 1 << 16
 """Rows of a Parquet row group: fixed, so that the bytes on disk do not depend on how documents arrive."""
@@ -21,40 +22,47 @@ def token_dtype(vocab_size: int) -> TokenDtype:
 
 
 class StreamWriter:
-    """Write FOLDER/NAME.bin and FOLDER/NAME.index.parquet, document by document."""
+    """Write FOLDER/NAME.bin and FOLDER/NAME.index.parquet, some documents at a time."""
 
     def __init__(self, folder: Path, name: str, dtype: npt.DTypeLike) -> None:
         self.documents = self.tokens = self.bytes = 0
         self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._rows: list[tuple[str, int, int, int]] = []
+        self._rows: list[pa.Table] = []
+        self._num_rows = 0
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._stream = (folder / f"{name}.bin").open("wb")
             self._index = pq.ParquetWriter((folder / f"{name}.index.parquet").absolute(), INDEX_SCHEMA)
         self._path = folder / f"{name}.bin"
 
-    def add(self, document_id: str, ids: Sequence[int], text_bytes: int) -> None:
-        """Append one document; `ids` end with the end-of-document token."""
+    def add(self, documents: Encoded) -> None:
+        """Append documents; the tokens of each end with the end-of-document token."""
         with storage_errors(self._path):
-            self._stream.write(np.asarray(ids, self._dtype).tobytes())
-        self._rows.append((document_id, self.tokens, len(ids), text_bytes))
-        self.documents += 1
-        self.tokens += len(ids)
-        self.bytes += text_bytes
-        if len(self._rows) == _INDEX_ROWS:
+            self._stream.write(np.ascontiguousarray(documents.tokens, self._dtype).data)
+        ends = self.tokens + np.cumsum(documents.lengths)
+        columns = [documents.ids, ends - documents.lengths, documents.lengths, documents.bytes]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, INDEX_SCHEMA, strict=True)]
+        self._rows.append(pa.Table.from_arrays(arrays, schema=INDEX_SCHEMA))
+        self._num_rows += len(documents.lengths)
+        self.documents += len(documents.lengths)
+        self.tokens += int(documents.lengths.sum())
+        self.bytes += int(documents.bytes.sum())
+        while self._num_rows >= _INDEX_ROWS:
             self._write_rows()
 
     def _write_rows(self) -> None:
-        columns = list(zip(*self._rows, strict=True)) if self._rows else [()] * len(INDEX_SCHEMA)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, INDEX_SCHEMA, strict=True)]
+        rows = pa.concat_tables(self._rows)
         with storage_errors(self._path):
-            self._index.write_table(pa.Table.from_arrays(arrays, schema=INDEX_SCHEMA))
-        self._rows.clear()
+            self._index.write_table(rows.slice(0, _INDEX_ROWS))
+        self._rows = [rows.slice(_INDEX_ROWS)]
+        self._num_rows = len(self._rows[0])
 
     def close(self) -> None:
-        """Write what is left and close both files."""
-        if self._rows:
+        """Write what is left to disk and close both files."""
+        if self._num_rows:
             self._write_rows()
         with storage_errors(self._path):
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
             self._stream.close()
             self._index.close()

@@ -10,6 +10,7 @@ from groundup.core.compiler import find_compiler
 from groundup.core.files import write_json
 from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.estimate.collecting import advice
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.plan.config import PlanConfig
@@ -48,6 +49,7 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     with threads(machine.num_threads), kept_memory():
         decisions, forecast = derive(config, situation, probe)
     Course(config.pretrain, decisions.steps).check()
+    forecast = forecast.model_copy(update={"why": (*forecast.why, *_about_text(forecast, shards))})
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
     write_json(job.out / FORECAST_FILE, forecast.model_dump(mode="json"))
     console.print(render(decisions, forecast))
@@ -55,6 +57,16 @@ def run(config: PlanConfig, job: Job) -> Outcome:
         say(f"  - {reason}")
     counts: dict[str, int | float | str] = {"params": forecast.params, "tokens": forecast.tokens, "steps": decisions.steps}
     return Outcome(counts=counts, volatile=frozenset({FORECAST_FILE}))
+
+
+def _about_text(forecast: Forecast, shards: TokenShards) -> list[str]:
+    """Return what the run does to a mix, and what to collect so that it need not repeat text."""
+    beyond = shards.mix.beyond(forecast.tokens) if shards.mix else None
+    found = [f"mix: {beyond}."] if beyond else []
+    if forecast.epochs > 1 and shards.info.collected is not None:
+        more = advice(forecast.tokens - forecast.unique_tokens, shards.info.collected)
+        found.append(f"epochs {forecast.epochs:.2f}: to read new text in the place of each repetition, {more}.")
+    return found
 
 
 def render(decisions: Decisions, forecast: Forecast) -> Table:
