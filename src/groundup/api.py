@@ -153,12 +153,14 @@ def train_tokenizer(
     special: str | None = None,
     seed: int = 0,
     force: bool = False,
+    normalisation: str = "none",
+    pre_tokenizer: str = "digits",
 ) -> Tokenizer:
     """Train a tokenizer on curated documents: bpe (byte-level), wordpiece or unigram.
 
-    `special` lists what it has beside the end of documents: "mask,sep,pad,fill,modes,sentinels=100".
+    `special` lists what it has beside the end of documents: "mask,sep,pad,fill,chat,modes,sentinels=100".
     """
-    config = orders.tokenizer_config(algorithm, vocab_size, special)
+    config = orders.tokenizer_config(algorithm, vocab_size, special, normalisation, pre_tokenizer)
     orders.carry_out(orders.order_tokenizer(documents, config, out, seed), force)
     return Tokenizer.open(out)
 

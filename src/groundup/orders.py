@@ -88,9 +88,12 @@ def order_curate(config: CurateConfig, out: Path, seed: int, workers: Workers = 
     return _order("curate", out, config, seed, {}, sources=sources, workers=workers)
 
 
-def tokenizer_config(algorithm: str, vocab_size: int, special: str | None) -> TokenizerConfig:
+def tokenizer_config(
+    algorithm: str, vocab_size: int, special: str | None, normalisation: str = "none", pre_tokenizer: str = "digits"
+) -> TokenizerConfig:
     """Return the settings of `groundup tokenizer train`; `special` lists keys of tokenizer.special: mask,sentinels=100,modes."""
-    data = {"algorithm": algorithm, "vocab_size": vocab_size, "special": _special(special) if special else {}}
+    cut = {"normalisation": normalisation, "pre_tokenizer": pre_tokenizer}
+    data = {"algorithm": algorithm, "vocab_size": vocab_size, "special": _special(special) if special else {}, **cut}
     return TokenizerConfig.parse(data, "tokenizer train")
 
 

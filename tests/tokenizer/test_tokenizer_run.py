@@ -80,7 +80,7 @@ def test_same_text_gives_the_same_bytes_whatever_the_threads(tokenizer: Tokenize
         "import sys; from pathlib import Path; from groundup.artifacts.documents import Documents; "
         "from groundup.tokenizer.bpe import train_bpe; "
         "texts = [d.text for d in Documents.open(Path(sys.argv[1])).read('train')]; "
-        "sys.stdout.write(train_bpe(reversed(texts), 350).to_str(pretty=True) + '\\n')"
+        "sys.stdout.write(train_bpe(texts[::-1], 350).engine.to_str(pretty=True) + '\\n')"
     )
     environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, str(documents.path)]
@@ -89,7 +89,7 @@ def test_same_text_gives_the_same_bytes_whatever_the_threads(tokenizer: Tokenize
 
 
 def test_merges_stay_within_words_and_digits_stand_alone() -> None:
-    engine = train_bpe(["x = 1234\n    y = 1234\n"] * 50, 400)
+    engine = train_bpe(["x = 1234\n    y = 1234\n"] * 50, 400).engine
     cut = [engine.decode([token]) for token in engine.encode("    y = 1234").ids]
     assert cut == ["   ", " y", " =", " ", "1", "2", "3", "4"]
 

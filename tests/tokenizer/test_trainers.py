@@ -48,7 +48,7 @@ def settings_of(algorithm: TrainedAlgorithm, vocab_size: int = 400) -> Tokenizer
 
 
 def train(algorithm: TrainedAlgorithm, texts: Any = TEXTS, vocab_size: int = 400) -> Any:
-    return TRAINERS[algorithm](texts, vocab_size, settings_of(algorithm).special_names.distinct())
+    return TRAINERS[algorithm](texts, vocab_size, settings_of(algorithm).special_names.distinct()).engine
 
 
 def text_tokenizer(algorithm: TrainedAlgorithm) -> TextTokenizer:
@@ -101,7 +101,7 @@ def test_tokens_of_any_text(algorithm: TrainedAlgorithm, text: str) -> None:
 def test_order_of_texts_and_number_of_threads_do_not_matter(algorithm: TrainedAlgorithm) -> None:
     script = (
         "import sys, json; from groundup.tokenizer.trainers import TRAINERS; texts, names = json.load(sys.stdin); "
-        f"sys.stdout.write(TRAINERS['{algorithm}'](texts, 400, names).to_str())"
+        f"sys.stdout.write(TRAINERS['{algorithm}'](texts, 400, names).engine.to_str())"
     )
     given = json.dumps([TEXTS[::-1], settings_of(algorithm).special_names.distinct()])
     environment = {**os.environ, "RAYON_NUM_THREADS": "1"}

@@ -21,6 +21,19 @@ class FillNames(Config):
     middle: str
 
 
+class ChatNames(Config):
+    """What makes a conversation of texts: who speaks, before each turn, and the end of a turn."""
+
+    system: str
+    user: str
+    assistant: str
+    tool: str
+    end: str
+
+    def names(self) -> tuple[str, ...]:
+        return self.system, self.user, self.assistant, self.tool, self.end
+
+
 class SpecialNames(Config):
     """Which tokens are not text, and what they are for; the contents of special_tokens.json."""
 
@@ -42,13 +55,15 @@ class SpecialNames(Config):
     modes: dict[str, str] = Field(default_factory=dict)
     """Mode of a denoiser -> what opens its sources (UL2's [NLU] for R, [S2S] for S, [NLG] for X)."""
     fill: FillNames | None = None
+    chat: ChatNames | None = None
 
     @model_validator(mode="after")
     def _check_own_places(self) -> "SpecialNames":
         hidden = [*self.sentinels, *self.modes.values(), *([self.mask] if self.mask else [])]
+        hidden += self.chat.names() if self.chat is not None else ()
         twice = next((name for name in hidden if hidden.count(name) > 1 or name == self.eos), None)
         if twice is not None:
-            raise ValueError(f"token '{twice}' has two parts to play; eos, mask, sentinels and modes need one each")
+            raise ValueError(f"token '{twice}' has two parts to play; eos, mask, sentinels, modes and chat need one each")
         return self
 
     @classmethod
@@ -68,6 +83,8 @@ class SpecialNames(Config):
         yield from (name for name in (self.start, self.pad, self.unk, self.mask, self.sep) if name is not None)
         if self.fill is not None:
             yield from (self.fill.prefix, self.fill.suffix, self.fill.middle)
+        if self.chat is not None:
+            yield from self.chat.names()
 
     def distinct(self) -> tuple[str, ...]:
         """Return every name once, eos first."""

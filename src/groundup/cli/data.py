@@ -74,7 +74,11 @@ def tokenizer_train(
     out: Out,
     algorithm: Annotated[str, typer.Option(help="bpe (byte-level), wordpiece or unigram.")] = "bpe",
     vocab_size: Annotated[int, typer.Option(help="Tokens in all.")] = 4096,
-    special: Annotated[str | None, typer.Option(help="More special tokens: pad,mask,sep,fill,modes,sentinels=100.")] = None,
+    special: Annotated[str | None, typer.Option(help="More special tokens: pad,mask,sep,fill,chat,modes,sentinels=100.")] = None,
+    normalisation: Annotated[
+        str, typer.Option(help="none, nfc, nfkc, lower or nfkc_lower; all but none lose the exact text.")
+    ] = "none",
+    pre_tokenizer: Annotated[str, typer.Option(help="What a token may span: digits, gpt2, gpt4, gpt4o or whitespace.")] = "digits",
     seed: int = 0,
     force: Force = False,
     dry_run: DryRun = False,
@@ -83,7 +87,7 @@ def tokenizer_train(
 ) -> None:
     """Train a tokenizer on curated documents."""
     set_quiet(quiet)
-    config = orders.tokenizer_config(algorithm, vocab_size, special)
+    config = orders.tokenizer_config(algorithm, vocab_size, special, normalisation, pre_tokenizer)
     if make(orders.order_tokenizer(documents, config, out, seed), force, dry_run, as_json):
         _print_tokenizer(out, as_json)
 

@@ -77,6 +77,7 @@ def tokenizer_config(config: ModelConfig, tokenizer: TextTokenizer) -> dict[str,
     opening = next(iter(special.before), None)
     more = [*special.sentinels, *special.modes.values()]
     more += [special.fill.prefix, special.fill.suffix, special.fill.middle] if special.fill is not None else []
+    more += special.chat.names() if special.chat is not None else []
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": special.eos,

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from groundup.artifacts.special_tokens import UNK_TOKEN, FillNames, SpecialNames
+from groundup.artifacts.special_tokens import UNK_TOKEN, ChatNames, FillNames, SpecialNames
 from groundup.core.config import Config
 
 NUM_BYTES = 256
@@ -13,6 +13,10 @@ MODES: Final = ("R", "S", "X")
 """Regular, sequential and extreme denoising (Tay et al. 2022)."""
 TrainedAlgorithm = Literal["bpe", "wordpiece", "unigram"]
 Algorithm = Literal[TrainedAlgorithm, "import"]
+NormalisationName = Literal["none", "nfc", "nfkc", "lower", "nfkc_lower"]
+PreTokenizerName = Literal["digits", "gpt2", "gpt4", "gpt4o", "whitespace"]
+CHAT: Final = ("system", "user", "assistant", "tool", "end")
+TRAINING_KEYS: Final = ("vocab_size", "sample_bytes", "normalisation", "pre_tokenizer", "special")
 
 
 class SpecialConfig(Config):
@@ -24,6 +28,7 @@ class SpecialConfig(Config):
     sentinels: int = Field(default=0, ge=0, le=1000, description="stand for hidden spans (span corruption, mixture)")
     modes: tuple[Literal["R", "S", "X"], ...] = Field(default=(), description="open the sources of a mixture's denoisers")
     fill: bool = Field(default=False, description="stand before prefix, suffix and middle (fill in the middle)")
+    chat: bool = Field(default=False, description="roles and ends of turns, for instruction tuning later")
 
     @model_validator(mode="after")
     def _check_modes(self) -> Self:
@@ -40,6 +45,7 @@ class SpecialConfig(Config):
             sentinels=tuple(f"<|extra_id_{number}|>" for number in range(self.sentinels)),
             modes={mode: f"<|{mode}|>" for mode in self.modes},
             fill=FillNames(prefix="<|fim_prefix|>", suffix="<|fim_suffix|>", middle="<|fim_middle|>") if self.fill else None,
+            chat=ChatNames.model_validate({part: f"<|{part}|>" for part in CHAT}) if self.chat else None,
         )
 
 
@@ -52,6 +58,14 @@ class TokenizerConfig(Config):
     )
     vocab_size: int = Field(default=4096, ge=257, le=1 << 24, description="tokens, the bytes and the special ones included")
     sample_bytes: int = Field(default=100_000_000, gt=0, description="text that tokens are learned from, at most [bytes]")
+    normalisation: NormalisationName = Field(
+        default="none", description="what is done to text first; all but none lose the way back to the bytes of some texts"
+    )
+    pre_tokenizer: PreTokenizerName = Field(
+        default="digits",
+        description="what a token of bpe or unigram may span: words, and digits one by one, or as gpt2, gpt4 (digits in threes), "
+        "gpt4o, or all between white space",
+    )
     special: SpecialConfig = SpecialConfig()
     path: Path | None = Field(default=None, description="file or folder of the tokenizer to import; relative to the recipe")
 
@@ -62,9 +76,23 @@ class TokenizerConfig(Config):
                 f"tokenizer.algorithm='{self.algorithm}' with tokenizer.path={self.path}: 'import' needs the path of a "
                 "tokenizer, and nothing else reads one"
             )
-        idle = [name for name in ("vocab_size", "sample_bytes", "special") if getattr(self, name) != _default(name)]
+        idle = [name for name in TRAINING_KEYS if getattr(self, name) != _default(name)]
         if self.algorithm == "import" and idle:
             raise ValueError(f"tokenizer.{idle[0]} has no effect on an imported tokenizer; remove it, or train one")
+        return self
+
+    @model_validator(mode="after")
+    def _check_cut(self) -> Self:
+        if self.algorithm == "wordpiece" and self.pre_tokenizer != _default("pre_tokenizer"):
+            raise ValueError(
+                f"tokenizer.pre_tokenizer='{self.pre_tokenizer}' has no effect with tokenizer.algorithm='wordpiece', which cuts "
+                "as BERT does; remove it, or take bpe or unigram"
+            )
+        if self.algorithm == "unigram" and self.pre_tokenizer == "whitespace":
+            raise ValueError(
+                "tokenizer.pre_tokenizer='whitespace' with tokenizer.algorithm='unigram': a text could spell the name of a special "
+                "token in one piece; take bpe, or another pre_tokenizer"
+            )
         return self
 
     @model_validator(mode="after")

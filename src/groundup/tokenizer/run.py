@@ -1,5 +1,6 @@
 """Train a tokenizer on the curated text, or import one."""
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from groundup.core.files import hash_file, write_json, write_text
 from groundup.core.log import say
 from groundup.core.units import format_bytes
 from groundup.tokenizer.config import TokenizerConfig
+from groundup.tokenizer.preparation import Preparation
 from groundup.tokenizer.sample import Sample
 from groundup.tokenizer.trainers import TRAINERS
+from groundup.tokenizer.verify import verify
 
 FACTS_FILE = "facts.json"
 MEASURED_BYTES = 20_000_000
@@ -47,7 +50,9 @@ def _train(config: TokenizerConfig, job: Job) -> dict[str, Any]:
     documents = job.open("curate", Documents)
     texts = Sample(documents, config.sample_bytes, job.seed)
     special = config.special_names
-    engine = TRAINERS[config.algorithm](texts, config.vocab_size, special.distinct())
+    preparation = Preparation(config.normalisation, config.pre_tokenizer)
+    trained = TRAINERS[config.algorithm](texts, config.vocab_size, special.distinct(), preparation)
+    engine = trained.engine
     if not texts.bytes:
         raise DataError(f"{documents.path}: no training text to learn a tokenizer from; add sources or loosen curate.rules")
     if engine.get_vocab_size() < config.vocab_size:
@@ -56,7 +61,9 @@ def _train(config: TokenizerConfig, job: Job) -> dict[str, Any]:
             f"{config.vocab_size:,} asked for (tokenizer.vocab_size)"
         )
     _write(job.out, engine, special)
+    verified = verify(TextTokenizer.from_file(job.out / TOKENIZER_FILE), trained, _held_out(documents))
     return {
+        **verified,
         "requested_vocab_size": config.vocab_size,
         "trained_on_bytes": texts.bytes,
         "trained_on_documents": texts.documents,
@@ -75,6 +82,15 @@ def _bring(path: Path, job: Job) -> dict[str, Any]:
     return {"source": tokenizer_files(path)[0].name, "kind": type(engine.model).__name__}
 
 
+def _held_out_split(documents: Documents) -> Split:
+    """Return the split that tokenizers are measured on: the training text if nothing is held out."""
+    return "validation" if next(documents.read("validation"), None) else "train"
+
+
+def _held_out(documents: Documents) -> Iterator[str]:
+    return (document.text for document in documents.read(_held_out_split(documents)))
+
+
 def _write(out: Path, engine: Any, special: SpecialNames) -> None:
     write_text(out / TOKENIZER_FILE, engine.to_str(pretty=True) + "\n")
     write_json(out / SPECIAL_TOKENS_FILE, special.model_dump(mode="json"))
@@ -86,7 +102,7 @@ def _measure(tokenizer: TextTokenizer, documents: Documents) -> dict[str, Any]:
     `fertility` is tokens a word, a word being what lies between white space; `unknown_rate` is the share of tokens that stand for
     text that the vocabulary cannot spell.
     """
-    split: Split = "validation" if next(documents.read("validation"), None) else "train"
+    split = _held_out_split(documents)
     unknown = None if tokenizer.special.unk is None else tokenizer.id_of(tokenizer.special.unk)
     num_bytes = num_tokens = num_words = num_unknown = 0
     reader = documents.read(split)

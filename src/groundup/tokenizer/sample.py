@@ -42,15 +42,16 @@ def sampled_texts(documents: Documents, max_bytes: int, seed: int) -> Iterator[s
 
 
 class Sample:
-    """The chosen texts, which can be read again and again; counts what was read last."""
+    """The chosen texts, which can be read again and again; counts them when they are read to the end."""
 
     def __init__(self, documents: Documents, max_bytes: int, seed: int) -> None:
         self._order = (documents, max_bytes, seed)
         self.documents = self.bytes = 0
 
     def __iter__(self) -> Iterator[str]:
-        self.documents = self.bytes = 0
+        num_documents = num_bytes = 0
         for text in sampled_texts(*self._order):
-            self.documents += 1
-            self.bytes += len(text.encode())
+            num_documents += 1
+            num_bytes += len(text.encode())
             yield text
+        self.documents, self.bytes = num_documents, num_bytes

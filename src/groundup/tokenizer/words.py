@@ -1,10 +1,9 @@
 """Where text is cut before any piece is learned."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from typing import Final
 
-from tokenizers import Regex, pre_tokenizers
+from groundup.tokenizer.config import PreTokenizerName
 
 WORD = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"  # English contractions
@@ -20,20 +19,20 @@ WORD = (
 docs/log.md compares it with others in bytes a token. Since letters, digits and signs are cut apart, no text can spell the name of a
 special token or of a byte in one piece.
 """
-
-
-def word_splitter() -> Any:
-    """Return the step that cuts text into words and keeps every character."""
-    return pre_tokenizers.Split(Regex(WORD), behavior="isolated")
-
-
-def count_words(texts: Iterable[str]) -> Counter[str]:
-    """Return how often each word occurs."""
-    splitter = word_splitter()
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(word for word, _ in splitter.pre_tokenize_str(text))
-    return counts
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+PATTERNS: Final[dict[PreTokenizerName, str]] = {
+    "digits": WORD,
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "gpt4": WORD.replace(r"\p{N}|", r"\p{N}{1,3}|"),
+    "gpt4o": (
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_SHORT}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_SHORT}?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "whitespace": r" ?\S+|\s*[\r\n]+|\s+(?!\S)|\s+",
+}
+"""Name -> what a token may span: digits one by one (Qwen2), GPT-2's, numbers in threes (GPT-4, Llama 3), words cut at upper case
+(GPT-4o), all between white space. Each keeps every character."""
 
 
 def frequent_characters(counts: Counter[str], limit: int, coverage: float = 1.0) -> list[str]:

@@ -41,7 +41,7 @@ SMOLLM = "smollm's: digits first, then GPT-2's"
 
 def trained(algorithm: Any) -> TextTokenizer:
     config = TokenizerConfig(algorithm=algorithm, vocab_size=600, special=SPECIAL)
-    engine = TRAINERS[algorithm](TEXTS, config.vocab_size, config.special_names.distinct())
+    engine = TRAINERS[algorithm](TEXTS, config.vocab_size, config.special_names.distinct()).engine
     return TextTokenizer(engine, config.special_names, algorithm)
 
 

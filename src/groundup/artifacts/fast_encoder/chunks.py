@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer, pre_tokenizers
 
 from groundup.artifacts.fast_encoder.normalise import Normalise, normaliser_of
-from groundup.artifacts.fast_encoder.patterns import ASCII, BASIC, translate
+from groundup.artifacts.fast_encoder.patterns import WordFinder
 from groundup.artifacts.fast_encoder.ranks import byte_level_pattern, split_pattern
 from groundup.artifacts.fast_encoder.way import Ids, UnsuitableError, Way
 
@@ -18,7 +18,6 @@ MAX_CHARACTERS: Final = 64
 """Of a word that is remembered: longer ones seldom come again."""
 _CHUNK: Final = re.compile(r"[^ \n\r\t]+")
 """What BERT's rules read alike whatever stands beyond: they change characters one by one, and drop white space."""
-_BEYOND: Final = re.compile(f"[{chr(BASIC + 1)}-\U0010ffff]")
 _SPACES: Final = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 
 Find = Callable[[str], list[str] | None]
@@ -73,19 +72,16 @@ def of_words(engine: Any, state: dict[str, Any]) -> ChunkWay:
         alone.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     else:
         pattern = split_pattern(state["pre_tokenizer"])
-    ascii_words, basic_words = translate(pattern, ASCII).findall, translate(pattern, BASIC).findall
-
-    def find(text: str) -> list[str] | None:
-        if text.isascii():
-            return ascii_words(text)
-        return None if _BEYOND.search(text) else basic_words(text)
-
-    return ChunkWay(find, engine, alone, normaliser_of(engine))
+    return ChunkWay(WordFinder(pattern).fast, engine, alone, normaliser_of(engine))
 
 
 def of_word_pieces(engine: Any, state: dict[str, Any]) -> ChunkWay:
     """Return the way for a tokenizer of BERT's kind: what lies between white space is read by itself."""
     cut, change = state["pre_tokenizer"], state["normalizer"]
-    if cut is None or cut["type"] not in _SPACES or (change is not None and change["type"] != "BertNormalizer"):
-        raise UnsuitableError("text is not cut and changed as for BERT")
-    return ChunkWay(_CHUNK.findall, engine, engine, None)
+    if cut is None or cut["type"] not in _SPACES:
+        raise UnsuitableError("text is not cut as for BERT")
+    if change is None or change["type"] == "BertNormalizer":
+        return ChunkWay(_CHUNK.findall, engine, engine, None)
+    alone: Any = Tokenizer(engine.model)
+    alone.pre_tokenizer = engine.pre_tokenizer
+    return ChunkWay(_CHUNK.findall, engine, alone, normaliser_of(engine))

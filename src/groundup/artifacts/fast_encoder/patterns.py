@@ -16,6 +16,7 @@ _PART: Final = re.compile(
     r"\[(?P<negated>\^?)(?P<inside>(?:[^\[\]\\&]|\\[rnt]|\\p\{\w+\}|\\s)+)\]|(?P<outside>\\p\{\w+\}|\\[sS])"
     r"|\\[rnt]|[^\\\[\]^$.]"
 )
+_BEYOND: Final = re.compile(f"[{chr(BASIC + 1)}-\U0010ffff]")
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
@@ -57,3 +58,24 @@ def _ranges(name: str, last: int) -> str:
     every = "".join(chr(code) for code in range(last + 1) if code not in _SURROGATES)
     runs: Any = pre_tokenizers.Split(Regex(f"{name}+"), behavior="removed", invert=True)
     return "".join(f"{re.escape(run[0])}-{re.escape(run[-1])}" for run, _ in runs.pre_tokenize_str(every))
+
+
+class WordFinder:
+    """Cut texts into words by a pattern, as the library `tokenizers` does."""
+
+    def __init__(self, pattern: str) -> None:
+        """Raise UnsuitableError for a pattern that `translate` refuses."""
+        self._ascii = translate(pattern, ASCII).findall
+        self._basic = translate(pattern, BASIC).findall
+        self._engine: Any = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+
+    def fast(self, text: str) -> list[str] | None:
+        """Return the words of the text; None if it has characters beyond BASIC, which the engine finds as fast."""
+        if text.isascii():
+            return self._ascii(text)
+        return None if _BEYOND.search(text) else self._basic(text)
+
+    def words(self, text: str) -> list[str]:
+        """Return the words of the text."""
+        found = self.fast(text)
+        return [word for word, _ in self._engine.pre_tokenize_str(text)] if found is None else found

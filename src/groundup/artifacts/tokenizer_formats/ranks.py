@@ -72,7 +72,7 @@ def read_ranks(path: Path, beside: Beside) -> Any:
     if taken:
         name, number = next(iter(taken.items()))
         raise ArtifactError(f"{path}: rank {number} is the id of '{name}' in the encoding that the file is named after; {AGAIN}")
-    vocabulary = {_visible(token): rank for token, rank in ranks.items()}
+    vocabulary = {visible(token): rank for token, rank in ranks.items()}
     engine: Any = Tokenizer(models.BPE({**vocabulary, **encoding.special}, list(_merges(ranks)), ignore_merges=True))
     engine.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -123,10 +123,10 @@ def _merges(ranks: Mapping[bytes, int]) -> Iterator[tuple[str, str]]:
     for token, _ in sorted(ranks.items(), key=lambda item: item[1]):
         for cut in range(1, len(token)):
             if token[:cut] in ranks and token[cut:] in ranks:
-                yield _visible(token[:cut]), _visible(token[cut:])
+                yield visible(token[:cut]), visible(token[cut:])
 
 
-def _visible(token: bytes) -> str:
+def visible(token: bytes) -> str:
     """Return the name of the token in byte-level vocabularies: a visible character for each byte (GPT-2's table)."""
     return token.decode("latin-1").translate(_NAMES)
 

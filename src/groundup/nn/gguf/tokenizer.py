@@ -169,8 +169,13 @@ def write_tokenizer(tokenizer: TextTokenizer, engine: Any, rows: int) -> dict[st
 def split_name(data: Mapping[str, Any]) -> str:
     """Return the name that llama.cpp has for the split of a tokenizer.json; ConfigError if it has none."""
     model = data["model"]
+    if data["normalizer"] is not None:
+        raise ConfigError(
+            f"this tokenizer normalises its text ({data['normalizer']['type']}), which llama.cpp does not; take export.format=hf, "
+            "or train it with tokenizer.normalisation: none"
+        )
     found = next((name for name, make in SPLITS.items() if _state(make()) == _shape(data["pre_tokenizer"])), None)
-    if model["type"] != "BPE" or found is None or data["normalizer"] is not None or not model["merges"]:
+    if model["type"] != "BPE" or found is None or not model["merges"]:
         raise ConfigError(
             f"GGUF files are written with byte-level BPE whose split llama.cpp knows ({', '.join(SPLITS)}), and this tokenizer is "
             f"{model['type']} with another one; take export.format=hf"
