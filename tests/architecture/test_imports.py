@@ -26,6 +26,7 @@ ALL_FILES = sorted(ROOT.rglob("*.py"))
 # The optional dependencies, and the measured start-up costs: module -> what may be imported inside a function there.
 LOCAL_IMPORTS = {
     "groundup.core.engines.ray": {"ray"},
+    "groundup.curate.sources.extraction.precision": {"trafilatura", "trafilatura.meta"},
     "groundup.export.verify": {"transformers"},
 }
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import archives
 from groundup.artifacts.documents import Document
 from groundup.core.errors import DataError
 from groundup.curate.config import FileFormat, SourceConfig, SourceKind
@@ -45,6 +46,12 @@ def write_as(name: str, path: Path) -> None:
             path.write_text('{"text": "some words"}\n')
         case "parquet":
             pq.write_table(pa.table({"text": ["some words"]}), path)
+        case "csv" | "tsv":
+            path.write_text("text\nsome words\n")
+        case "html":
+            path.write_text("<html><body><p>some words</p></body></html>")
+        case "warc":
+            path.write_bytes(archives.record("conversion", b"some words"))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -60,7 +67,7 @@ def test_every_format_reads_by_ending_and_by_name(name, tmp_path):
 
 
 def test_folder_is_read_whole_in_order_without_hidden_files(tmp_path):
-    for name in ("b.txt", "a/z.md", ".hidden.txt", ".git/x.txt", "a/skip.csv", "B.TXT"):
+    for name in ("b.txt", "a/z.md", ".hidden.txt", ".git/x.txt", "a/skip.exe", "B.TXT"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
@@ -234,8 +241,11 @@ def test_damaged_parquet_loses_a_row_group_only(tmp_path):
     assert only_drop(path).rule == "damaged"
 
 
+ANY_FILE = ["f.txt", "f.jsonl", "f.jsonl.gz", "f.jsonl.zst", "f.parquet", "f.csv", "f.tsv", "f.html", "f.warc", "f.warc.gz"]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(st.binary(max_size=200), st.sampled_from(["f.txt", "f.jsonl", "f.jsonl.gz", "f.jsonl.zst", "f.parquet"]))
+@given(st.binary(max_size=200), st.sampled_from(ANY_FILE))
 def test_any_bytes_give_documents_or_drops(tmp_path, data, name):
     path = tmp_path / name
     path.write_bytes(data)

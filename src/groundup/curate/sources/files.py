@@ -16,7 +16,7 @@ from groundup.curate.sources.parts import PART_BYTES, Piece
 
 
 class Files(Source):
-    """Text, Markdown, JSON Lines and Parquet files; a folder is read with all below it but hidden files, sorted by name.
+    """Files of the formats of the table; a folder is read with all below it but hidden files, sorted by name.
 
     With format 'auto' the ending of each file says what it is and files with other endings are passed over; any other format
     holds for all files of the folder.
@@ -45,7 +45,7 @@ class Files(Source):
             endings = ", ".join(ending for format_class in FORMATS.values() for ending in format_class.endings)
             raise DataError(
                 f"{path}: no file with a known ending ({found[0].name} has none of {endings}); "
-                f"say format: text, jsonl or parquet in source '{self.config.name}', or rename"
+                f"say format: {', '.join(FORMATS)} in source '{self.config.name}', or rename"
             )
         return known
 
@@ -59,7 +59,7 @@ class Files(Source):
         return self._format(file).text_bytes(file)
 
     def is_divided(self, file: SourceFile) -> bool:
-        return self._format(file).can_divide and self.text_bytes(file) > self.part_bytes
+        return self._format(file).can_divide(file) and self.text_bytes(file) > self.part_bytes
 
     def cut(self, file: SourceFile, folder: Path) -> Iterator[tuple[Piece, int]]:
         return self._format(file).cut(file, folder)

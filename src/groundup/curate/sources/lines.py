@@ -118,6 +118,11 @@ def unpack(stream: Stream, file: str, part_bytes: int, folder: Path) -> Iterator
             _partial(folder, start).unlink()
 
 
+def is_packed(name: str) -> bool:
+    """Return whether a file of that name is compressed."""
+    return Path(name).suffix.lower() in FRAMES
+
+
 def piece_path(folder: Path, piece: Piece) -> Path:
     """Return where an unpacked piece lies."""
     return folder / f"{piece.start:015d}.text"

@@ -16,8 +16,6 @@ class Format(ABC):
     """A way to read documents out of files, on behalf of a source."""
 
     endings: ClassVar[tuple[str, ...]]
-    can_divide: ClassVar[bool] = False
-    """Whether a large file is read as several pieces."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -28,6 +26,10 @@ class Format(ABC):
 
         `folder` holds the pieces that were unpacked.
         """
+
+    def can_divide(self, file: SourceFile) -> bool:
+        """Return whether the file, if it is large, is read as several pieces."""
+        return False
 
     def text_bytes(self, file: SourceFile) -> int:
         """Return about how much text the file holds, from its size."""

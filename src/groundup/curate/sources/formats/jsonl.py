@@ -11,33 +11,37 @@ from groundup.artifacts.documents import Document
 from groundup.curate.drops import Drop
 from groundup.curate.sources.base import SourceFile
 from groundup.curate.sources.formats.base import Format
-from groundup.curate.sources.formats.records import Places, document_of
-from groundup.curate.sources.lines import Line, cut_plain, open_stream, unpack
+from groundup.curate.sources.formats.records import Places, damaged, document_of
+from groundup.curate.sources.lines import Line, cut_plain, is_packed, open_stream, unpack
 from groundup.curate.sources.packed import FRAMES
-from groundup.curate.sources.parts import PACKED_RATIO, Damage, Piece
+from groundup.curate.sources.parts import PACKED_RATIO, Piece
 
 
 class JsonLines(Format):
     """One JSON object a line, plain or compressed by gzip or zstd; its `id`, `url`, `language` and `source` are kept."""
 
     endings = tuple(f".{name}{packed}" for name in ("jsonl", "ndjson") for packed in ("", *FRAMES))
-    can_divide = True
+
+    def can_divide(self, file: SourceFile) -> bool:
+        return True
 
     def text_bytes(self, file: SourceFile) -> int:
         size = super().text_bytes(file)
-        return size * PACKED_RATIO if _is_packed(file) else size
+        return size * PACKED_RATIO if is_packed(file.name) else size
 
     def cut(self, file: SourceFile, folder: Path) -> Iterator[tuple[Piece, int]]:
         part_bytes = self._source.part_bytes
         with open_stream(file.path, self._source.config.max_ratio, Piece(file.name), folder) as stream:
-            pieces = unpack(stream, file.name, part_bytes, folder) if _is_packed(file) else cut_plain(stream, file.name, part_bytes)
+            pieces = (
+                unpack(stream, file.name, part_bytes, folder) if is_packed(file.name) else cut_plain(stream, file.name, part_bytes)
+            )
             for piece in pieces:
                 yield piece, 0 if piece.end is None else piece.end - piece.start
 
     def read(self, file: SourceFile, piece: Piece, folder: Path) -> Iterator[Document | Drop]:
         places = Places(self._source, file, "line")
         if piece.damage:
-            yield self._damaged(places, piece.first + 1, piece.damage)
+            yield damaged(self._source, places, piece.first + 1, piece.damage)
             return
         number = piece.first
         num_bytes = None if piece.end is None else piece.end - piece.start
@@ -46,11 +50,7 @@ class JsonLines(Format):
                 if not line.data.isspace():
                     yield self._document(places, number, line)
             if stream.damage:
-                yield self._damaged(places, number + 1, stream.damage)
-
-    def _damaged(self, places: Places, number: int, damage: Damage) -> Drop:
-        why = f"{places.where(number)}: {damage.why}; from here on the file is not read; fetch it again"
-        return self._source.reject(places.fallback_id(number), damage.rule, why, damage.value, damage.threshold)
+                yield damaged(self._source, places, number + 1, stream.damage)
 
     def _document(self, places: Places, number: int, line: Line) -> Document | Drop:
         if line.num_bytes > self._source.max_record_bytes:
@@ -82,7 +82,3 @@ def _fast(line: bytes) -> Any:
     except orjson.JSONDecodeError:
         return None
     return None if isinstance(record, dict) and isinstance(record.get("id"), float) else record
-
-
-def _is_packed(file: SourceFile) -> bool:
-    return Path(file.name).suffix.lower() in FRAMES

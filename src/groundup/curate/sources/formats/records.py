@@ -7,6 +7,7 @@ from groundup.artifacts.documents import Document
 from groundup.core.config import nearest
 from groundup.curate.drops import Drop
 from groundup.curate.sources.base import Source, SourceFile
+from groundup.curate.sources.parts import Damage
 
 KEPT_FIELDS = ("id", "url", "language", "source")
 
@@ -46,6 +47,12 @@ def document_of(source: Source, record: dict[str, Any], places: Places, number: 
     own_source = _optional(record.get("source")) if field != "source" else None
     url, language = _optional(record.get("url")), _optional(record.get("language"))
     return Document(document_id, text, source.config.name, url, language, places.meta(number, own_source))
+
+
+def damaged(source: Source, places: Places, number: int, damage: Damage) -> Drop:
+    """Return the drop that stands for the rest of a file, from record `number` on."""
+    why = f"{places.where(number)}: {damage.why}; from here on the file is not read; fetch it again"
+    return source.reject(places.fallback_id(number), damage.rule, why, damage.value, damage.threshold)
 
 
 def _is_unicode(text: str) -> bool:
