@@ -40,6 +40,9 @@ class Recipe(Config):
     workers: int | None = Field(
         default=None, ge=1, description="processes that curate and encode text; null: one a core. Changes no result"
     )
+    worker_memory_bytes: int = Field(
+        default=256 << 20, ge=1 << 20, description="memory of a process for sorting and comparing documents, about [bytes]"
+    )
     engine: EngineName = Field(
         default="local", description="where they run: local, or ray: a Ray cluster (RAY_ADDRESS, or this machine)"
     )
@@ -116,7 +119,7 @@ class Recipe(Config):
 
     @property
     def workforce(self) -> Workers:
-        return Workers(self.engine, self.workers)
+        return Workers(self.engine, self.workers, self.worker_memory_bytes)
 
     def plan_config(self) -> PlanConfig:
         """Return the part of the recipe that decides what will be trained."""

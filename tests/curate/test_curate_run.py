@@ -66,7 +66,8 @@ def test_tables_counts_and_funnel_agree(mixed, curate, rows):
         assert row["bytes"] == len(row["text"].encode())
         assert row["tokens_estimate"] == -(-row["bytes"] // 4)
     funnel = made.funnel
-    names = ["collect", "normalise", "gopher-2021", "gopher-2021-repetition", "deduplicate", "redact", "leakage"]
+    names = ["collect", "normalise", "gopher-2021", "gopher-2021-repetition"]
+    names += ["deduplicate", "near_duplicates", "leakage", "redact"]
     assert [stage["stage"] for stage in funnel["stages"]] == names
     for stage in funnel["stages"]:
         by_rule = {}
@@ -141,7 +142,7 @@ def test_lineage_names_every_source_file_by_its_hash(mixed, curate):
 def test_near_duplicates_of_held_out_documents_leave_training(write_jsonl, prose, curate, rows):
     records = [{"id": f"d{i}", "text": prose(i)} for i in range(30)]
     records += [{"id": f"near{i}", "text": prose(i) + " with some words at the end"} for i in range(30)]
-    config = CurateConfig(sources=(SourceConfig(name="s", path=write_jsonl(records)),), validation=0.1)
+    config = CurateConfig(sources=(SourceConfig(name="s", path=write_jsonl(records)),), validation=0.1, near_duplicates=False)
     made = curate(config)
     held_out = {row["id"]: row["text"] for row in rows(made, "validation")}
     leaked = {row["id"]: row for row in rows(made, "dropped")}
@@ -163,16 +164,18 @@ def test_near_duplicates_of_held_out_documents_leave_training(write_jsonl, prose
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
 @given(
     texts=st.lists(st.text(st.sampled_from("ab \n\x00@.1:"), max_size=60) | st.none(), min_size=1, max_size=12),
-    switches=st.tuples(*[st.booleans()] * 4),
+    switches=st.tuples(*[st.booleans()] * 5),
     validation=st.sampled_from([0.0, 0.3, 0.9]),
 )
 def test_no_document_is_ever_lost(texts, switches, validation, write_jsonl, prose, tmp_path_factory, curate):
-    normalise, deduplicate, redact, with_rules = switches
+    normalise, deduplicate, near_duplicates, redact, with_rules = switches
     records = [{"id": str(number % 5), "text": text} for number, text in enumerate(texts)] + [{"text": prose(i)} for i in range(2)]
     config = CurateConfig(
         sources=(SourceConfig(name="s", path=write_jsonl(records)),),
         normalise=normalise,
         deduplicate=deduplicate,
+        near_duplicates=near_duplicates,
+        part_bytes=4096,
         redact=redact,
         rules=("gopher-2021",) if with_rules else (),
         validation=validation,
@@ -190,7 +193,13 @@ def test_stages_that_are_off_are_absent_and_do_nothing(write_jsonl, curate, rows
     raw = "a\r\n\r\n\r\n\r\nb  a@b.org"
     path = write_jsonl([{"id": "x", "text": raw}, {"id": "y", "text": raw}])
     config = CurateConfig(
-        sources=(SourceConfig(name="s", path=path),), normalise=False, rules=(), deduplicate=False, redact=False, validation=0
+        sources=(SourceConfig(name="s", path=path),),
+        normalise=False,
+        rules=(),
+        deduplicate=False,
+        near_duplicates=False,
+        redact=False,
+        validation=0,
     )
     made = curate(config)
     assert [stage["stage"] for stage in made.funnel["stages"]] == ["collect"]

@@ -83,6 +83,8 @@ class Job:
     inputs: Mapping[str, Artifact] = field(default_factory=dict)
     recipe: Mapping[str, Any] | None = None
     workers: Workers = field(default_factory=Workers)
+    key: str = ""
+    """Of the order: differs whatever of what is made could."""
 
     @property
     def scratch(self) -> Path:
@@ -122,7 +124,9 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
         start_s = time.monotonic()
-        outcome = run(order.config, Job(order.out, order.seed, order.device, order.inputs, order.recipe, order.workers))
+        outcome = run(
+            order.config, Job(order.out, order.seed, order.device, order.inputs, order.recipe, order.workers, order.key())
+        )
         timings = {
             "started_at": started.isoformat(timespec="seconds"),
             "elapsed_s": round(time.monotonic() - start_s, 3),

@@ -55,6 +55,15 @@ class SourceConfig(Config):
         return self
 
 
+class NearDuplicatesConfig(Config):
+    """Documents that say nearly the same."""
+
+    enabled: bool = Field(default=True, description="drop documents that are nearly equal to one that is kept")
+    threshold: float = Field(
+        default=0.7, gt=0, le=1, description="Jaccard similarity of the sets of 5-word shingles from which on a document is dropped"
+    )
+
+
 class CurateConfig(Config):
     """What is kept of the raw text."""
 
@@ -65,6 +74,12 @@ class CurateConfig(Config):
         description="published rule sets, each with its own thresholds; a document that breaks one rule is dropped",
     )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
+    near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    part_bytes: int = Field(
+        default=16 << 20,
+        ge=1 << 10,
+        description="text that is read by one worker at a time, about; a part gives one file of documents",
+    )
     redact: RedactConfig = Field(
         default=RedactConfig(),
         description="replace personal data and secrets by placeholders; true: the default kinds, false: none",
@@ -81,6 +96,12 @@ class CurateConfig(Config):
     @classmethod
     def _redact_from_switch(cls, setting: Any) -> Any:
         return redact_from_switch(setting)
+
+    @field_validator("near_duplicates", mode="before")
+    @classmethod
+    def _near_duplicates_switch(cls, setting: Any) -> Any:
+        """Return the section that `near_duplicates: true` or `false` stands for."""
+        return {"enabled": setting} if isinstance(setting, bool) else setting
 
     @field_validator("rules")
     @classmethod

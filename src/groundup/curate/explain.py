@@ -122,7 +122,7 @@ def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Che
 
 def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.rules}
-    if row["stage"] in ("deduplicate", "leakage"):
+    if row["stage"] in ("deduplicate", "near_duplicates", "leakage"):
         bound = "below"
     elif row["rule"] == "record_too_long":
         bound = "at_most"

@@ -39,6 +39,19 @@ class Funnel:
         flow.by_rule[rule] += 1
         flow.bytes_by_rule[rule] += bytes_in
 
+    def to_tally(self) -> dict[str, Any]:
+        """Return the counts as JSON values, for `add` to read back."""
+        return {name: dict(vars(flow)) for name, flow in self.stages.items()}
+
+    def add(self, tally: dict[str, Any]) -> None:
+        """Add the counts of another funnel with the same stages."""
+        for name, flow in self.stages.items():
+            for field_name, count in tally[name].items():
+                if isinstance(count, dict):
+                    getattr(flow, field_name).update(count)
+                else:
+                    setattr(flow, field_name, getattr(flow, field_name) + count)
+
     def total_dropped(self) -> int:
         return sum(flow.by_rule.total() for flow in self.stages.values())
 

@@ -34,13 +34,22 @@ class LeakageIndex:
         self._added.append(shingles(text))
         self._index = None
 
+    def add_shingles(self, document_id: str, hashes: Hashes) -> None:
+        """Add a held-out document by what `shingles` gave of it."""
+        self._ids.append(document_id)
+        self._added.append(hashes)
+        self._index = None
+
     def overlap(self, text: str) -> Overlap | None:
         """Return the largest overlap of `text` with one held-out document (the first added, of equals), None if there is none."""
+        return self.overlap_of(shingles(text))
+
+    def overlap_of(self, own: Hashes) -> Overlap | None:
+        """Return the largest overlap of a text with these shingles."""
         if not self._ids:
             return None
         if self._index is None:
             self._index = _Index(self._added)
-        own = shingles(text)
         shared = self._index.shared_with_each(own)
         containment = shared / np.minimum(self._index.sizes, len(own))
         twin = int(containment.argmax())

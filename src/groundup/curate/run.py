@@ -2,30 +2,36 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from groundup.artifacts.build import Job, Outcome
-from groundup.artifacts.documents import Split
+from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
-from groundup.core.files import hash_file, hash_json, storage_errors, write_json
+from groundup.core.files import hash_file, hash_json, read_object, storage_errors, write_json
 from groundup.core.log import say
+from groundup.core.progress import progress
 from groundup.core.units import format_bytes
-from groundup.curate.collect import collect
 from groundup.curate.config import CurateConfig
-from groundup.curate.droplog import DropLog
 from groundup.curate.funnel import Funnel
-from groundup.curate.privacy.redactor import Redactor
-from groundup.curate.rules.chosen import chosen_sets
-from groundup.curate.select import Selection
+from groundup.curate.passes.decide import Fates, hold_out, write_decisions
+from groundup.curate.passes.finish import Totals, check_sources, gather, totals
+from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, near_duplicates
+from groundup.curate.passes.names import unique_names
+from groundup.curate.passes.plan import part_tasks
+from groundup.curate.passes.read import read_part
+from groundup.curate.passes.work import PartTask, Work
+from groundup.curate.passes.write import write_part
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
 
 LINEAGE = "sources.jsonl"
 """Every file that was read. Not in the content hash: a changed file whose kept text is the same changes nothing downstream."""
-_SCRATCH = "scratch"
 _LOW_YIELD = 0.5
+_KEY_CHARS = 16
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
@@ -39,58 +45,86 @@ def source_hashes(config: CurateConfig) -> dict[str, str]:
 def run(config: CurateConfig, job: Job) -> Outcome:
     """Write documents/, validation/, dropped/, redactions/, funnel.json, sources.json and sources.jsonl into `job.out`.
 
-    Two passes over the text, with ids and hashes in memory and the text in a scratch table between them. The order of documents
-    is that of the sources in the recipe, files by name, records as they lie. Raises DataError if a source holds no text or
-    nothing is left to train on.
+    The text is read once, part by part, then all documents are compared by hashes, then the parts are written. The order of
+    documents is that of the sources in the recipe, files by name, records as they lie, whatever the workers. Parts that an
+    interrupted run finished are taken over. Raises DataError if a source holds no text or nothing is left to train on.
     """
-    sources = _open_sources(config)
-    funnel = Funnel(_stages(config))
-    scratch = job.out / _SCRATCH
-    redactor = Redactor(config.redact)
-    with DropLog(job.out / "dropped", funnel, redactor) as drops:
-        collected = collect(sources, config, funnel, drops, scratch)
-        selection = Selection(config, funnel, drops, redactor, job.out)
-        selection.write(scratch, collected, job.seed)
-    with storage_errors(scratch):
-        shutil.rmtree(scratch)
-    funnel.check_flow()
-    counts = _counts(funnel, selection)
+    work = Work(config, job.seed, _scratch(job), job.workers.memory_bytes)
+    with open_engine(job.workers) as engine:
+        tasks = part_tasks(work, engine)
+        _each_part(engine, read_part, tasks, "reading and filtering")
+        check_sources(work, tasks)
+        _decide(work, tasks, engine)
+        _each_part(engine, write_part, tasks, "redacting and writing")
+    found = totals(work, tasks)
+    found.funnel.check_flow()
+    counts = _counts(found)
     if not counts["documents"]:
-        raise DataError(_nothing_left(funnel))
-    _warn_of_loss(funnel)
-    by_source = [_source_facts(source, selection, drops) for source in sources]
-    write_json(job.out / "funnel.json", {**funnel.to_json(), "by_source": by_source})
+        raise DataError(_nothing_left(found.funnel))
+    _warn_of_loss(found.funnel)
+    gather(tasks, job.out)
+    sources = _open_sources(config)
+    by_source = [_source_facts(source, found) for source in sources]
+    write_json(job.out / "funnel.json", {**found.funnel.to_json(), "by_source": by_source})
     write_json(job.out / "sources.json", by_source)
     _write_lineage(job.out / LINEAGE, sources)
     return Outcome(counts, volatile=frozenset({LINEAGE}))
 
 
+def _scratch(job: Job) -> Path:
+    """Return the folder of what the passes leave for each other; what other settings or sources left is removed."""
+    scratch = job.scratch / job.key[:_KEY_CHARS]
+    with storage_errors(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)
+        for path in job.scratch.iterdir():
+            if path != scratch:
+                shutil.rmtree(path)
+    return scratch
+
+
+def _each_part(engine: Engine, function: Callable[[PartTask], None], tasks: Sequence[PartTask], title: str) -> None:
+    """Call the function with every part."""
+    with progress(title, max(sum(task.part.num_bytes for task in tasks), 1)) as bar:
+        for number, _ in engine.run(function, tasks):
+            bar.advance(tasks[number].part.num_bytes)
+
+
+def _decide(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
+    """Compare all documents, and write down what becomes of each."""
+    config = work.config
+    tallies = [read_object(task.read.tally) for task in tasks]
+    records, documents = (np.cumsum([0, *(tally[name] for tally in tallies)]) for name in ("records", "documents"))
+    first = first_of_equals([task.read.id_keys for task in tasks], work.scratch / "same_ids.npy", work.memory_bytes)
+    names = unique_names(tasks, first, records)
+    corpus = Corpus(tasks, documents, names)
+    kept = np.arange(len(corpus))
+    if config.deduplicate:
+        first = first_of_equals([task.read.keys for task in tasks], work.scratch / "copies.npy", work.memory_bytes)
+        kept = best_copies(corpus, first)
+    near = None
+    if config.near_duplicates.enabled:
+        near = near_duplicates(corpus, np.flatnonzero(kept != np.arange(len(corpus))), engine, work)
+    fates = Fates.of(kept, near)
+    hold_out(corpus, fates, engine, work)
+    write_decisions(corpus, fates, work)
+
+
 def _open_sources(config: CurateConfig) -> list[Source]:
-    return [SOURCES[source.kind](source) for source in config.sources]
+    return [SOURCES[source.kind](source, config.part_bytes) for source in config.sources]
 
 
-def _stages(config: CurateConfig) -> list[str]:
-    """Return the names of the stages that are on, in order (that of Rae et al. 2021, A1.1, filters before copies)."""
-    rules = [rule_set.name for rule_set in chosen_sets(config)]
-    optional = {"deduplicate": config.deduplicate, "redact": config.redact.is_on, "leakage": config.validation > 0}
-    return ["collect", *["normalise"] * config.normalise, *rules, *(name for name, is_on in optional.items() if is_on)]
-
-
-def _counts(funnel: Funnel, selection: Selection) -> dict[str, int]:
-    def total(counter: Any, split: Split) -> int:
-        return sum(number for (name, _), number in counter.items() if name == split)
-
+def _counts(found: Totals) -> dict[str, int]:
     counts = {
-        "collected": next(iter(funnel.stages.values())).docs_in,
-        "documents": total(selection.num_documents, "train"),
-        "validation_documents": total(selection.num_documents, "validation"),
-        "dropped": funnel.total_dropped(),
-        "bytes": total(selection.num_bytes, "train"),
-        "validation_bytes": total(selection.num_bytes, "validation"),
-        "redactions": selection.num_redactions,
+        "collected": found.total("records"),
+        "documents": found.total("documents"),
+        "validation_documents": found.total("validation"),
+        "dropped": found.total("dropped"),
+        "bytes": found.total("documents_bytes"),
+        "validation_bytes": found.total("validation_bytes"),
+        "redactions": found.total("redactions"),
     }
-    found = counts["documents"] + counts["validation_documents"] + counts["dropped"]
-    assert found == counts["collected"], f"{counts['collected']} documents collected, {found} accounted for"
+    accounted = counts["documents"] + counts["validation_documents"] + counts["dropped"]
+    assert accounted == counts["collected"], f"{counts['collected']} documents collected, {accounted} accounted for"
     return counts
 
 
@@ -115,18 +149,18 @@ def _warn_of_loss(funnel: Funnel) -> None:
         )
 
 
-def _source_facts(source: Source, selection: Selection, drops: DropLog) -> dict[str, Any]:
-    config = source.config
+def _source_facts(source: Source, found: Totals) -> dict[str, Any]:
+    config, counts = source.config, found.by_source[source.config.name]
     return {
         "name": config.name,
         "kind": config.kind,
         "weight": config.weight,
         "licence": config.licence,
-        "documents": selection.num_documents["train", config.name],
-        "bytes": selection.num_bytes["train", config.name],
-        "validation_documents": selection.num_documents["validation", config.name],
-        "validation_bytes": selection.num_bytes["validation", config.name],
-        "dropped": drops.by_source[config.name],
+        "documents": counts["documents"],
+        "bytes": counts["documents_bytes"],
+        "validation_documents": counts["validation"],
+        "validation_bytes": counts["validation_bytes"],
+        "dropped": counts["dropped"],
     }
 
 

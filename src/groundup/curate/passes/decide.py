@@ -1,0 +1,174 @@
+"""What becomes of each document once all are compared: written down part by part, for the last pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from groundup.core.engines import Engine
+from groundup.core.files import read_object, write_json
+from groundup.curate.dedup.survivors import KEPT, Survivors
+from groundup.curate.passes.match import Corpus, part_ids
+from groundup.curate.passes.work import Numbers, PartTask, ReadPart, Work, whole_folder
+from groundup.curate.split import are_held_out, places
+
+FATES = ("train", "validation", "deduplicate", "near_duplicates")
+TRAIN, VALIDATION, COPY, NEAR = range(len(FATES))
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Files that say what becomes of the documents of a part."""
+
+    folder: Path
+
+    @property
+    def fates(self) -> Path:
+        """Position in FATES: int8 [documents]."""
+        return self.folder / "fates.npy"
+
+    @property
+    def similarities(self) -> Path:
+        """With the twin; 1 for a copy: float64 [documents]."""
+        return self.folder / "similarities.npy"
+
+    @property
+    def twins(self) -> Path:
+        """Ids of the documents that are repeated, null for those that repeat none: one column [documents]."""
+        return self.folder / "twins.arrow"
+
+    @property
+    def names(self) -> Path:
+        """New ids by record."""
+        return self.folder / "names.json"
+
+    def new_names(self) -> dict[int, str]:
+        return {int(record): str(name) for record, name in read_object(self.names).items()}
+
+    def twin_ids(self) -> list[str | None]:
+        with pa.memory_map(str(self.twins.absolute())) as file:
+            ids: list[str | None] = pa.ipc.open_file(file).read_all().column(0).to_pylist()
+        return ids
+
+
+@dataclass(frozen=True)
+class HeldOutFiles:
+    """The documents that are held out: their ids and shingles, for every worker to look into."""
+
+    folder: Path
+
+    @property
+    def ids(self) -> Path:
+        return self.folder / "ids.json"
+
+    @property
+    def hashes(self) -> Path:
+        return self.folder / "hashes.npy"
+
+    @property
+    def offsets(self) -> Path:
+        return self.folder / "offsets.npy"
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What becomes of all documents of the corpus."""
+
+    fates: npt.NDArray[np.int8]
+    twins: Numbers
+    similarities: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, kept_copies: Numbers, near: Survivors | None) -> "Fates":
+        """Return the fates before any document is held out."""
+        numbers = np.arange(len(kept_copies))
+        is_copy = kept_copies != numbers
+        fates = np.where(is_copy, COPY, TRAIN).astype(np.int8)
+        twins = np.where(is_copy, kept_copies, KEPT)
+        similarities = is_copy.astype(np.float64)
+        if near is not None:
+            goes = near.twins != KEPT
+            dropped = near.documents[goes]
+            fates[dropped], twins[dropped], similarities[dropped] = NEAR, near.twins[goes], near.similarities[goes]
+        return cls(fates, twins, similarities)
+
+
+@dataclass(frozen=True)
+class PlacesTask:
+    """The ids of one part, for their places in the order of being held out."""
+
+    task: PartTask
+    names: dict[int, str]
+
+
+def part_places(of: PlacesTask) -> npt.NDArray[np.float64]:
+    """Return the place of each document of the part."""
+    return places(part_ids(of.task, of.names).to_pylist(), of.task.work.seed)
+
+
+def hold_out(corpus: Corpus, fates: Fates, engine: Engine, work: Work) -> None:
+    """Mark the documents that are held out, of those that are kept."""
+    if not work.config.validation:
+        return
+    found = np.zeros(len(corpus))
+    tasks = [PlacesTask(task, corpus.names.get(number, {})) for number, task in enumerate(corpus.tasks)]
+    for number, values in engine.run(part_places, tasks):
+        found[corpus.starts[number] : corpus.starts[number + 1]] = values
+    kept = np.flatnonzero(fates.fates == TRAIN)
+    fates.fates[kept[are_held_out(found[kept], work.config.validation)]] = VALIDATION
+
+
+def write_decisions(corpus: Corpus, fates: Fates, work: Work) -> None:
+    """Write the decisions of each part, and what is held out."""
+    has_twin = np.flatnonzero(fates.twins != KEPT)
+    known = np.unique(fates.twins[has_twin])
+    known_ids = corpus.ids(known)
+    for number in range(len(corpus.tasks)):
+        folder = work.folder("decide", number)
+        if folder.exists():
+            continue
+        part = slice(corpus.starts[number], corpus.starts[number + 1])
+        twins = fates.twins[part]
+        places_of_twins = pa.array(np.searchsorted(known, twins), mask=twins == KEPT)
+        with whole_folder(folder) as partial:
+            files = Decisions(partial)
+            np.save(files.fates, fates.fates[part])
+            np.save(files.similarities, fates.similarities[part])
+            table = pa.table([known_ids.take(places_of_twins)], ["twin_id"])
+            with pa.ipc.new_file(str(files.twins), table.schema) as writer:
+                writer.write_table(table)
+            write_json(files.names, {str(record): name for record, name in corpus.names.get(number, {}).items()})
+    _write_held_out(corpus, np.flatnonzero(fates.fates == VALIDATION), held_out_files(work))
+
+
+def held_out_files(work: Work) -> HeldOutFiles:
+    """Return where the held-out documents are looked up."""
+    return HeldOutFiles(work.scratch / "held_out")
+
+
+def _write_held_out(corpus: Corpus, numbers: Numbers, files: HeldOutFiles) -> None:
+    if files.folder.exists():
+        return
+    with whole_folder(files.folder) as partial:
+        inside = HeldOutFiles(partial)
+        found = list(_shingles(corpus, numbers))
+        np.save(inside.hashes, np.concatenate([np.zeros(0, np.uint64), *found]))
+        np.save(inside.offsets, np.cumsum([0, *map(len, found)]))
+        write_json(inside.ids, {"ids": corpus.ids(numbers).to_pylist()})
+
+
+def _shingles(corpus: Corpus, numbers: Numbers) -> Iterator[npt.NDArray[np.uint64]]:
+    for part, rows in corpus.split(numbers):
+        yield from shingles_of_rows(corpus.tasks[part].read, rows)
+
+
+def shingles_of_rows(part: ReadPart, rows: Sequence[int] | Numbers) -> Iterator[npt.NDArray[np.uint64]]:
+    """Yield the shingles of some documents of a part."""
+    offsets = np.load(part.shingle_offsets, mmap_mode="r")
+    if offsets[-1]:
+        flat = np.memmap(part.shingles, np.uint64, "r")
+        for row in np.asarray(rows).tolist():
+            yield flat[offsets[row] : offsets[row + 1]]

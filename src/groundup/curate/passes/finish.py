@@ -1,0 +1,98 @@
+"""The results of all parts as one artifact."""
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundup.artifacts.documents import DOCUMENT_SCHEMA, DROPPED_SCHEMA, REDACTION_SCHEMA, SPLIT_FOLDERS
+from groundup.core.errors import DataError
+from groundup.core.files import read_object, storage_errors
+from groundup.curate.funnel import Funnel
+from groundup.curate.passes.work import PartTask, Work
+from groundup.curate.passes.write import WrittenPart, written
+from groundup.curate.stages import stages_of
+
+_FILE_BYTES = 128 << 20
+
+
+@dataclass
+class Totals:
+    """What all parts come to."""
+
+    funnel: Funnel
+    by_source: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def total(self, name: str) -> int:
+        return sum(counts[name] for counts in self.by_source.values())
+
+
+def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
+    """Return the sums over all parts."""
+    found = Totals(Funnel(stages_of(work.config)))
+    for task in tasks:
+        read, wrote = read_object(task.read.tally), read_object(written(task).tally)
+        found.funnel.add(read["funnel"])
+        found.funnel.add(wrote["funnel"])
+        found.by_source[task.part.source].update({"records": read["records"], **wrote["counts"]})
+    return found
+
+
+def check_sources(work: Work, tasks: Sequence[PartTask]) -> None:
+    """Raise DataError for a source in which nothing was text."""
+    texts: Counter[str] = Counter()
+    problems: dict[str, str] = {}
+    for task in tasks:
+        tally = read_object(task.read.tally)
+        texts[task.part.source] += tally["texts"]
+        problems[task.part.source] = problems.get(task.part.source) or tally["first_problem"]
+    for source in work.config.sources:
+        if not texts[source.name]:
+            what = problems.get(source.name) or "its files hold no documents"
+            raise DataError(f"source '{source.name}' has no usable text: {what}")
+
+
+def gather(tasks: Sequence[PartTask], out: Path) -> None:
+    """Move and join the tables of the parts into the folders of the artifact; may be called again after a kill."""
+    parts = [written(task) for task in tasks]
+    _move_documents(parts, out / SPLIT_FOLDERS["train"])
+    _join([part.validation for part in parts], out / SPLIT_FOLDERS["validation"], DOCUMENT_SCHEMA)
+    _join([part.dropped for part in parts], out / "dropped", DROPPED_SCHEMA)
+    _join([part.redactions for part in parts], out / "redactions", REDACTION_SCHEMA)
+
+
+def _move_documents(parts: Sequence[WrittenPart], folder: Path) -> None:
+    """Move the tables of documents, one file a part: they are large, and stay as they are."""
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+        for number, part in enumerate(parts):
+            if part.documents.exists():
+                part.documents.replace(folder / f"part-{number:05d}.parquet")
+
+
+def _join(files: Sequence[Path], folder: Path, schema: pa.Schema) -> None:
+    """Write the rows of all files into numbered files, row group by row group."""
+    with storage_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        waiting = list(files)
+        for number in range(len(files) + 1):
+            if not waiting and number:
+                return
+            path = folder / f"part-{number:05d}.parquet"
+            with pq.ParquetWriter(path.absolute(), schema, compression="zstd") as writer:
+                size = 0
+                while waiting and size < _FILE_BYTES:
+                    size += _append(waiting.pop(0), writer)
+
+
+def _append(file: Path, writer: pq.ParquetWriter) -> int:
+    """Copy the rows of a file; return its size."""
+    with pq.ParquetFile(file) as parquet:
+        for group in range(parquet.num_row_groups):
+            writer.write_table(parquet.read_row_group(group))
+    return file.stat().st_size

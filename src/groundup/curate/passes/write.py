@@ -1,0 +1,217 @@
+"""The last pass, part by part: what was decided is done, and what is kept is redacted and written."""
+
+import functools
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundup.artifacts.documents import DOCUMENT_SCHEMA, DROPPED_SCHEMA, REDACTION_SCHEMA
+from groundup.core.files import read_object, write_json
+from groundup.curate.config import CurateConfig
+from groundup.curate.drops import Drop, excerpt
+from groundup.curate.funnel import Funnel
+from groundup.curate.leakage import LeakageIndex
+from groundup.curate.passes.decide import COPY, NEAR, TRAIN, VALIDATION, Decisions, HeldOutFiles, held_out_files, shingles_of_rows
+from groundup.curate.passes.work import PartTask, read_batches, whole_folder
+from groundup.curate.privacy.redactor import Redactor
+from groundup.curate.stages import stages_of
+
+_BYTES_PER_TOKEN = 4
+"""Of English text with a vocabulary of tens of thousands of tokens; an estimate to plan with."""
+
+
+@dataclass(frozen=True)
+class WrittenPart:
+    """Files that the last pass writes: tables of Parquet as the artifact has them, and counts."""
+
+    folder: Path
+
+    @property
+    def documents(self) -> Path:
+        return self.folder / "documents.parquet"
+
+    @property
+    def validation(self) -> Path:
+        return self.folder / "validation.parquet"
+
+    @property
+    def dropped(self) -> Path:
+        return self.folder / "dropped.parquet"
+
+    @property
+    def redactions(self) -> Path:
+        return self.folder / "redactions.parquet"
+
+    @property
+    def tally(self) -> Path:
+        return self.folder / "tally.json"
+
+
+def written(task: PartTask) -> WrittenPart:
+    """Return what the pass made of the part."""
+    return WrittenPart(task.work.folder("write", task.number))
+
+
+def write_part(task: PartTask) -> None:
+    """Write one part; nothing to do if that is there already."""
+    if not written(task).folder.exists():
+        with whole_folder(written(task).folder) as folder:
+            _Writer(task, WrittenPart(folder)).run()
+
+
+class _Writer:
+    """Takes the documents of a part through the stages that come after the comparison."""
+
+    def __init__(self, task: PartTask, out: WrittenPart) -> None:
+        config = task.work.config
+        self._task, self._out, self._config = task, out, config
+        self._decisions = Decisions(task.work.folder("decide", task.number))
+        self._fates = np.load(self._decisions.fates)
+        self._similarities = np.load(self._decisions.similarities)
+        self._twins = self._decisions.twin_ids()
+        self._names = self._decisions.new_names()
+        self._redactor = _redactor(config.model_dump_json()) if config.redact.is_on else None
+        self._funnel = Funnel(stages_of(config))
+        self._drops: list[tuple[int, Drop]] = []
+        self._counts: Counter[str] = Counter()
+
+    def run(self) -> None:
+        leaks = self._leaks()
+        with (
+            _Parquet(self._out.documents, DOCUMENT_SCHEMA) as documents,
+            _Parquet(self._out.validation, DOCUMENT_SCHEMA) as validation,
+            _Parquet(self._out.redactions, REDACTION_SCHEMA) as redactions,
+        ):
+            tables = {TRAIN: (documents, "documents"), VALIDATION: (validation, "validation")}
+            first = 0
+            for batch in read_batches(self._task.read.rows):
+                rows = batch.to_pylist()
+                for number, row in enumerate(rows, start=first):
+                    if self._is_kept(number, row, leaks):
+                        table, name = tables[int(self._fates[number])]
+                        self._write(row, table, name, redactions)
+                first += len(rows)
+                for table in (documents, validation, redactions):
+                    table.flush()
+        self._write_drops()
+        tally = {"counts": dict(self._counts), "funnel": self._funnel.to_tally()}
+        write_json(self._out.tally, tally)
+
+    def _leaks(self) -> dict[int, tuple[str, float]]:
+        """Return the documents to train on that are too near to one held out: row -> (that one's id, what they share)."""
+        if not self._config.validation:
+            return {}
+        index = _index(held_out_files(self._task.work))
+        rows = np.flatnonzero(self._fates == TRAIN)
+        found = (
+            (row, index.overlap_of(own)) for row, own in zip(rows.tolist(), shingles_of_rows(self._task.read, rows), strict=True)
+        )
+        threshold = self._config.leakage_threshold
+        return {row: (near.twin_id, near.containment) for row, near in found if near and near.containment >= threshold}
+
+    def _is_kept(self, number: int, row: dict[str, Any], leaks: dict[int, tuple[str, float]]) -> bool:
+        """Count the document through the stages up to redaction, or drop it."""
+        row["id"] = self._names.get(row["record"], row["id"])
+        size = len(row["text"].encode())
+        fate = int(self._fates[number])
+        if self._config.deduplicate:
+            if fate == COPY:
+                return self._drop(row, size, "deduplicate", "exact_duplicate", 1, 1, self._twins[number])
+            self._funnel.passed("deduplicate", size)
+        if self._config.near_duplicates.enabled:
+            if fate == NEAR:
+                values = (float(self._similarities[number]), self._config.near_duplicates.threshold)
+                return self._drop(row, size, "near_duplicates", "near_duplicate", *values, self._twins[number])
+            self._funnel.passed("near_duplicates", size)
+        if self._config.validation > 0:
+            if number in leaks:
+                twin, value = leaks[number]
+                rule = "near_duplicate_of_validation"
+                return self._drop(row, size, "leakage", rule, value, self._config.leakage_threshold, twin)
+            self._funnel.passed("leakage", size)
+        return True
+
+    def _drop(
+        self, row: dict[str, Any], size: int, stage: str, rule: str, value: float, threshold: float, twin: str | None
+    ) -> bool:
+        drop = Drop(row["id"], self._task.part.source, stage, rule, value, threshold, twin, excerpt(row["text"]))
+        self._drops.append((row["record"], drop))
+        self._funnel.dropped(stage, rule, size)
+        return False
+
+    def _write(self, row: dict[str, Any], table: "_Parquet", name: str, ledger: "_Parquet") -> None:
+        text = row["text"]
+        size = len(text.encode())
+        if self._redactor:
+            text, found = self._redactor.redact(text)
+            before, size = size, len(text.encode())
+            self._funnel.passed("redact", before, size)
+            for one in found:
+                ledger.add((row["id"], one.kind, one.start, one.end))
+            self._counts["redactions"] += len(found)
+        tokens = -(-size // _BYTES_PER_TOKEN)
+        table.add((row["id"], text, self._task.part.source, row["url"], row["language"], size, tokens, row["meta"]))
+        self._counts[name] += 1
+        self._counts[f"{name}_bytes"] += size
+
+    def _write_drops(self) -> None:
+        """Write the drops of all passes in the order of the records."""
+        for batch in read_batches(self._task.read.drops):
+            for row in batch.to_pylist():
+                record = row.pop("record")
+                row["id"] = self._names.get(record, row["id"])
+                self._drops.append((record, Drop(**row, source=self._task.part.source)))
+        with _Parquet(self._out.dropped, DROPPED_SCHEMA) as table:
+            for _, drop in sorted(self._drops, key=lambda found: found[0]):
+                text = self._redactor.redact(drop.excerpt)[0] if self._redactor else drop.excerpt
+                what = (drop.stage, drop.rule, drop.value, drop.threshold)
+                table.add((drop.id, drop.source, *what, drop.twin_id, text))
+            self._counts["dropped"] += len(self._drops)
+
+
+class _Parquet:
+    """A Parquet file, written row group by row group."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._rows: list[tuple[Any, ...]] = []
+
+    def __enter__(self) -> "_Parquet":
+        self._writer = pq.ParquetWriter(self._path.absolute(), self._schema, compression="zstd")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+        self._writer.close()
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        self._rows.append(row)
+
+    def flush(self) -> None:
+        """Write the rows that wait as a row group."""
+        if self._rows:
+            columns = zip(*self._rows, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+            self._rows.clear()
+
+
+@functools.lru_cache(maxsize=1)
+def _redactor(config: str) -> Redactor:
+    """Return a worker's redactor."""
+    return Redactor(CurateConfig.model_validate_json(config).redact)
+
+
+@functools.lru_cache(maxsize=1)
+def _index(files: HeldOutFiles) -> LeakageIndex:
+    """Return a worker's index of the documents held out."""
+    hashes, offsets = np.load(files.hashes, mmap_mode="r"), np.load(files.offsets)
+    index = LeakageIndex()
+    for number, document_id in enumerate(read_object(files.ids)["ids"]):
+        index.add_shingles(document_id, hashes[offsets[number] : offsets[number + 1]])
+    return index
