@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from groundup.core.config import Config
 
-KindName = Literal["email", "ipv6", "ipv4"]
-DEFAULT_KINDS: tuple[KindName, ...] = ("email", "ipv6", "ipv4")
+KindName = Literal["api_key", "email", "iban", "card", "ssn", "ipv6", "mac", "ipv4", "phone"]
+DEFAULT_KINDS: tuple[KindName, ...] = ("api_key", "email", "iban", "card", "ssn", "ipv6", "mac", "ipv4", "phone")
 ADDRESS_KINDS = frozenset({"ipv4", "ipv6"})
 
 

@@ -1,7 +1,7 @@
 """What a kind of personal data is to the redactor: a way to find it and words about it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from groundup.curate.privacy.config import RedactConfig
@@ -20,6 +20,15 @@ class Finder(ABC):
     @abstractmethod
     def find(self, text: str) -> Iterator[Span]:
         """Yield the finds from left to right, none overlapping another, in time linear in the text."""
+
+
+def in_order(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield the spans from left to right without those that overlap one before; of two that start together the longer."""
+    done = 0
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if start >= done:
+            yield start, end
+            done = end
 
 
 @dataclass(frozen=True)

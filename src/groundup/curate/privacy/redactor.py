@@ -35,11 +35,11 @@ class Redactor:
         together) is found by looking again, until nothing is found: redacting the result changes nothing.
         """
         redactions: list[Redaction] = []
-        while found := self._find(text):
-            text, redactions = _replaced(text, redactions, found)
+        while found := self.find(text):
+            text, redactions = replaced(text, redactions, found)
         return text, redactions
 
-    def _find(self, text: str) -> list[Redaction]:
+    def find(self, text: str) -> list[Redaction]:
         """Return the finds in the text as it is, in order, none overlapping another."""
         found: dict[KindName, list[Redaction]] = {}
         for sign, finders in self._by_sign:
@@ -72,17 +72,20 @@ def _merged(taken: list[Redaction], finds: list[Redaction]) -> list[Redaction]:
     return merged + taken[position:]
 
 
-def _replaced(text: str, before: list[Redaction], found: list[Redaction]) -> tuple[str, list[Redaction]]:
-    """Return the text with `found` replaced, and where these placeholders and those from `before` stand in it."""
+def replaced(text: str, before: list[Redaction], found: list[Redaction]) -> tuple[str, list[Redaction]]:
+    """Return the text with `found` replaced, and where these placeholders and those from `before` stand in it.
+
+    A find that takes in a placeholder from before replaces it too.
+    """
     pieces: list[str] = []
     redactions: list[Redaction] = []
     done = length = 0
-    for old in sorted((*before, *found), key=lambda redaction: redaction.start):
-        word = placeholder(old.kind)
-        pieces += (text[done : old.start], word)
-        start = length + old.start - done
+    for there in _merged(found, before):
+        word = placeholder(there.kind)
+        pieces += (text[done : there.start], word)
+        start = length + there.start - done
         length = start + len(word)
-        done = old.end
-        redactions.append(Redaction(old.kind, start, length))
+        done = there.end
+        redactions.append(Redaction(there.kind, start, length))
     pieces.append(text[done:])
     return "".join(pieces), redactions
