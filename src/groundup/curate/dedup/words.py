@@ -69,11 +69,12 @@ def _pieces(texts: Sequence[str]) -> tuple[Sequence[str], npt.NDArray[np.int64]]
     """Return the texts, long ones cut at white space, with the number of the text that each piece is of."""
     if all(len(text) <= CHUNK_CHARS for text in texts):
         return texts, np.arange(len(texts))
-    cut = [(piece, number) for number, text in enumerate(texts) for piece in _cut(text)]
+    cut = [(piece, number) for number, text in enumerate(texts) for piece in cut_long(text)]
     return [piece for piece, _ in cut], np.array([number for _, number in cut])
 
 
-def _cut(text: str) -> Iterator[str]:
+def cut_long(text: str) -> Iterator[str]:
+    """Yield the text in pieces of at most `CHUNK_CHARS`, cut before white space where there is some in the second half."""
     start = 0
     while len(text) - start > CHUNK_CHARS:
         white = _WHITE.search(text, start + CHUNK_CHARS // 2, start + CHUNK_CHARS)
