@@ -18,8 +18,8 @@ from groundup.curate.sources.formats.base import Format
 from groundup.curate.sources.formats.records import KEPT_FIELDS, Places, document_of
 from groundup.curate.sources.parts import PACKED_RATIO, Piece
 
-_ROWS_PER_BATCH = 64
-_BATCH_BYTES = 64 << 20
+_ROWS_PER_BATCH = 256
+_BATCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20
 TEXT_TYPES = {
     pa.string(): pa.binary(),
