@@ -29,7 +29,7 @@ LOWEST_CONFIRMED = 0.7
 """A document dropped as a near-duplicate must be at least so like its twin."""
 LEAK = 0.5
 """Training text must share less than this part of its shingles, or of the other's, with held-out text."""
-DUPLICATE_STAGES = ("deduplicate", "exact", "fuzzy", "sentences", "substrings")
+DUPLICATE_STAGES = ("deduplicate", "near_duplicates", "sentences", "substrings")
 LEAKAGE_STAGES = ("leakage",)
 DECONTAMINATION_STAGES = ("decontaminate", "decontamination")
 Table = dict[str, dict[str, Any]]
