@@ -1,6 +1,9 @@
 """Fine-tune checkpoints on the tasks of benchmarks/tasks that fit their shape, pretrained and from random weights.
 
     python benchmarks/downstream.py CHECKPOINT... --data FOLDER [--tasks NAME,...] [--json FILE] [--set tuning.epochs=3 ...]
+    python benchmarks/downstream.py --texts FILE.jsonl --data FOLDER --tasks rt_polarity
+
+The second form writes the texts that the task may learn from, without their labels and without what is held out, to pretrain on.
 
 FOLDER holds rt_polarity/rt-polarity.pos and .neg (sentence polarity dataset v1.0), ud_ewt/en_ewt-ud-dev.conllu (UD English EWT)
 and banking77/train.csv (BANKING77). Nothing is changed there: examples are written as JSON Lines into a temporary folder.
@@ -25,6 +28,7 @@ from groundup.core.seeds import derive_seed
 from groundup.evaluate.tasks.config import TaskConfig
 from groundup.evaluate.tasks.examples import read_examples
 from groundup.evaluate.tasks.load import load_task
+from groundup.evaluate.tasks.split import read_parts
 from groundup.recipe import apply_override
 
 TASKS = Path(__file__).parent / "tasks"
@@ -96,6 +100,15 @@ def prepare(data: Path, folder: Path) -> None:
     (folder / "ud_ewt").symlink_to((data / "ud_ewt").resolve())
 
 
+def write_texts(task: TaskConfig, file: Path) -> None:
+    """Write every text that is neither for validation nor for the test, without its label."""
+    parts = read_parts(task.model_copy(update={"max_train_examples": None}))
+    held_out = {"".join(example.read) for example in [*parts.validation, *parts.test]}
+    texts = [text for example in parts.train if (text := "".join(example.read)) not in held_out]
+    rows = (json.dumps({"id": f"text-{number}", "text": text}) for number, text in enumerate(texts))
+    file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+
+
 def changed(task: TaskConfig, overrides: list[str]) -> TaskConfig:
     """Return the task with `a.b=c` overrides."""
     settings = yaml.safe_load(yaml.safe_dump(task.resolved()))
@@ -115,7 +128,8 @@ def shown(result: dict[str, Any]) -> str:
 def main() -> None:
     """Fine-tune, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
+    parser.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT")
+    parser.add_argument("--texts", type=Path, help="write the texts of one task here, and fine-tune nothing")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tasks", help="names of tasks, by default all that fit the shape")
     parser.add_argument("--json", type=Path, help="where all figures are written")
@@ -125,6 +139,9 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         prepare(given.data, Path(folder))
+        if given.texts:
+            write_texts(load_task(TASKS / f"{given.tasks}.yaml", Path(folder)), given.texts)
+            return
         for path in given.checkpoints:
             shape = str(find_checkpoint(path).model_config.get("shape", "decoder"))
             names = given.tasks.split(",") if given.tasks else TASKS_OF[shape]
