@@ -10,7 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from groundup.core.config import Config
+from groundup.curate.rules.config import RULE_ORDERS
+from groundup.curate.rules.lines import LINE_MEASURES
+from groundup.curate.rules.measures import MEASURES
 from groundup.curate.rules.published import RULE_SETS
+from groundup.curate.rules.rule import Mark, Rule
 from groundup.pipeline import STAGES
 from groundup.recipe import Recipe
 
@@ -35,18 +39,39 @@ def key_table() -> str:
 
 def rule_table() -> str:
     """Return the table of all quality rules as Markdown, in the order in which they are asked."""
-    rows = [
-        f"| `{name}` | `{rule.name}` | {rule.bound.replace('_', ' ')} | {_number(rule.threshold)} |"
-        for name, rule_set in RULE_SETS.items()
-        for rule in rule_set.rules
-    ]
-    return _table("rule set | rule | keeps a value of | threshold", rows)
+    rows = []
+    for name, rule_set in RULE_SETS.items():
+        rows += [_step_row(name, step, "line") for step in rule_set.lines]
+        rows += [_step_row(name, rule, "document") for rule in rule_set.rules]
+    return _table("rule set | rule | of a | what is measured | kept | source", rows)
+
+
+def _step_row(name: str, step: Rule | Mark, unit: str) -> str:
+    if isinstance(step, Mark):
+        return f"| `{name}` | `{step.name}` | {unit} | taken out: {step.description} | | {step.source} |"
+    kept = f"{step.bound.replace('_', ' ')} {_number(step.threshold)}"
+    return f"| `{name}` | `{step.name}` | {unit} | `{step.measure}` | {kept} | {step.source} |"
+
+
+def measure_table() -> str:
+    """Return the table of what can be measured of a document, then of a line, as Markdown."""
+    rows = [f"| `{name}` | document | {measure.description} |" for name, measure in MEASURES.items()]
+    rows += [f"| `{name}` | line | {measure.description} |" for name, measure in LINE_MEASURES.items()]
+    return _table("measure | of a | what it is", rows)
+
+
+def rule_set_list() -> str:
+    """Return the rule sets with their sources as a list in Markdown."""
+    orders = [f"- `{name}`: {', then '.join(f'`{inner}`' for inner in sets)}" for name, sets in RULE_ORDERS.items()]
+    return "\n".join([*(f"- `{name}`: {rule_set.source}" for name, rule_set in RULE_SETS.items()), *orders])
 
 
 REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "stages", stage_table),
     ("docs/recipe.md", "keys", key_table),
+    ("docs/curate.md", "rule sets", rule_set_list),
     ("docs/curate.md", "rules", rule_table),
+    ("docs/curate.md", "measures", measure_table),
 )
 """(document, name of the marks, what stands between them)."""
 
@@ -88,7 +113,7 @@ def _type_words(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{word}`" for word in arguments)
     if origin is tuple:
-        return "list of sections" if _config_in(annotation) else f"list of {_type_words(arguments[0])}"
+        return f"list of {_type_words(arguments[0])}".replace("list of section", "list of sections")
     if origin in (Union, UnionType):
         return " or ".join(_type_words(argument) for argument in arguments)
     if issubclass(annotation, Config):

@@ -11,11 +11,11 @@ from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
+from groundup.curate.rules.config import OwnRules, RuleOrderName, RuleSetName, check_names, known_sets
 
 SourceKind = Literal["installed-docs", "installed-licences", "files"]
 FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet", "csv", "tsv", "html", "warc"]
 Extraction = Literal["main", "precision"]
-RuleSetName = Literal["gopher-2021", "gopher-2021-repetition"]
 
 
 class SourceConfig(Config):
@@ -69,9 +69,9 @@ class CurateConfig(Config):
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     normalise: bool = Field(default=True, description="Unicode NFC, one kind of line end, no control characters")
-    rules: tuple[RuleSetName, ...] = Field(
+    rules: tuple[RuleSetName | RuleOrderName | OwnRules, ...] = Field(
         default=("gopher-2021", "gopher-2021-repetition"),
-        description="published rule sets, each with its own thresholds; a document that breaks one rule is dropped",
+        description="rule sets in their order, published ones by name or your own; a document that breaks one rule is dropped",
     )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
@@ -103,11 +103,15 @@ class CurateConfig(Config):
         """Return the section that `near_duplicates: true` or `false` stands for."""
         return {"enabled": setting} if isinstance(setting, bool) else setting
 
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _known_sets(cls, rules: Any) -> Any:
+        return known_sets(rules)
+
     @field_validator("rules")
     @classmethod
-    def _each_set_once(cls, rules: tuple[RuleSetName, ...]) -> tuple[RuleSetName, ...]:
-        if len(set(rules)) < len(rules):
-            raise ValueError("a rule set is named twice; name each once")
+    def _each_set_once(cls, rules: tuple[RuleSetName | OwnRules, ...]) -> tuple[RuleSetName | OwnRules, ...]:
+        check_names(rules)
         return rules
 
     @field_validator("sources")

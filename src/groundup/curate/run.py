@@ -25,6 +25,7 @@ from groundup.curate.passes.plan import part_tasks
 from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import write_part
+from groundup.curate.rules.chosen import word_lists
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
 
@@ -35,8 +36,9 @@ _KEY_CHARS = 16
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
-    """Return for each source one hash over the names and bytes of all files that it reads."""
-    return {
+    """Return for each source one hash over the names and bytes of all files that it reads, and the hash of each list of words."""
+    lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
+    return lists | {
         source.config.name: hash_json([(file.name, hash_file(file.path)) for file in source.files()])
         for source in _open_sources(config)
     }

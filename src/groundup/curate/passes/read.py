@@ -134,13 +134,10 @@ class _Reader:
     def _count(self, document: Document, verdict: Verdict) -> int:
         """Count the document through the sets that it kept; return its bytes before the one that it broke."""
         size = len(document.text.encode())
-        left = len(verdict.text.encode())
-        last_edit = verdict.edits[-1].rule_set if verdict.edits else None
         for rule_set in self._judge.rule_sets:
             if verdict.broken and verdict.broken.rule_set == rule_set.name:
                 break
-            edited = sum(edit.num_bytes for edit in verdict.edits if edit.rule_set == rule_set.name)
-            after = left if rule_set.name == last_edit else size - edited
+            after = verdict.bytes_after.get(rule_set.name, size)
             self._funnel.passed(rule_set.name, size, after)
             size = after
         return size

@@ -1,11 +1,20 @@
 """The verdict of rule sets over texts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from groundup.curate.rules.batch import Batch
+from groundup.curate.rules.characters import Bools
+from groundup.curate.rules.histogram import Histograms
+from groundup.curate.rules.lines import Edit, edit
 from groundup.curate.rules.measures import MEASURES
-from groundup.curate.rules.rule import Rule, RuleSet
-from groundup.curate.rules.statistics import TextStatistics
+from groundup.curate.rules.rule import KEEPS, Rule, RuleSet
+
+MAX_BATCH_TEXTS = 512
+MAX_BATCH_CHARS = 1 << 20
+"""Of the texts that are measured at once; a longer one is measured alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +30,18 @@ class Measured:
         return self.rule.passes(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What one rule about lines took out of a text."""
-
-    rule_set: str
-    rule: str
-    count: int
-    """Lines, or marks inside lines."""
-    num_bytes: int
-    """Of the text taken out, in UTF-8, without the white space around it."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """What became of one text."""
 
     text: str
     """After the edits of every set that was asked, the one that it broke included."""
-    broken: Measured | None
+    broken: Measured | None = None
     """The first rule broken; None if all are kept."""
-    edits: tuple[Edit, ...] = ()
+    edits: list[Edit] = field(default_factory=list)
     """In the order of the sets; sets and rules that took nothing out are left away."""
+    bytes_after: dict[str, int] = field(default_factory=dict)
+    """UTF-8 bytes of the text after each set that edited it."""
 
 
 class Judge:
@@ -51,25 +50,70 @@ class Judge:
     def __init__(self, rule_sets: Sequence[RuleSet]) -> None:
         self.rule_sets = tuple(rule_sets)
 
-    def judge(self, texts: Sequence[str]) -> list[Verdict]:
-        """Return for each text its verdict. Give some hundred texts at once: what a call costs is shared by them."""
-        return [self._verdict(text) for text in texts]
+    def judge(self, texts: Sequence[str], histograms: Histograms | None = None) -> list[Verdict]:
+        """Return for each text its verdict; count what was measured in `histograms`.
 
-    def _verdict(self, text: str) -> Verdict:
-        statistics = TextStatistics(text)
+        Give some hundred texts at once: what a call costs is shared by them.
+        """
+        if not self.rule_sets:
+            return [Verdict(text) for text in texts]
+        return [verdict for batch in _batches(texts) for verdict in self._judge(batch, histograms)]
+
+    def _judge(self, texts: Sequence[str], histograms: Histograms | None) -> list[Verdict]:
+        verdicts = [Verdict(text) for text in texts]
+        batch, asked = Batch.of(texts), verdicts
         for rule_set in self.rule_sets:
-            for rule in rule_set.rules:
-                found = Measured(rule_set.name, rule, float(MEASURES[rule.measure].of(statistics)))
-                if not found.passes:
-                    return Verdict(text, found)
-        return Verdict(text, None)
+            batch = _edited(batch, rule_set, asked)
+            kept = _asked(batch, rule_set, asked, histograms)
+            if not kept.all():
+                batch = batch.take(kept)
+                asked = [verdict for verdict in asked if verdict.broken is None]
+        return verdicts
+
+
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    start = num_chars = 0
+    for end, text in enumerate(texts):
+        if end > start and (end - start == MAX_BATCH_TEXTS or num_chars + len(text) > MAX_BATCH_CHARS):
+            yield texts[start:end]
+            start, num_chars = end, 0
+        num_chars += len(text)
+    if len(texts) > start:
+        yield texts[start:]
+
+
+def _edited(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict]) -> Batch:
+    """Return the texts after the set's rules about lines, noted in the verdicts."""
+    batch, edits = edit(batch, rule_set)
+    for text, found in edits.items():
+        verdict = verdicts[text]
+        verdict.text = batch.texts[text]
+        verdict.edits += found
+        verdict.bytes_after[rule_set.name] = len(verdict.text.encode())
+    return batch
+
+
+def _asked(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict], histograms: Histograms | None) -> Bools:
+    """Return which texts keep every rule of the set; note the first one broken in the verdicts of the others."""
+    batch.listed = rule_set.listed
+    kept = np.ones(len(batch), np.bool_)
+    for rule in rule_set.rules:
+        values = MEASURES[rule.measure].of(batch)
+        if histograms is not None:
+            histograms.add(rule_set.name, rule.name, rule.measure, values)
+        broken = kept & ~KEEPS[rule.bound](values, rule.threshold)
+        for text in np.flatnonzero(broken):
+            verdicts[text].broken = Measured(rule_set.name, rule, float(values[text]))
+        kept &= ~broken
+    return kept
 
 
 def measure_all(text: str, rule_sets: Sequence[RuleSet]) -> list[Measured]:
-    """Return what every rule of every set finds in the text, also after one is broken."""
-    statistics = TextStatistics(text)
-    return [
-        Measured(rule_set.name, rule, float(MEASURES[rule.measure].of(statistics)))
-        for rule_set in rule_sets
-        for rule in rule_set.rules
-    ]
+    """Return what every rule of every set finds in the text, also after one is broken; each set as the sets before it edited it."""
+    batch = Batch.of([text])
+    found = []
+    for rule_set in rule_sets:
+        batch, _ = edit(batch, rule_set)
+        batch.listed = rule_set.listed
+        found += [Measured(rule_set.name, rule, float(MEASURES[rule.measure].of(batch)[0])) for rule in rule_set.rules]
+    return found

@@ -1,23 +1,26 @@
 """Rules as data: what is measured, the bound it must keep, and where the number was published."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
-from typing import Literal
+from typing import Any
 
-Bound = Literal["at_least", "at_most", "above", "below"]
-KEEPS: dict[Bound, Callable[[float, float], bool]] = {"at_least": ge, "at_most": le, "above": gt, "below": lt}
-"""How a value is compared with its threshold. The first two keep a value on the threshold, the others drop it."""
+from groundup.curate.rules.config import Bound
+from groundup.curate.rules.listed import NOTHING_LISTED, Listed
+
+KEEPS: dict[Bound, Callable[[Any, Any], Any]] = {"at_least": ge, "at_most": le, "above": gt, "below": lt}
+"""How a value, or an array of them, stands to its threshold. The first two keep a value on the threshold, the others drop it."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Keep a document whose measured value stands to the threshold as the bound says."""
+    """Keep a document, or a line, whose measured value stands to the threshold as the bound says."""
 
     name: str
-    """As the ledger of drops shows it."""
+    """As the ledger shows it."""
     measure: str
-    """A key of `MEASURES`."""
+    """A key of `MEASURES`; of `LINE_MEASURES` in a rule about lines."""
     bound: Bound
     threshold: float
     source: str = ""
@@ -28,12 +31,31 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Take every match of the pattern out of lines."""
+
+    name: str
+    """As the ledger shows it."""
+    description: str
+    pattern: re.Pattern[str]
+    source: str
+    max_words: int = 1 << 62
+    """Longer lines are left alone."""
+    hint: str = ""
+    """A piece (see `Characters.places_of`) without which no line has the mark."""
+
+
+@dataclass(frozen=True)
 class RuleSet:
-    """Rules that belong together, asked in their order; the first one broken drops the document."""
+    """Rules that belong together. Those about lines edit the text; then the others are asked in their order, and the first one
+    broken drops the document."""
 
     name: str
     """Also the name of its stage in the funnel."""
     rules: tuple[Rule, ...]
     source: str = ""
+    lines: tuple[Rule | Mark, ...] = ()
+    listed: Listed = NOTHING_LISTED
+    """Of the measure `listed_words`."""
     version: int = 1
     """Raised when a number of the set, or what its measures count, changes."""
