@@ -153,9 +153,7 @@ def test_near_duplicates_of_held_out_documents_leave_training(write_jsonl, prose
         if twin not in held_out:
             assert leaked[twin]["rule"] == "near_duplicate_of_validation"
             assert (leaked[twin]["twin_id"], leaked[twin]["value"], leaked[twin]["threshold"]) == (document_id, 1.0, 0.5)
-    index = LeakageIndex()
-    for document_id, text in held_out.items():
-        index.add(document_id, text)
+    index = LeakageIndex.of(list(held_out), list(held_out.values()))
     for row in rows(made, "documents"):
         overlap = index.overlap(row["text"])
         assert overlap is None or overlap.containment < 0.5

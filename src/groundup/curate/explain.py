@@ -110,10 +110,8 @@ def _rule_checks(config: CurateConfig, text: str) -> list[Check]:
 
 
 def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Check:
-    index = LeakageIndex()
-    for held_out in documents.read("validation"):
-        index.add(held_out.id, held_out.text)
-    overlap = index.overlap(text)
+    held_out = [(document.id, document.text) for document in documents.read("validation")]
+    overlap = LeakageIndex.of([name for name, _ in held_out], [text for _, text in held_out]).overlap(text)
     value = overlap.containment if overlap else 0.0
     twin_id = overlap.twin_id if overlap else None
     threshold = config.leakage_threshold

@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundup.core.errors import ArtifactError, DataError
-from groundup.curate.dedup import document_key, heads, store, verify
+from groundup.curate.dedup import heads, verify
 from groundup.curate.dedup.arrays import ArrayWriter, Columns, open_array, write_array
 from groundup.curate.dedup.candidates import MAX_ALL_PAIRS, check_numbers, write_candidates
 from groundup.curate.dedup.exact import write_copies
 from groundup.curate.dedup.heads import Records, joined_with_heads
 from groundup.curate.dedup.runs import MAX_NUMBER, SortedSet, pack, unpack
-from groundup.curate.dedup.shingles import Shingles, shingle_sets
-from groundup.curate.dedup.store import ShingleStore, write_involved, write_shingles
+from groundup.curate.dedup.shingles import Shingles
 from groundup.curate.dedup.survivors import KEPT, clusters, survivors
 from groundup.curate.dedup.verify import jaccard
 from groundup.curate.dedup.words import read_words
@@ -147,8 +146,9 @@ def test_copies_point_to_the_first_of_each_text(tmp_path_factory, rows, cuts):
     number = write_copies(keys, folder / "out.npy", 1 << 20, ranks)
     first = {}
     for place, (text, rank) in enumerate(rows):
-        first[document_key(text)] = min(first.get(document_key(text), (rank, place)), (rank, place))
-    expected = {place: first[document_key(text)][1] for place, (text, _) in enumerate(rows)}
+        key = tuple(text.casefold().split())
+        first[key] = min(first.get(key, (rank, place)), (rank, place))
+    expected = {place: first[tuple(text.casefold().split())][1] for place, (text, _) in enumerate(rows)}
     copies, kept = unpack(open_array(folder / "out.npy"))
     assert dict(zip(copies.tolist(), kept.tolist(), strict=True)) == {one: other for one, other in expected.items() if one != other}
     assert number == len(copies)
@@ -196,27 +196,6 @@ def test_jaccard_equals_that_of_sets(sets, pairs, block):
         found = jaccard(np.array([a for a, _ in pairs], int), np.array([b for _, b in pairs], int), flat)
     expected = [len(sets[a] & sets[b]) / max(1, len(sets[a] | sets[b])) for a, b in pairs]
     assert found.tolist() == expected
-
-
-def test_stored_shingles_give_the_similarities_of_their_texts(tmp_path, monkeypatch):
-    texts = [f"w{i % 4} a b c d e f g h {'x ' * (i % 3)}end of it" for i in range(12)] + ["", "one"]
-    pairs = pack(*array(list(combinations(range(0, 14, 2), 2))).T)
-    assert write_involved(pairs, tmp_path / "involved.npy", 100) == 7
-    involved = open_array(tmp_path / "involved.npy").astype(int).tolist()
-    folders = []
-    for start in (0, 5, 5, 10):
-        folders.append(tmp_path / f"part-{len(folders)}")
-        folders[-1].mkdir()
-        own = [number for number in involved if start <= number < start + 5 and not (start == 5 and len(folders) == 3)]
-        write_shingles(folders[-1], array(own), shingle_sets([texts[number] for number in own]))
-    monkeypatch.setattr(store, "_BLOCK", 5)
-    found = ShingleStore(folders).similarities(pairs)
-    for pair, similarity in zip(zip(*(x.tolist() for x in unpack(pairs)), strict=True), found, strict=True):
-        one, other = (
-            {tuple(words[i : i + 5]) for i in range(max(1, len(words) - 4))} for words in (texts[n].split() for n in pair)
-        )
-        assert similarity == len(one & other) / len(one | other)
-    assert len(ShingleStore(folders).similarities(pairs[:0])) == 0
 
 
 LINKS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.sampled_from([0.7, 0.8, 1.0])), max_size=25)

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundup.curate.dedup import document_key
 from groundup.curate.dedup import words as words_module
 from groundup.curate.dedup.shingles import as_sets, shingle_sets, shingles, word_runs
 from groundup.curate.dedup.words import mix, read_words
@@ -17,6 +17,10 @@ ALPHABET = "aAbB1.ß\u0130\ufb01\u1e9e\u2019é\U00010400\U0001f600 \t\n\x1c\xa0\
 TEXTS = st.lists(st.one_of(st.text(ALPHABET, max_size=40), st.text(max_size=20)), max_size=8)
 M64 = (1 << 64) - 1
 RATIO = 0x9E3779B97F4A7C15
+
+
+def document_key(text: str) -> bytes:
+    return xxhash.xxh3_128_digest("".join(f"{word} " for word in text.casefold().split()).encode("utf-32-le", "surrogatepass"))
 
 
 def slow_mix(value: int) -> int:

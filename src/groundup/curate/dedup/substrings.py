@@ -10,7 +10,7 @@ import numpy.typing as npt
 from groundup.core.errors import BudgetError, MissingExtraError
 from groundup.core.units import format_bytes
 
-BYTES_PER_WORD = 64
+BYTES_PER_WORD = 72
 """At the peak: the words as numbers, the suffixes of their four bytes, those of whole words, and two neighbours to compare."""
 SUBSTRING_WORDS = 50
 

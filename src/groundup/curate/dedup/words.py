@@ -32,7 +32,10 @@ class Words:
     offsets: Offsets
     """The words of text i are `hashes[offsets[i]:offsets[i + 1]]`."""
     keys: Hashes
-    """A row a text: the high and the low half of its 128 bits, see `document_key`."""
+    """A row a text, the high and the low half of a hash of 128 bits, equal for texts that differ only in case and white space.
+
+    It is xxh3 of the words, a space after each, in UTF-32 (little endian).
+    """
 
 
 def read_words(texts: Sequence[str]) -> Words:

@@ -1,6 +1,6 @@
 """What becomes of each document once all are compared: written down part by part, for the last pass."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from groundup.core.engines import Engine
 from groundup.core.files import read_object, write_json
+from groundup.curate.dedup.postings import Postings
+from groundup.curate.dedup.shingles import Shingles
 from groundup.curate.dedup.survivors import KEPT, Survivors
 from groundup.curate.passes.match import Corpus, part_ids
 from groundup.curate.passes.work import Numbers, PartTask, ReadPart, Work, whole_folder
@@ -56,21 +58,13 @@ class Decisions:
 
 @dataclass(frozen=True)
 class HeldOutFiles:
-    """The documents that are held out: their ids and shingles, for every worker to look into."""
+    """The documents that are held out: their ids, and `Postings` of their shingles for every worker to look into."""
 
     folder: Path
 
     @property
     def ids(self) -> Path:
         return self.folder / "ids.json"
-
-    @property
-    def hashes(self) -> Path:
-        return self.folder / "hashes.npy"
-
-    @property
-    def offsets(self) -> Path:
-        return self.folder / "offsets.npy"
 
 
 @dataclass(frozen=True)
@@ -155,20 +149,19 @@ def _write_held_out(corpus: Corpus, numbers: Numbers, files: HeldOutFiles) -> No
     with whole_folder(files.folder) as partial:
         inside = HeldOutFiles(partial)
         found = list(_shingles(corpus, numbers))
-        np.save(inside.hashes, np.concatenate([np.zeros(0, np.uint64), *found]))
-        np.save(inside.offsets, np.cumsum([0, *map(len, found)]))
+        flat = np.concatenate([np.zeros(0, np.uint64), *found])
+        Postings.of(Shingles(flat, np.cumsum([0, *map(len, found)]))).write(partial)
         write_json(inside.ids, {"ids": corpus.ids(numbers).to_pylist()})
 
 
 def _shingles(corpus: Corpus, numbers: Numbers) -> Iterator[npt.NDArray[np.uint64]]:
     for part, rows in corpus.split(numbers):
-        yield from shingles_of_rows(corpus.tasks[part].read, rows)
+        found = shingles_of_part(corpus.tasks[part].read)
+        yield from (found.of(row) for row in np.asarray(rows).tolist())
 
 
-def shingles_of_rows(part: ReadPart, rows: Sequence[int] | Numbers) -> Iterator[npt.NDArray[np.uint64]]:
-    """Yield the shingles of some documents of a part."""
-    offsets = np.load(part.shingle_offsets, mmap_mode="r")
-    if offsets[-1]:
-        flat = np.memmap(part.shingles, np.uint64, "r")
-        for row in np.asarray(rows).tolist():
-            yield flat[offsets[row] : offsets[row + 1]]
+def shingles_of_part(part: ReadPart) -> Shingles:
+    """Return the shingles of all documents of a part, mapped into memory."""
+    offsets = np.load(part.shingle_offsets)
+    flat = np.memmap(part.shingles, np.uint64, "r") if offsets[-1] else np.zeros(0, np.uint64)
+    return Shingles(flat, offsets)

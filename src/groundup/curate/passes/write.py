@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from groundup.artifacts.documents import DOCUMENT_SCHEMA, DROPPED_SCHEMA, REDACTION_SCHEMA
 from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.postings import Postings
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
 from groundup.curate.leakage import LeakageIndex
-from groundup.curate.passes.decide import COPY, NEAR, TRAIN, VALIDATION, Decisions, HeldOutFiles, held_out_files, shingles_of_rows
+from groundup.curate.passes.decide import COPY, NEAR, TRAIN, VALIDATION, Decisions, HeldOutFiles, held_out_files, shingles_of_part
 from groundup.curate.passes.work import PartTask, read_batches, whole_folder
 from groundup.curate.privacy.redactor import Redactor
 from groundup.curate.stages import stages_of
@@ -106,13 +107,10 @@ class _Writer:
         """Return the documents to train on that are too near to one held out: row -> (that one's id, what they share)."""
         if not self._config.validation:
             return {}
-        index = _index(held_out_files(self._task.work))
-        rows = np.flatnonzero(self._fates == TRAIN)
-        found = (
-            (row, index.overlap_of(own)) for row, own in zip(rows.tolist(), shingles_of_rows(self._task.read, rows), strict=True)
-        )
+        found = _index(held_out_files(self._task.work)).overlaps(shingles_of_part(self._task.read))
         threshold = self._config.leakage_threshold
-        return {row: (near.twin_id, near.containment) for row, near in found if near and near.containment >= threshold}
+        near = {row: overlap for row, overlap in found.items() if overlap.containment >= threshold}
+        return {row: (overlap.twin_id, overlap.containment) for row, overlap in near.items() if self._fates[row] == TRAIN}
 
     def _is_kept(self, number: int, row: dict[str, Any], leaks: dict[int, tuple[str, float]]) -> bool:
         """Count the document through the stages up to redaction, or drop it."""
@@ -210,8 +208,4 @@ def _redactor(config: str) -> Redactor:
 @functools.lru_cache(maxsize=1)
 def _index(files: HeldOutFiles) -> LeakageIndex:
     """Return a worker's index of the documents held out."""
-    hashes, offsets = np.load(files.hashes, mmap_mode="r"), np.load(files.offsets)
-    index = LeakageIndex()
-    for number, document_id in enumerate(read_object(files.ids)["ids"]):
-        index.add_shingles(document_id, hashes[offsets[number] : offsets[number + 1]])
-    return index
+    return LeakageIndex(read_object(files.ids)["ids"], Postings.open(files.folder))
