@@ -13,6 +13,7 @@ _FUNCTIONS = (
     "new",
     "curate",
     "explain",
+    "tokenizer_compare",
     "encode",
     "pretrain",
     "evaluate",

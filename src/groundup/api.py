@@ -26,11 +26,14 @@ from groundup.curate.config import CurateConfig
 from groundup.curate.explain import Explanation
 from groundup.curate.explain import explain as explain_document
 from groundup.evaluate.config import EvaluateConfig
+from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.evaluate.tasks.config import TaskConfig
 from groundup.evaluate.tasks.load import load_task
 from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
 from groundup.recipe import SHIPPED, Recipe, load_recipe
+from groundup.tokenizer.compare import Comparison, compare
+from groundup.tokenizer.terms import characteristic, count_terms
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,40 @@ def import_tokenizer(source: Path, out: Path, force: bool = False) -> Tokenizer:
     """Bring in the tokenizer of another tool: a file, or a folder in the layout of Hugging Face."""
     orders.carry_out(orders.order_tokenizer_import(source, out), force)
     return Tokenizer.open(out)
+
+
+def tokenizer_compare(
+    tokenizers: Sequence[Path],
+    text: Path,
+    words: Sequence[str] | None = None,
+    general: Path | None = None,
+    max_bytes: int = 20_000_000,
+) -> Comparison:
+    """Measure tokenizers (ours, or files of others) on the first bytes of a text: a file, a folder of files, or what curate made.
+
+    `words` are domain words whose tokens are counted; without them the 20 most telling ones against `general` text.
+    """
+    named = {_short_name(path, tokenizers): orders.open_tokenizer(path) for path in tokenizers}
+    if words is None and general is not None:
+        counts = count_terms(_texts(general))
+        words = characteristic(_texts(text), counts, count=20)
+    return compare(named, _texts(text), words or [], max_bytes)
+
+
+def _short_name(path: Path, others: Sequence[Path]) -> str:
+    """Return the last part of the path, or all of it where another ends so too."""
+    return path.name if [other.name for other in others].count(path.name) == 1 else str(path)
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield the text of a curate artifact (what is held out, if anything is), of a file, or of the text files of a folder."""
+    if (path / MANIFEST).is_file():
+        documents = Documents.open(path)
+        held_out = next(documents.read("validation"), None) is not None
+        yield from (document.text for document in documents.read("validation" if held_out else "train"))
+    else:
+        for file in find_texts(path):
+            yield from read_pieces(file)
 
 
 def encode(

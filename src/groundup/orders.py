@@ -12,10 +12,12 @@ from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.build import Order, check, goes_on, is_made, make, takes_up
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
+from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import Evaluation
 from groundup.artifacts.token_shards import TokenShards
-from groundup.artifacts.tokenizer import Tokenizer
+from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
+from groundup.artifacts.tokenizer_formats import read_tokenizer
 from groundup.core.config import Config, nearest
 from groundup.core.engines import ENGINES, Workers
 from groundup.core.errors import ArtifactError, ConfigError
@@ -115,6 +117,14 @@ def _special(listed: str) -> dict[str, Any]:
 def order_tokenizer(documents: Path, config: TokenizerConfig, out: Path, seed: int) -> Order:
     """Return the order to train a tokenizer."""
     return _order("tokenizer", out, config, seed, {"curate": Documents.open(documents)})
+
+
+def open_tokenizer(path: Path) -> TextTokenizer:
+    """Return the tokenizer of an artifact of ours, or of a file or folder of another tool."""
+    if (path / MANIFEST).is_file():
+        return Tokenizer.open(path).text
+    engine, names = read_tokenizer(path)
+    return TextTokenizer(engine, names, str(path))
 
 
 def order_tokenizer_import(source: Path, out: Path) -> Order:

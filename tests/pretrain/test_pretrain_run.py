@@ -126,7 +126,7 @@ def test_evaluation_changes_no_bit_of_the_run(folder: Path, tmp_path: Path, want
 
 def test_the_best_checkpoint_is_kept_and_the_same_after_kills(folder: Path, tmp_path: Path) -> None:
     """At a constant, high rate held-out text is predicted best somewhere on the way."""
-    fast = {"optimizer": {"learning_rate": 0.1}, "schedule": {"name": "constant"}, "evaluate": {"every": 4, "max_tokens": 1000}}
+    fast = {"optimizer": {"learning_rate": 1.0}, "schedule": {"name": "constant"}, "evaluate": {"every": 4, "max_tokens": 1000}}
     config = TrainConfig.parse({**process.CONFIG.model_dump(exclude={"schedule", "optimizer"}), **fast}, "test")
     whole = process.pretrain(folder, tmp_path / "whole", config=config)
     losses = {row["step"]: row["loss"] for row in evaluations(whole.path)}

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from groundup.core.errors import DataError
 from groundup.tokenizer.bpe import train_bpe
 from groundup.tokenizer.config import TokenizerConfig
 from groundup.tokenizer.run import run
-from groundup.tokenizer.sample import choose_documents, sampled_texts
+from groundup.tokenizer.sample import choose_share, place_of, sampled_texts
 
 CODE = "def f(x):\n    if x:\n        return [1, 22, 333]\n\n\n\treturn 'naïve 日本語 🙂'\n"
 
@@ -111,20 +110,27 @@ def test_no_text_is_refused(tmp_path: Path, train: list[Document]) -> None:
     assert not (tmp_path / "tokenizer" / "manifest.json").exists()
 
 
-def texts_of(documents: Documents, max_bytes: int, seed: int) -> Iterator[str]:
-    yield from sampled_texts(documents, max_bytes, seed)
-
-
-def test_sample_keeps_to_its_size_and_follows_the_seed(documents: Documents) -> None:
+def test_sample_is_full_and_follows_the_seed(documents: Documents) -> None:
     whole = sum(len(document.text.encode()) for document in documents.read("train"))
-    assert choose_documents(documents, whole, seed=0) is None
-    half = choose_documents(documents, whole // 2, seed=0)
-    assert half is not None
-    assert 0 < sum(len(text.encode()) for text in texts_of(documents, whole // 2, seed=0)) <= whole // 2
-    assert half == choose_documents(documents, whole // 2, seed=0)
-    assert len({choose_documents(documents, whole // 2, seed=seed) for seed in range(8)}) > 1
+    assert choose_share(documents, whole, seed=0) is None
+    half = list(sampled_texts(documents, whole // 2, seed=0))
+    assert whole // 2 - 3 <= sum(len(text.encode()) for text in half) <= whole // 2
+    assert half == list(sampled_texts(documents, whole // 2, seed=0))
+    assert len({choose_share(documents, whole // 2, seed=seed) for seed in range(8)}) > 1
+
+
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=12), max_bytes=st.integers(1, 40), seed=st.integers(0, 3))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_sample_is_the_first_bytes_in_the_order_of_a_hash(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], max_bytes: int, seed: int
+) -> None:
+    train = [Document(f"a/{number}", chr(ord("a") + number) * size, "a") for number, size in enumerate(sizes)]
+    documents = build_documents(tmp_path_factory.mktemp("sizes") / "curate", train, [])
+    in_order = sorted(train, key=lambda document: place_of(document.id, seed))
+    expected = "".join(document.text for document in in_order)[:max_bytes]
+    assert sorted("".join(sampled_texts(documents, max_bytes, seed))) == sorted(expected)
 
 
 def test_a_first_document_larger_than_the_sample_is_cut(documents: Documents) -> None:
-    (text,) = texts_of(documents, 101, seed=3)
+    (text,) = sampled_texts(documents, 101, seed=3)
     assert 98 <= len(text.encode()) <= 101

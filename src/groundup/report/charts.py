@@ -44,7 +44,7 @@ def draw_bars(axes: Axes, rows: Sequence[Bar], size: Size, ink: Ink, narrow: boo
     """Draw horizontal bars from zero, spread over the height: labels beside them, above them where it is narrow."""
     _pixel_axes(axes, size)
     left, right = (0.0, size.width) if narrow else (_label_px(rows), size.width - _value_px(rows))
-    scale = (right - left) / max((row.length for row in rows), default=1.0)
+    scale = (right - left) / (max((row.length for row in rows), default=0.0) or 1.0)
     pitch = (size.height - 4) / len(rows)
     height = 14 if narrow else 0.6 * pitch
     for i, row in enumerate(rows):
