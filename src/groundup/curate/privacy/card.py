@@ -14,7 +14,7 @@ _CARD = re.compile(
 )
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _NEXT_GROUP = re.compile(r"[ \u00a0-][0-9]{4}(?![\w/-])")
-_GROUP_BEFORE = re.compile(r"(?<![\w/-])[0-9]{4}[ \u00a0-]\Z")
+_GROUP_BEFORE = re.compile(r"(?<![\w/-])(?:[A-Z]{2}[0-9]{2}|[0-9]{4})[ \u00a0-]\Z")
 
 
 class Cards(Finder):

@@ -30,7 +30,7 @@ _HEXADECIMAL = re.compile(r"[0-9a-fA-F-]+")
 _MIN_BITS_HEXADECIMAL = 2.7
 _MIN_BITS = 3.3
 _MIN_NUM_DIGITS = 2
-_MIN_SHARE_OF_CASE = 0.25
+_MIN_SHARE_OF_CASE = 0.2
 
 
 class Keys(Finder):
@@ -68,7 +68,7 @@ def looks_random(value: str) -> bool:
     """Return whether the value is no word and no name in code.
 
     The entropy of its own letters (Shannon 1948) is at least 2.7 bits for hexadecimal, of 4 that are possible, else 3.3; and
-    it has two digits, or a quarter of capitals and a quarter of small letters: names have fewer.
+    it has two digits, or a fifth of capitals and a fifth of small letters: names have fewer.
     """
     bits = -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
     if _HEXADECIMAL.fullmatch(value):

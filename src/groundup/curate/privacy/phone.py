@@ -19,12 +19,15 @@ _ZEROS = re.compile(
     rf"00(?<![\w.,/+-]00){_JOIN}(?P<number>(?!0)[0-9](?:{_JOIN}[0-9]){{6,14}})(?![0-9]){_EXTENSION}(?!\w)", re.IGNORECASE
 )
 _NORTH_AMERICAN = re.compile(
-    rf"[(0-9](?:(?<=\()|(?<!\w.))(?:(?<=1)(?P<one>[ .-]{{1,2}})\(?[0-9]{{3}}|(?<=\()[0-9]{{3}}|(?<!\()[0-9]{{2}})"
+    rf"[(0-9](?:(?<=\()|(?<!\w.))(?<![0-9][.-].)"
+    rf"(?:(?<=1)(?P<one>[ .-]{{1,2}})\(?[0-9]{{3}}|(?<=\()[0-9]{{3}}(?=\))|(?<!\()[0-9]{{2}})"
     rf"(?P<by>\){SPACE}?{DASH}?{SPACE}?|{SPACE}?{DASH}{SPACE}?|[./]|{SPACE})"
     rf"[0-9]{{3}}(?P<then>{SPACE}?{DASH}{SPACE}?|[.]|{SPACE}|(?<=\)...)|(?<=\)....))[0-9]{{4}}{_EXTENSION}{_END}",
     re.IGNORECASE,
 )
-_LABELLED = re.compile(rf"[(0-9](?:(?<=\()|(?<!\w.))(?:{_JOIN}[0-9]){{6,14}}(?![0-9]){_EXTENSION}{_END}", re.IGNORECASE)
+_LABELLED = re.compile(
+    rf"[(0-9](?:(?<=\()|(?<!\w.))(?<![0-9][ ./-].)(?:{_JOIN}[0-9]){{6,14}}(?![0-9]){_EXTENSION}{_END}", re.IGNORECASE
+)
 _UP_TO_NUMBER = r"\b[^\w(+]{0,3}(?:\w+[^\w(+]{1,3}){0,3}\(?\Z"
 _LABEL = re.compile(
     r"(?:\b(?:(?:tele)?(?:phones?|fax|fon)|tel[eé]?(?:fono?s?|foon|fax)?|t[eé]l[eé]phone|mobile?|mob|cell(?:phone|ular)?|ph|m[oó]vil|"
@@ -46,6 +49,7 @@ _WHOLE_CODES = frozenset(map(str, FACTS["calling_codes"]["whole"]))
 _CODES_OF_THREE = frozenset(map(str, FACTS["calling_codes"]["of_three"]))
 _MIN_DIGITS = 7
 _MIN_DIGITS_AFTER_ZEROS = 9
+_MIN_DIGITS_BY_POINT = 10
 _NANP_DIGITS = 11
 
 
@@ -58,12 +62,16 @@ class Phones(Finder):
 
 def _international(text: str) -> Iterator[Span]:
     for match in _INTERNATIONAL.finditer(text):
-        if has_country(digits_of(match["number"])) and not _is_decimal(match["number"]):
-            yield match.start(), _end(match)
+        number = match["number"]
+        if has_country(digits_of(number)) and not _is_decimal(number):
+            start = match.start()
+            closes_before = number.find(")") < (number.find("(") if "(" in number else len(number))
+            yield start - (text[start - 1 : start] == "(" and ")" in number and closes_before), _end(match)
     for match in _ZEROS.finditer(text):
-        digits = digits_of(match["number"])
-        if len(digits) >= _MIN_DIGITS_AFTER_ZEROS and has_country(digits) and not _is_called_else(text, match.start()):
-            yield match.start(), _end(match)
+        digits, start = digits_of(match["number"]), match.start()
+        is_number = len(digits) >= _MIN_DIGITS_AFTER_ZEROS and has_country(digits)
+        if is_number and not starts_inside(text, start) and not _is_called_else(text, start):
+            yield start, _end(match)
 
 
 def _is_called_else(text: str, start: int) -> bool:
@@ -84,9 +92,9 @@ def _is_code(digits: str) -> bool:
 
 
 def _is_decimal(number: str) -> bool:
-    """Return whether a point is all that parts the digits, and what stands before it is no country's code (`+49.301234567`)."""
+    """Return whether a point is all that parts the digits, but for a country's code and ten in all (`+49.301234567`)."""
     whole, point, rest = number.partition(".")
-    return bool(point) and rest.isdigit() and not _is_code(whole)
+    return bool(point) and rest.isdigit() and not (_is_code(whole) and len(whole + rest) >= _MIN_DIGITS_BY_POINT)
 
 
 def _end(match: re.Match[str]) -> int:
