@@ -2,6 +2,7 @@
 
 import sys
 from itertools import pairwise
+from unicodedata import category
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from groundup.curate.dedup import words as words_module
 from groundup.curate.dedup.shingles import as_sets, shingle_sets, shingles, word_runs
-from groundup.curate.dedup.words import mix, read_words
+from groundup.curate.dedup.words import mix, read_words, word_places
 
 ALPHABET = "aAbB1.ß\u0130\ufb01\u1e9e\u2019é\U00010400\U0001f600 \t\n\x1c\xa0\u2003\u3000\x00"
 TEXTS = st.lists(st.one_of(st.text(ALPHABET, max_size=40), st.text(max_size=20)), max_size=8)
@@ -21,6 +22,10 @@ RATIO = 0x9E3779B97F4A7C15
 
 def document_key(text: str) -> bytes:
     return xxhash.xxh3_128_digest("".join(f"{word} " for word in text.casefold().split()).encode("utf-32-le", "surrogatepass"))
+
+
+def is_of_word(char):
+    return char.isalnum() or category(char)[0] in "LMN"
 
 
 def slow_mix(value: int) -> int:
@@ -57,6 +62,18 @@ def test_words_equal_those_of_python(texts):
 
 
 @given(TEXTS)
+def test_words_without_punctuation_equal_those_of_python(texts):
+    found = read_words(texts, punctuation=False)
+    for number, text in enumerate(texts):
+        words = "".join(char if is_of_word(char) else " " for char in text).split(" ")
+        expected = [word for word in words if word]
+        assert found.hashes[slice(*found.offsets[number : number + 2])].tolist() == [
+            slow_hash(word.casefold()) for word in expected
+        ]
+        assert [text[a:b] for a, b in word_places(text)] == expected
+
+
+@given(TEXTS)
 def test_keys_of_a_batch_equal_the_key_of_each_text(texts):
     assert read_words(texts).keys.astype(">u8").tobytes() == b"".join(map(document_key, texts))
 
@@ -74,7 +91,8 @@ def test_a_word_longer_than_a_chunk_counts_as_several(monkeypatch):
 
 
 def test_every_code_point_folds_as_in_python():
-    table = words_module._folds()
+    table = words_module._folds(punctuation=True)
+    letters = words_module._folds(punctuation=False)
     for code in range(sys.maxunicode + 1):
         char = chr(code)
         folded = char.casefold()
@@ -83,6 +101,8 @@ def test_every_code_point_folds_as_in_python():
             assert table[code] == words_module._EXPANDS
         else:
             assert table[code] == (32 if char.isspace() else ord(folded)), f"U+{code:X}"
+        assert letters[code] == (table[code] if is_of_word(char) else 32), f"U+{code:X}"
+        assert all(is_of_word(each) == is_of_word(char) for each in folded), f"U+{code:X}: folding makes or breaks a word"
 
 
 def test_the_base_of_the_hash_has_the_longest_order():

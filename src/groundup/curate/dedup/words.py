@@ -2,6 +2,7 @@
 
 import functools
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,9 @@ _EXPANDS = 0xFFFFFFFF
 _CASED_END = 0x20000
 _CODE_POINTS = 0x110000
 _BASE = 0x9E3779B97F4A7C15
+_OF_WORDS = "LMN"
+"""Categories of Unicode without punctuation: letters, marks on them, numbers."""
 _WHITE = re.compile(r"\s")
-_ASCII = bytes(_SPACE if chr(code).isspace() else ord(chr(code).casefold()) for code in range(128)) + bytes(128)
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Words:
     """
 
 
-def read_words(texts: Sequence[str]) -> Words:
+def read_words(texts: Sequence[str], punctuation: bool = True) -> Words:
     """Return the words of each text, case folded: what `text.casefold().split()` gives.
 
-    A word of code points c_0, c_1, ... and c_n = 32 has the hash mix(sum_i c_i r^i mod 2^64). Digits and punctuation count.
+    Without `punctuation` everything but letters, marks and numbers counts as white space.
+
+    A word of code points c_0, c_1, ... and c_n = 32 has the hash mix(sum_i c_i r^i mod 2^64).
     A word of more than `CHUNK_CHARS` characters may count as several.
     """
     pieces, owners = _pieces(texts)
@@ -49,7 +53,7 @@ def read_words(texts: Sequence[str]) -> Words:
     counts = np.zeros(len(texts), np.int64)
     keys = _Keys(len(texts))
     for first, last in _chunks(pieces):
-        codes, line_ends = _codes(pieces[first:last])
+        codes, line_ends = _codes(pieces[first:last], punctuation)
         codes, word_ends, bounds = _words(codes, line_ends)
         hashes.append(_hashed(codes, word_ends))
         np.add.at(counts, owners[first:last], np.diff(bounds, prepend=0))
@@ -99,31 +103,55 @@ def _chunks(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield first, len(pieces)
 
 
-def _codes(pieces: Sequence[str]) -> tuple[npt.NDArray[Any], Offsets]:
-    """Return the folded code points of the pieces, a space for each white character and after each piece, and where those lie."""
+def _codes(pieces: Sequence[str], punctuation: bool) -> tuple[npt.NDArray[Any], Offsets]:
+    """Return the folded code points of the pieces, a space for what is of no word and after each piece, and where those lie."""
     joined = "\n".join([*pieces, ""])
     line_ends = np.cumsum([len(piece) + 1 for piece in pieces]) - 1
     if joined.isascii():
-        return np.frombuffer(joined.encode("ascii").translate(_ASCII), np.uint8), line_ends
-    codes = _folds().take(np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4"))
+        return np.frombuffer(joined.encode("ascii").translate(_ascii_folds(punctuation)), np.uint8), line_ends
+    codes = _folds(punctuation).take(np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4"))
     if (codes == _EXPANDS).any():
-        return _codes([piece.casefold() for piece in pieces])
+        return _codes([piece.casefold() for piece in pieces], punctuation)
     return codes, line_ends
 
 
 @functools.cache
-def _folds() -> npt.NDArray[np.uint32]:
-    """Return what each code point folds to: another one, a space if it is white, `_EXPANDS` if it becomes several."""
+def _folds(punctuation: bool) -> npt.NDArray[np.uint32]:
+    """Return what each code point folds to: another one, a space if it is of no word, `_EXPANDS` if it becomes several."""
     table = np.arange(_CODE_POINTS, dtype=np.uint32)
     for code in range(_CASED_END):
-        folded = chr(code).casefold()
+        char = chr(code)
+        folded = char.casefold()
         if len(folded) > 1:
             table[code] = _EXPANDS
-        elif folded != chr(code):
+        elif folded != char:
             table[code] = ord(folded)
-        elif folded.isspace():
+        elif char.isspace():
             table[code] = _SPACE
+    if not punctuation:
+        category = unicodedata.category
+        is_of_word = bytes(category(chr(code))[0] in _OF_WORDS for code in range(_CODE_POINTS))
+        table[~np.frombuffer(is_of_word, bool)] = _SPACE
     return table
+
+
+@functools.cache
+def _ascii_folds(punctuation: bool) -> bytes:
+    """Return the same for ASCII, as `bytes.translate` takes it."""
+    return bytes(_folds(punctuation)[:128].astype(np.uint8)) + bytes(128)
+
+
+def word_places(text: str) -> npt.NDArray[np.int64]:
+    """Return [words, 2]: first character and end of each word that `read_words` finds without punctuation."""
+    found = []
+    start = 0
+    for piece in cut_long(text):
+        codes = np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), "<u4")
+        is_word = np.zeros(len(codes) + 2, np.int8)
+        is_word[1:-1] = _folds(punctuation=False).take(codes) != _SPACE
+        found.append(start + np.flatnonzero(np.diff(is_word)).reshape(-1, 2))
+        start += len(piece)
+    return np.concatenate(found)
 
 
 def _words(codes: npt.NDArray[Any], line_ends: Offsets) -> tuple[npt.NDArray[Any], Offsets, Offsets]:
