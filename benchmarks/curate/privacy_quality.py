@@ -136,14 +136,13 @@ def speed(redact: Redact, paths: list[Path], megabytes: float, is_ours: bool) ->
         if size >= megabytes * MEGABYTE:
             break
     taken = cpu_seconds(redact, texts, rounds=3)
-    print(
-        f"\nprose: {size / MEGABYTE / taken:.1f} MB for a CPU second, {1e6 * taken / len(texts):.1f} us a document of {DOCUMENT_CHARS}"
-    )
+    rate, each = size / MEGABYTE / taken, 1e6 * taken / len(texts)
+    print(f"\nprose, {size / MEGABYTE:.1f} MB: {rate:.2f} MB for a CPU second, {each:.1f} us a document of {DOCUMENT_CHARS}")
     for unit in HOSTILE if is_ours else ():
         text = (unit * (MEGABYTE // len(unit) + 1))[:MEGABYTE]
         once, twice = cpu_seconds(redact, [text], rounds=2), cpu_seconds(redact, [text * 2], rounds=2)
         print(
-            f"  {unit[:12]!r} a megabyte long: {1 / once:.1f} MB for a CPU second; twice as long takes {twice / once:.2f} times as long"
+            f"  {unit[:12]!r} over and over: {1 / once:.1f} MB for a CPU second; twice of it takes {twice / once:.2f} times as long"
         )
 
 
