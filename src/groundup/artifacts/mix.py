@@ -18,16 +18,11 @@ class MixedSource(Config):
     tokens: int
     """Its part of the mix, repeats included."""
     epochs: float
-    """How often each of its kept tokens is seen."""
+    """How often each of its kept tokens is seen; below 1 where some windows of the last document are not needed."""
     max_epochs: float
     kept_tokens: int
     """Tokens in its stream: all, or those of the documents that are enough."""
     kept_documents: int
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether it could not give more."""
-        return self.tokens >= int(self.available_tokens * self.max_epochs)
 
 
 class Mix(Config):

@@ -36,10 +36,10 @@ class Kept:
 
 
 class Draw:
-    """Finds up to which key documents are kept so that their tokens come nearest to a target, in two passes and bounded memory.
+    """Finds up to which key documents are kept so that their tokens are just enough for a target, in two passes and bounded memory.
 
     The first pass counts by the first bits of the key, the second looks at the documents of the one range in which the target is
-    reached. A larger target keeps the same documents and more; a target above 0 keeps one at least.
+    reached. A larger target keeps the same documents and more.
     """
 
     _BITS = 16
@@ -71,17 +71,13 @@ class Draw:
         self._inside.append((keys[inside], tokens[inside]))
 
     def kept(self) -> Kept:
-        """Return the documents that come nearest to the target."""
+        """Return the documents that are enough."""
         keys, tokens = (np.concatenate(column) for column in zip(*self._inside, strict=True))
         order = np.argsort(keys, kind="stable")
         keys, sums = keys[order], self._tokens[: self._crossing].sum() + np.cumsum(tokens[order])
-        counts = self._documents[: self._crossing].sum() + np.arange(1, len(keys) + 1)
-        is_last = np.append(keys[1:] != keys[:-1], True)  # documents of one key are kept together
-        found = [Kept(*of) for of in zip(keys[is_last], sums[is_last].tolist(), counts[is_last].tolist(), strict=True)]
-        if self._crossing and self._documents[: self._crossing].any():
-            before = np.uint64((self._crossing << (64 - self._BITS)) - 1)
-            found.insert(0, Kept(before, int(self._tokens[: self._crossing].sum()), int(self._documents[: self._crossing].sum())))
-        return min(found, key=lambda kept: abs(kept.tokens - self._target))
+        enough = int(np.searchsorted(sums, self._target))
+        last = int(np.searchsorted(keys, keys[enough], side="right")) - 1  # documents of one key are kept together
+        return Kept(keys[last], int(sums[last]), int(self._documents[: self._crossing].sum()) + last + 1)
 
     def _ranges(self, keys: Marks) -> Counts:
         return (keys >> np.uint64(64 - self._BITS)).astype(np.int64)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 from groundup.core.config import nearest
 from groundup.core.errors import ConfigError, DataError
@@ -132,9 +132,9 @@ def _named(shares: Sequence[Fraction], supplies: Sequence[Supply]) -> str:
 def _unreachable(total: int, most: int, config: MixConfig, given: Sequence[tuple[Supply, float, int, Fraction]]) -> str:
     able = " + ".join(f"'{supply.name}' {format_count(supply.tokens)} x {cap:g}" for supply, cap, _, share in given if share)
     once = sum(supply.tokens for supply, _, _, share in given if share)
-    needed = config.max_epochs * total / most
+    needed = ceil(config.max_epochs * total / most * 100) / 100
     return (
         f"encode.mix.tokens={total:,} cannot be reached: the sources give at most {most:,} ({able}); lower it to that, raise "
-        f"encode.mix.max_epochs to {needed:.3g} or more, or add text: {format_count((total - most) / (most / once))} tokens more "
+        f"encode.mix.max_epochs to {needed:g} or more, or add text: {format_count((total - most) / (most / once))} tokens more "
         "at these epochs"
     )

@@ -35,8 +35,8 @@ def choose(
 ) -> tuple[Mix, dict[str, Choice]]:
     """Return the mix of the encoded training text, and what is taken of each source.
 
-    Of a source that has more than its part, documents are drawn by a hash of id and seed, up to the one with which their tokens
-    come nearest to the part. One that has less is repeated. Raises ConfigError or DataError as `divide` does.
+    Of a source that has more than its part, documents are drawn by a hash of id and seed until there are enough. One that has less
+    is repeated. Raises ConfigError or DataError as `divide` does.
     """
     draws = {name: Draw() for name in names}
     for name, documents in _documents(pieces, folder):

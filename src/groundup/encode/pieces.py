@@ -18,6 +18,7 @@ from groundup.artifacts.token_shards import TokenDtype
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import ArtifactError
 from groundup.core.files import hash_json, storage_errors, write_bytes
+from groundup.encode.columns import column, mask, numbers
 from groundup.encode.draw import Marks, marks_of
 
 PIECE_BYTES = 8 << 20
@@ -87,8 +88,8 @@ def _runs(sizes: list[int]) -> Iterator[range]:
 
 
 def _text_bytes(group: pq.RowGroupMetaData) -> int:
-    columns = (group.column(number) for number in range(group.num_columns))
-    return sum(int(column.total_uncompressed_size) for column in columns if column.path_in_schema == "text")
+    chunks = (group.column(number) for number in range(group.num_columns))
+    return sum(int(chunk.total_uncompressed_size) for chunk in chunks if chunk.path_in_schema == "text")
 
 
 def encode(task: Task) -> int:
@@ -121,7 +122,7 @@ def _check_sources(batch: pa.RecordBatch, task: Task) -> None:
     """Raise ArtifactError for a document whose source is not listed."""
     for name in pc.unique(batch.column("source")).to_pylist():
         if name not in task.sources:
-            document = batch.filter(pc.equal(batch.column("source"), name)).column("id")[0]
+            document = batch.column("id")[batch.column("source").to_pylist().index(name)]
             raise ArtifactError(
                 f"{task.piece.file}: document '{document}' is of source '{name}', which the curate artifact's {SOURCES_FILE} "
                 "does not list; remake the artifact with --force"
@@ -136,10 +137,10 @@ def _encode(batch: pa.RecordBatch, encoder: FastEncoder, eos_id: int, schema: pa
     offsets = np.cumsum([0, *(len(row) + 1 for row in rows)])
     found = int((tokens == eos_id).sum())
     assert found == len(rows), f"{found} ends of documents in {len(rows)} documents"
-    narrow = pa.array(tokens).cast(schema.field("tokens").type.value_type)  # raises where a token does not fit
-    listed = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), narrow)
-    sizes = pc.binary_length(text).cast(pa.int64())
-    marks = pa.array(marks_of(ids.to_pylist()), pa.uint64())
+    narrow = tokens.astype(schema.field("tokens").type.value_type.to_pandas_dtype())
+    assert tokens.max() <= np.iinfo(narrow.dtype).max, f"token {tokens.max()} does not fit into {narrow.dtype}"
+    listed = pa.LargeListArray.from_arrays(column(offsets), column(narrow))
+    sizes, marks = pc.binary_length(text).cast(pa.int64()), column(marks_of(ids.to_pylist()))
     return pa.RecordBatch.from_arrays([ids, batch.column("source"), marks, sizes, listed], schema=schema)
 
 
@@ -172,7 +173,7 @@ class Encoded:
         if chosen.all():
             return self
         tokens = self.tokens[np.repeat(chosen, self.lengths)]
-        return Encoded(self.ids.filter(pa.array(chosen)), self.marks[chosen], self.bytes[chosen], self.lengths[chosen], tokens)
+        return Encoded(self.ids.filter(mask(chosen)), self.marks[chosen], self.bytes[chosen], self.lengths[chosen], tokens)
 
 
 def read(piece: Piece, folder: Path) -> Iterator[tuple[str, Encoded]]:
@@ -181,16 +182,16 @@ def read(piece: Piece, folder: Path) -> Iterator[tuple[str, Encoded]]:
     with storage_errors(path), pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
-            for name in pc.unique(batch.column("source")).to_pylist():
-                yield name, _of_source(batch, name)
+            sources = batch.column("source").dictionary_encode()
+            places = numbers(sources.indices)
+            for position, name in enumerate(sources.dictionary.to_pylist()):
+                mine = places == position
+                yield name, _unpacked(batch if mine.all() else batch.filter(mask(mine)))
 
 
-def _of_source(batch: pa.RecordBatch, name: str) -> Encoded:
-    mine = pc.equal(batch.column("source"), name)
-    batch = batch.filter(mine) if not pc.all(mine).as_py() else batch
-    marks, sizes = (batch.column(column).to_numpy() for column in ("mark", "bytes"))
-    lengths = batch.column("tokens").value_lengths().to_numpy()
-    return Encoded(batch.column("id"), marks, sizes, lengths, batch.column("tokens").flatten().to_numpy())
+def _unpacked(batch: pa.RecordBatch) -> Encoded:
+    marks, sizes, listed = numbers(batch.column("mark")), numbers(batch.column("bytes")), batch.column("tokens")
+    return Encoded(batch.column("id"), marks, sizes, numbers(listed.value_lengths()), numbers(listed.flatten()))
 
 
 def is_encoded(piece: Piece, folder: Path) -> bool:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.token_shards import INDEX_SCHEMA, TokenDtype
 from groundup.core.files import storage_errors
+from groundup.encode.columns import column
 from groundup.encode.pieces import Encoded
 
 _INDEX_ROWS = 1 << 16
@@ -40,9 +41,9 @@ class StreamWriter:
         with storage_errors(self._path):
             self._stream.write(np.ascontiguousarray(documents.tokens, self._dtype).data)
         ends = self.tokens + np.cumsum(documents.lengths)
-        columns = [documents.ids, ends - documents.lengths, documents.lengths, documents.bytes]
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, INDEX_SCHEMA, strict=True)]
-        self._rows.append(pa.Table.from_arrays(arrays, schema=INDEX_SCHEMA))
+        counts = [column(values.copy()) for values in (ends - documents.lengths, documents.lengths, documents.bytes)]
+        ids = pa.concat_arrays([documents.ids, documents.ids[:0]])  # a copy: the given one keeps a whole piece in memory
+        self._rows.append(pa.Table.from_arrays([ids, *counts], schema=INDEX_SCHEMA))
         self._num_rows += len(documents.lengths)
         self.documents += len(documents.lengths)
         self.tokens += int(documents.lengths.sum())
