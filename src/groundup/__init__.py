@@ -11,6 +11,7 @@ _FUNCTIONS = (
     "run",
     "demo",
     "new",
+    "fetch",
     "curate",
     "explain",
     "tokenizer_compare",

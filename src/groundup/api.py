@@ -25,6 +25,9 @@ from groundup.core.files import write_bytes
 from groundup.curate.config import CurateConfig
 from groundup.curate.explain import Explanation
 from groundup.curate.explain import explain as explain_document
+from groundup.curate.fetch.config import FetchConfig
+from groundup.curate.fetch.run import fetch as fetch_pages
+from groundup.curate.fetch.run import plan as fetch_plan
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.evaluate.tasks.config import TaskConfig
@@ -146,6 +149,16 @@ def curate(
     """Collect and curate text into `out`."""
     orders.carry_out(orders.order_curate(config, out, seed, workers), force)
     return Documents.open(out)
+
+
+def fetch(inputs: Sequence[str], out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Fetch pages politely into archives that `curate` reads; return the counts by outcome."""
+    return fetch_pages(inputs, FetchConfig.parse(settings, "fetch"), out)
+
+
+def preview_fetch(inputs: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what `fetch` would ask for, and the time that its politeness takes at least; nothing is asked."""
+    return fetch_plan(inputs, FetchConfig.parse(settings, "fetch"))
 
 
 def train_tokenizer(

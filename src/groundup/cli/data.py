@@ -28,9 +28,12 @@ else:
 def curate(
     out: Out,
     inputs: Annotated[
-        list[Path] | None, typer.Option("--input", help="File or folder of text, Markdown, JSONL or Parquet; may be repeated.")
+        list[Path] | None, typer.Option("--input", help="File or folder: text, JSONL, Parquet, CSV, HTML, WARC; may be repeated.")
     ] = None,
-    file_format: Annotated[str | None, typer.Option("--format", help="auto (default), text, markdown, jsonl or parquet.")] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", help="auto (default, by ending), text, markdown, jsonl, parquet, csv, tsv, html or warc."),
+    ] = None,
     rules: Annotated[str | None, typer.Option(help="Rule sets, comma-separated; 'none' for none.")] = None,
     validation: Annotated[float | None, typer.Option(help="Share of documents held out; default 0.01.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="Take sources and settings from a recipe.")] = None,

@@ -3,7 +3,6 @@
 import io
 import zlib
 from abc import ABC, abstractmethod
-from typing import BinaryIO
 
 import zstandard
 from typing_extensions import Buffer
@@ -99,7 +98,7 @@ class Unpacked(io.RawIOBase):
     `damage` then says so. At most 1 kB of compressed data before the damage is lost with it.
     """
 
-    def __init__(self, file: BinaryIO, frames: Frames, max_ratio: float) -> None:
+    def __init__(self, file: io.RawIOBase | io.BufferedIOBase, frames: Frames, max_ratio: float) -> None:
         self._file, self._frames, self._max_ratio = file, frames, max_ratio
         self._packed = b""
         self._place = 0
@@ -122,7 +121,7 @@ class Unpacked(io.RawIOBase):
     def _unpack(self) -> bool:
         """Unpack the next slice; False at the end."""
         if self._place >= len(self._packed):
-            self._packed, self._place = self._file.read(256 * _SLICE_BYTES), 0
+            self._packed, self._place = self._file.read(256 * _SLICE_BYTES) or b"", 0
         data = self._packed[self._place : self._place + _SLICE_BYTES]
         self._place += _SLICE_BYTES
         if not data:
