@@ -78,7 +78,7 @@ def is_bullet(line: str) -> bool:
 
 def ends_sentence(word: str) -> bool:
     bare = word
-    while len(bare) > 1 and bare[-1] in CLOSERS:
+    while len(bare) > max(1, len(word) - 8) and bare[-1] in CLOSERS:
         bare = bare[:-1]
     if bare[-1] not in SENTENCE_ENDS:
         return False

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundup.core.errors import DataError
+from groundup.curate.rules import judge as judging
 from groundup.curate.rules.histogram import Histogram, Histograms
 from groundup.curate.rules.judge import Judge
 from groundup.curate.rules.measures import MEASURES
@@ -68,3 +69,11 @@ def test_bins_of_another_version_are_refused():
     data = Histogram("num_words").to_json()
     with pytest.raises(DataError, match="other bins"):
         Histogram.from_json({**data, "edges": data["edges"][:-1]})
+
+
+def test_a_very_long_text_is_measured_to_the_rule_that_it_breaks(monkeypatch):
+    monkeypatch.setattr(judging, "MAX_BATCH_CHARS", 20)
+    tally = Histograms()
+    (verdict,) = Judge([RULE_SETS["gopher-2021"]]).judge(["word " * 5], tally)
+    assert verdict.broken is not None
+    assert list(tally.by_rule) == [("gopher-2021", "words_min")]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.slow_rules import SLOW, c4_line, edited, refinedweb_line
+from groundup.curate.rules import characters
 from groundup.curate.rules.batch import Batch
 from groundup.curate.rules.judge import Judge
 from groundup.curate.rules.lines import edit
@@ -26,7 +27,8 @@ the be to of and that have with THE That a bb a bb Mr. mrs. e.g. U.S. J. end. en
 * - • •x -5 **b** # ## #a { } {x [1] [2], [edit] [12 [] word[3]. javascript JavaScript, xjavascripty terms of use
 policy Privacy cookie cookies uses Use use lorem ipsum Lorem LOREM ABC ÄÖ É é ß İ ſ 12 ½ ² 一 二 3 likes 1.2k Views 4 comments!
 sign-in Log in Sign up read more Read more... items in cart item 2 𝒳 𝟙 \u0301 w\u00adx
-K Kookie _ __ a_ _. ). )) . ! ? 。 是的。 نعم؟ _a. .a. a.b. ab.c. no.
+K Kookie _ __ a_ _. ). )) . ! ? 。 是的。 نعم؟ _a. .a. a.b. ab.c. no. x.)))))))
+x.)))))))) x.))))))))) x.)]»”’)]}* capt. (capt. xcapt. xxcapt. 1capt.
 """
 PIECES = ODDITIES.split()
 SPACES = [
@@ -114,6 +116,14 @@ def test_the_slow_version_knows_every_measure():
 @settings(max_examples=150, deadline=None)
 def test_measures_equal_the_slow_version(given_texts):
     assert_measured(given_texts)
+
+
+@given(batches)
+@settings(max_examples=60, deadline=None)
+def test_texts_longer_than_a_piece_are_measured_the_same(given_texts):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(characters, "_PIECE_CHARS", 5)
+        assert_measured(given_texts)
 
 
 @given(batches)

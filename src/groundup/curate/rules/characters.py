@@ -32,6 +32,9 @@ QUOTES = "\"'”’"
 ABBREVIATIONS = "mr|mrs|ms|dr|st|prof|rev|gen|col|capt|lt|sr|jr|vol|no|fig|etc|vs|cf|al|pp"
 
 _IS_END_MARK, _IS_CLOSER, _IS_C4_END_MARK, _IS_PUNCTUATION, _IS_GLUED_BULLET, _IS_LONE_BULLET = (1 << bit for bit in range(6))
+_MAX_CLOSERS = 8
+"""Closing marks that are looked behind."""
+_MAX_ABBREVIATION = max(map(len, ABBREVIATIONS.split("|")))
 _WHITE, _LETTER = 1, 2
 _CODE_POINTS = 0x110000
 _DOT, _ELLIPSIS, _LINE_FEED = ord("."), ord("…"), ord("\n")
@@ -39,6 +42,8 @@ _CASE_BIT = 0x20
 _BASE = 0x9E3779B97F4A7C15
 _BLOCK_CHARS = 1 << 16
 """Characters hashed at once: their numbers stay in the processor's cache. A longer word is hashed by itself."""
+_PIECE_CHARS = 1 << 20
+"""Characters whose numbers are held at once while a long text is measured."""
 _STOP_SLOT_BITS = 14
 
 
@@ -49,9 +54,7 @@ class Characters:
         self.text = text
         self.codes = _codes(text)
         """The code point of each character."""
-        is_white = np.ones(len(text) + 2, np.bool_)
-        is_white[1:-1] = _has(self._classes, _WHITE)
-        bounds = np.flatnonzero(is_white[1:] != is_white[:-1])
+        bounds = np.concatenate([*self._word_bounds()])
         self.starts = bounds[::2]
         """Place of the first character of each word."""
         self.ends = bounds[1::2]
@@ -59,6 +62,15 @@ class Characters:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def _word_bounds(self) -> Iterator[Ints]:
+        """Yield the places where words begin and end in turn."""
+        in_word = np.zeros(1, np.bool_)
+        for start in range(0, len(self.codes), _PIECE_CHARS):
+            is_word = np.concatenate((in_word, ~_has(self._classes[start : start + _PIECE_CHARS], _WHITE)))
+            yield np.flatnonzero(is_word[1:] != is_word[:-1]) + start
+            in_word = is_word[-1:]
+        yield np.full(int(in_word[0]), len(self.codes))
 
     @cached_property
     def _classes(self) -> npt.NDArray[np.uint8]:
@@ -70,26 +82,34 @@ class Characters:
 
     @cached_property
     def lengths(self) -> Ints:
-        return self.ends - self.starts
+        lengths: Ints = self.ends - self.starts
+        return lengths
 
     @cached_property
     def has_letter(self) -> Bools:
         """Whether a word holds a letter of any script."""
-        return np.greater(self._in_words(self._classes & np.uint8(_LETTER)), 0)
+        has_letter: Bools = self._in_words(self._classes, _LETTER) > 0
+        return has_letter
 
     @cached_property
     def num_uppercase(self) -> Ints:
-        return self._in_words(_looked_up(_table(str.isupper), self.codes))
+        return self._in_words(_looked_up(_table(str.isupper), self.codes), 1)
 
     @cached_property
     def is_numeric(self) -> Bools:
         """Whether all characters of a word are numeric."""
-        return np.equal(self._in_words(_looked_up(_table(str.isnumeric), self.codes)), self.lengths)
+        return np.equal(self._in_words(_looked_up(_table(str.isnumeric), self.codes), 1), self.lengths)
 
-    def _in_words(self, counts: npt.NDArray[np.uint8]) -> Ints:
-        sums = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(counts, out=sums[1:])
-        return sums[self.ends] - sums[self.starts]
+    def _in_words(self, classes: npt.NDArray[np.uint8], bit: int) -> Ints:
+        """Return how many characters of each word have the bit."""
+        found = np.empty(len(self), np.int64)
+        for first, last in _blocks(self.starts, self.ends, _PIECE_CHARS):
+            origin = int(self.starts[first])
+            has_bit = _has(classes[origin : self.ends[last - 1]], bit)
+            sums = np.zeros(len(has_bit) + 1, np.int64)
+            np.cumsum(has_bit, out=sums[1:])
+            found[first:last] = sums[self.ends[first:last] - origin] - sums[self.starts[first:last] - origin]
+        return found
 
     @cached_property
     def hashes(self) -> Hashes:
@@ -148,17 +168,18 @@ class Characters:
 
     @cached_property
     def ends_sentence(self) -> Bools:
-        """Whether a word ends in an end mark, closing marks aside, and is no common abbreviation or initial."""
+        """Whether a word ends in an end mark, a few closing marks aside, and is no common abbreviation or initial."""
         found = np.zeros(len(self), np.bool_)
         words = np.flatnonzero(_has(self._last, _IS_CLOSER | _IS_END_MARK))
         marks = self._last[words]
         places = self.ends[words] - 1
-        while len(closed := np.flatnonzero(_has(marks, _IS_CLOSER) & (places > self.starts[words]))):
+        for _ in range(_MAX_CLOSERS):
+            closed = np.flatnonzero(_has(marks, _IS_CLOSER) & (places > self.starts[words]))
             places[closed] -= 1
             marks[closed] = _looked_up(_mark_table(), self.codes[places[closed]])
         ending = _has(marks, _IS_END_MARK)
         words, places = words[ending], places[ending]
-        dotted = np.flatnonzero(self.codes[places] == _DOT)
+        dotted = np.flatnonzero((self.codes[places] == _DOT) & ~self._ends_in_long_word(self.starts[words], places))
         keeps = np.ones(len(words), np.bool_)
         keeps[dotted] = [
             _ABBREVIATION.fullmatch(self.text, start, end + 1) is None
@@ -166,6 +187,13 @@ class Characters:
         ]
         found[words[keeps]] = True
         return found
+
+    def _ends_in_long_word(self, starts: Ints, places: Ints) -> Bools:
+        """Return where the characters before the places are letters, more than any abbreviation has."""
+        is_long: Bools = places - starts > _MAX_ABBREVIATION
+        for back in range(1, _MAX_ABBREVIATION + 2):
+            is_long &= _has(self._classes[np.maximum(places - back, 0)], _LETTER)
+        return is_long
 
     @cached_property
     def _lowered(self) -> npt.NDArray[Any]:
@@ -263,7 +291,7 @@ def _hashes(codes: npt.NDArray[Any], starts: Ints, ends: Ints) -> Hashes:
     """Return mix(sum_i (c_i + 1) r^i mod 2^64) of each word of code points c_0, c_1, ..."""
     hashes = np.empty(len(starts), np.uint64)
     powers, inverse_powers = _powers()
-    for first, last in _blocks(starts, ends):
+    for first, last in _blocks(starts, ends, _BLOCK_CHARS):
         origin = int(starts[first])
         if last == first + 1 and ends[first] - origin > _BLOCK_CHARS:
             hashes[first] = xxhash.xxh3_64_intdigest(codes[origin : ends[first]].astype("<u4").tobytes())
@@ -278,11 +306,11 @@ def _hashes(codes: npt.NDArray[Any], starts: Ints, ends: Ints) -> Hashes:
     return mixed(hashes)
 
 
-def _blocks(starts: Ints, ends: Ints) -> Iterator[tuple[int, int]]:
-    """Yield ranges of words that span at most `_BLOCK_CHARS` characters, or one longer word."""
+def _blocks(starts: Ints, ends: Ints, num_chars: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of words that span at most `num_chars` characters, or one longer word."""
     first = 0
     while first < len(starts):
-        last = max(int(np.searchsorted(ends, starts[first] + _BLOCK_CHARS, side="right")), first + 1)
+        last = max(int(np.searchsorted(ends, starts[first] + num_chars, side="right")), first + 1)
         yield first, last
         first = last
 

@@ -94,9 +94,13 @@ def _edited(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict]) -> Batch:
 
 
 def _asked(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict], histograms: Histograms | None) -> Bools:
-    """Return which texts keep every rule of the set; note the first one broken in the verdicts of the others."""
+    """Return which texts keep every rule of the set; note the first one broken in the verdicts of the others.
+
+    A very long text is measured no further than the rule that it breaks, for the sake of memory.
+    """
     batch.listed = rule_set.listed
     kept = np.ones(len(batch), np.bool_)
+    alone = len(batch) == 1 and len(batch.texts[0]) > MAX_BATCH_CHARS
     for rule in rule_set.rules:
         values = MEASURES[rule.measure].of(batch)
         if histograms is not None:
@@ -105,6 +109,8 @@ def _asked(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict], histograms:
         for text in np.flatnonzero(broken):
             verdicts[text].broken = Measured(rule_set.name, rule, float(values[text]))
         kept &= ~broken
+        if alone and not kept.any():
+            break
     return kept
 
 

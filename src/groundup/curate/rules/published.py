@@ -105,7 +105,7 @@ REFINEDWEB = RuleSet(
         Rule("line_counter", "counter", "below", 1, _REFINEDWEB),
         Rule("line_words", "words", "above", 1, _REFINEDWEB),
         _short_line_mark("start_marks", "sign-in, log in, sign up at the start", r"^\W*(?:sign|log)[ -]?(?:in|up)\b\W*"),
-        _short_line_mark("end_marks", "'Read more...' at the end", r"\W*\b(?:read|see|show) more\W*$"),
+        _short_line_mark("end_marks", "'Read more...' at the end", r"(?<!\W)\W*\b(?:read|see|show) more\W*$"),
         _short_line_mark("inner_marks", "'items in cart' anywhere", r"\b(?:\d+ )?items? in (?:your )?cart\b"),
     ),
     rules=(Rule("flagged_words", "flagged_words", "at_most", 0.05, _REFINEDWEB),),
