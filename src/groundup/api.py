@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from groundup import orders, pipeline
-from groundup.artifacts.build import Job
+from groundup.artifacts.build import Job, Order, begin
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.manifest import MANIFEST
@@ -159,6 +159,25 @@ def fetch(inputs: Sequence[str], out: Path, settings: dict[str, Any]) -> dict[st
 def preview_fetch(inputs: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
     """Return what `fetch` would ask for, and the time that its politeness takes at least; nothing is asked."""
     return fetch_plan(inputs, FetchConfig.parse(settings, "fetch"))
+
+
+def write_sbatch(order: Order, script: Path, force: bool = False) -> int:
+    """Prepare a curation and write a script that carries it out as Slurm arrays; return in how many parts."""
+    slurm = importlib.import_module("groundup.curate.slurm")
+    parts: int = slurm.prepare(order.config, begin(order, force))
+    write_bytes(script, slurm.script(order.out, parts).encode())
+    return parts
+
+
+def run_split(out: Path, pass_name: str, index: int = 0, of: int = 1) -> int:
+    """Do one share of a pass ("read", "decide", "write", "finish") of a curation that `write_sbatch` prepared; return its parts."""
+    slurm = importlib.import_module("groundup.curate.slurm")
+    if pass_name == slurm.FINISH:
+        work = slurm.prepared(out)
+        orders.carry_out(orders.order_curate(work.config, out, work.seed, Workers(number=1)), force=False)
+        return 0
+    done: int = slurm.run_split(out, pass_name, index, of)
+    return done
 
 
 def train_tokenizer(

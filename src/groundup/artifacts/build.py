@@ -72,6 +72,9 @@ class Order:
     def work(self) -> Work:
         return Work(self.kind, self.key())
 
+    def job(self) -> "Job":
+        return Job(self.out, self.seed, self.device, self.inputs, self.recipe, self.workers, self.key())
+
 
 @dataclass(frozen=True)
 class Job:
@@ -99,6 +102,13 @@ class Job:
         return kind.open(self.inputs[stage].path)
 
 
+def begin(order: Order, replace: bool) -> Job:
+    """Leave `order.out` as `make` would before it calls `run`: for parts of the work that others do before it is called."""
+    with locked(order.out):
+        _prepare(order, replace, remake=False)
+    return order.job()
+
+
 def is_made(order: Order) -> bool:
     """Return whether `order.out` already holds exactly what the order would make; of large files only the size is compared."""
     try:
@@ -124,9 +134,7 @@ def make(order: Order, run: Callable[[Any, Job], Outcome], replace: bool, remake
         _prepare(order, replace, remake)
         started = datetime.now(UTC)
         start_s = time.monotonic()
-        outcome = run(
-            order.config, Job(order.out, order.seed, order.device, order.inputs, order.recipe, order.workers, order.key())
-        )
+        outcome = run(order.config, order.job())
         timings = {
             "started_at": started.isoformat(timespec="seconds"),
             "elapsed_s": round(time.monotonic() - start_s, 3),

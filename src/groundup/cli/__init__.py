@@ -7,13 +7,13 @@ from types import FrameType
 
 from rich.text import Text
 
-from groundup.cli import data, fetch, line, models, tokenizers  # each adds its commands to the program
+from groundup.cli import curation, data, fetch, line, models, tokenizers  # each adds its commands to the program
 from groundup.cli.root import app
 from groundup.core.errors import GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
 from groundup.core.log import console
 
-__all__ = ["app", "data", "fetch", "line", "main", "models", "tokenizers"]
+__all__ = ["app", "curation", "data", "fetch", "line", "main", "models", "tokenizers"]
 
 INTERRUPTED = 130  # what a shell calls Ctrl-C
 

@@ -1,74 +1,25 @@
-"""Commands that turn raw text into tokens: curate, explain, tokenizer, encode."""
+"""Commands that turn documents into tokens: tokenizer, encode."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundup.cli.options import AsJson, DryRun, Engine, Force, Out, Quiet, Set, WorkerCount
+from groundup.cli.options import AsJson, DryRun, Engine, Force, Out, Quiet, WorkerCount
 from groundup.cli.root import app, make, print_result, tokenizer_app
 from groundup.core.lazy import lazy
 from groundup.core.log import set_quiet
-from groundup.core.units import format_bytes, format_count
+from groundup.core.units import format_count
 
 if TYPE_CHECKING:
     from groundup import api, orders
     from groundup.artifacts import documents as documents_
     from groundup.artifacts import token_shards
     from groundup.artifacts import tokenizer as tokenizers
-    from groundup.curate import explain as explanations
 else:
     api, orders = lazy("groundup.api"), lazy("groundup.orders")
     documents_, token_shards = lazy("groundup.artifacts.documents"), lazy("groundup.artifacts.token_shards")
-    tokenizers, explanations = lazy("groundup.artifacts.tokenizer"), lazy("groundup.curate.explain")
-
-
-@app.command()
-def curate(
-    out: Out,
-    inputs: Annotated[
-        list[Path] | None, typer.Option("--input", help="File or folder: text, JSONL, Parquet, CSV, HTML, WARC; may be repeated.")
-    ] = None,
-    file_format: Annotated[
-        str | None,
-        typer.Option("--format", help="auto (default, by ending), text, markdown, jsonl, parquet, csv, tsv, html or warc."),
-    ] = None,
-    rules: Annotated[str | None, typer.Option(help="Rule sets, comma-separated; 'none' for none.")] = None,
-    validation: Annotated[float | None, typer.Option(help="Share of documents held out; default 0.01.")] = None,
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="Take sources and settings from a recipe.")] = None,
-    overrides: Set = None,
-    seed: Annotated[int | None, typer.Option(help="Chooses the documents held out; default 0.")] = None,
-    workers: WorkerCount = None,
-    engine: Engine = "local",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Collect text and keep what is good of it; every drop is recorded with rule, value and threshold."""
-    set_quiet(quiet)
-    config, seed = orders.curate_config(inputs or [], file_format, rules, validation, recipe, overrides or [], seed)
-    if not make(orders.order_curate(config, out, seed, orders.workers(engine, workers)), force, dry_run, as_json):
-        return
-    documents = documents_.Documents.open(out)
-    counts = documents.manifest.counts
-    kept = f"{out}: {counts['documents']:,} documents, {format_bytes(float(counts['bytes']))}"
-    text = f"{kept}; 'groundup explain {out} ID' says why one was kept or dropped"
-    print_result({"out": str(out), "content_hash": documents.content_hash, **documents.funnel}, as_json, text)
-
-
-@app.command()
-def explain(
-    documents: Annotated[Path, typer.Argument(metavar="DIR", help="What curate made.")],
-    document_id: Annotated[str, typer.Argument(metavar="DOC_ID")],
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Say why a document was kept or dropped, rule by rule, with values and thresholds."""
-    set_quiet(quiet)
-    explanation = api.explain(documents, document_id)
-    print_result(dataclasses.asdict(explanation), as_json, explanations.render(explanation))
+    tokenizers = lazy("groundup.artifacts.tokenizer")
 
 
 @tokenizer_app.command("train")

@@ -26,9 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+curate_app = typer.Typer(help="Collect text and keep what is good of it; every drop is recorded with rule, value and threshold.")
 tokenizer_app = typer.Typer(help="Train tokenizers, and bring in those of others.", no_args_is_help=True)
 plan_app = typer.Typer(help="Decide what to train, and predict what it takes.", no_args_is_help=True)
 hub_app = typer.Typer(help="Bring in checkpoints of other tools.", no_args_is_help=True)
+app.add_typer(curate_app, name="curate")
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(plan_app, name="plan")
 app.add_typer(hub_app, name="hub")

@@ -51,12 +51,11 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     documents is that of the sources in the recipe, files by name, records as they lie, whatever the workers. Parts that an
     interrupted run finished are taken over. Raises DataError if a source holds no text or nothing is left to train on.
     """
-    work = Work(config, job.seed, _scratch(job), job.workers.memory_bytes)
+    work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
         _each_part(engine, read_part, tasks, "reading and filtering")
-        check_sources(work, tasks)
-        _decide(work, tasks, engine)
+        decide(work, tasks, engine)
         _each_part(engine, write_part, tasks, "redacting and writing")
     found = totals(work, tasks)
     found.funnel.check_flow()
@@ -73,15 +72,15 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     return Outcome(counts, volatile=frozenset({LINEAGE}))
 
 
-def _scratch(job: Job) -> Path:
-    """Return the folder of what the passes leave for each other; what other settings or sources left is removed."""
+def open_work(config: CurateConfig, job: Job) -> Work:
+    """Return the curation with a folder for what passes leave for each other; what other settings or sources left is removed."""
     scratch = job.scratch / job.key[:_KEY_CHARS]
     with storage_errors(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
         for path in job.scratch.iterdir():
             if path != scratch:
                 shutil.rmtree(path)
-    return scratch
+    return Work(config, job.seed, scratch, job.workers.memory_bytes)
 
 
 def _each_part(engine: Engine, function: Callable[[PartTask], None], tasks: Sequence[PartTask], title: str) -> None:
@@ -91,8 +90,9 @@ def _each_part(engine: Engine, function: Callable[[PartTask], None], tasks: Sequ
             bar.advance(tasks[number].part.num_bytes)
 
 
-def _decide(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
-    """Compare all documents, and write down what becomes of each."""
+def decide(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
+    """Compare all documents, and write down what becomes of each; raise DataError for a source that holds no text."""
+    check_sources(work, tasks)
     config = work.config
     tallies = [read_object(task.read.tally) for task in tasks]
     records, documents = (np.cumsum([0, *(tally[name] for tally in tallies)]) for name in ("records", "documents"))
