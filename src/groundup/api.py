@@ -206,6 +206,15 @@ def import_tokenizer(source: Path, out: Path, force: bool = False) -> Tokenizer:
     return Tokenizer.open(out)
 
 
+def extend_tokenizer(tokenizer: Path, documents: Path, num_tokens: int, out: Path, seed: int = 0, force: bool = False) -> Tokenizer:
+    """Add at most `num_tokens` terms of curated documents to a tokenizer (ours, or another tool's), whose ids stay as they are.
+
+    `Tokenizer.new_pieces` says what each new token stands for, of which `nn.new_rows.with_new_rows` makes rows of an embedding.
+    """
+    orders.carry_out(orders.order_tokenizer_extend(tokenizer, documents, num_tokens, out, seed), force)
+    return Tokenizer.open(out)
+
+
 def tokenizer_compare(
     tokenizers: Sequence[Path],
     text: Path,

@@ -133,6 +133,14 @@ def order_tokenizer_import(source: Path, out: Path) -> Order:
     return _order("tokenizer", out, config, 0, {}, sources=find_stage("tokenizer").door().source_hashes(config))
 
 
+def order_tokenizer_extend(tokenizer: Path, documents: Path, num_tokens: int, out: Path, seed: int) -> Order:
+    """Return the order to add tokens to a tokenizer."""
+    data = {"algorithm": "extend", "path": str(tokenizer.absolute()), "new_tokens": num_tokens}
+    config = TokenizerConfig.parse(data, "tokenizer extend")
+    sources = find_stage("tokenizer").door().source_hashes(config)
+    return _order("tokenizer", out, config, seed, {"curate": Documents.open(documents)}, sources=sources)
+
+
 def order_encode(documents: Path, tokenizer: Path, out: Path, workers: Workers = DEFAULT_WORKERS) -> Order:
     """Return the order to encode documents."""
     inputs: dict[str, Artifact] = {"curate": Documents.open(documents), "tokenizer": Tokenizer.open(tokenizer)}

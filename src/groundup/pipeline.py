@@ -21,6 +21,7 @@ from groundup.evaluate.config import resolve_stride
 from groundup.nn.prompts import encode_prompt
 from groundup.plan.shapes import family
 from groundup.recipe import Recipe
+from groundup.tokenizer.config import IN_GGUF
 
 StageRun = Callable[[Any, Job], Outcome]
 
@@ -238,6 +239,13 @@ def _check_export(recipe: Recipe) -> None:
     if settings.format == "gguf" and recipe.tokenizer.algorithm in ("wordpiece", "unigram"):
         algorithm = recipe.tokenizer.algorithm
         raise ConfigError(f"export.format=gguf has no place for tokenizer.algorithm={algorithm}; take bpe, or export.format=hf")
+    if settings.format == "gguf" and recipe.tokenizer.algorithm == "bpe":
+        for key, known in (("pre_tokenizer", IN_GGUF), ("normalisation", ("none",))):
+            if (asked := getattr(recipe.tokenizer, key)) not in known:
+                raise ConfigError(
+                    f"export.format=gguf with tokenizer.{key}={asked}: llama.cpp knows {', '.join(known)} alone; take one of "
+                    "them, or export.format=hf"
+                )
 
 
 def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage, ...]) -> None:

@@ -113,7 +113,7 @@ def test_an_imported_tokenizer_needs_the_tokens_of_the_objective(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"algorithm": "import"}, "needs the path"),
+        ({"algorithm": "import"}, "need the path"),
         ({"path": "somewhere"}, "tokenizer.path=somewhere"),
         ({"algorithm": "import", "path": "x", "vocab_size": 500}, "tokenizer.vocab_size has no effect"),
         ({"algorithm": "import", "path": "x", "special": {"mask": True}}, "tokenizer.special has no effect"),

@@ -16,8 +16,18 @@ from groundup.artifacts.special_tokens import UNK_TOKEN
 from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
 from groundup.core.errors import ConfigError, VerificationError
 from groundup.nn.gguf.tokenizer import read_tokenizer, write_tokenizer
+from groundup.pipeline import check_line, line_folders, stages_until
+from groundup.recipe import Recipe
 from groundup.tokenizer import run as tokenizer_run
-from groundup.tokenizer.config import CHAT, NormalisationName, PreTokenizerName, SpecialConfig, TokenizerConfig, TrainedAlgorithm
+from groundup.tokenizer.config import (
+    CHAT,
+    IN_GGUF,
+    NormalisationName,
+    PreTokenizerName,
+    SpecialConfig,
+    TokenizerConfig,
+    TrainedAlgorithm,
+)
 from groundup.tokenizer.preparation import BLOCK_CHARACTERS, NORMALISERS, Preparation, blocks
 from groundup.tokenizer.trained import Trained
 from groundup.tokenizer.trainers import TRAINERS
@@ -60,6 +70,17 @@ NAMES = [f"{algorithm}-{made.normalisation}-{made.pre_tokenizer}" for algorithm,
 def test_tables_hold_the_names_of_the_settings() -> None:
     assert set(PATTERNS) == set(get_args(PreTokenizerName))
     assert set(NORMALISERS) == set(get_args(NormalisationName))
+    assert set(IN_GGUF) == set(GGUF_NAMES)
+
+
+@pytest.mark.parametrize("setting", [{"pre_tokenizer": "gpt4o"}, {"normalisation": "nfc"}])
+def test_a_line_that_would_end_in_such_a_file_is_refused_before_it_begins(setting: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    sources = {"sources": [{"name": "a", "path": str(tmp_path / "texts")}]}
+    data = {"name": "x", "curate": sources, "tokenizer": setting, "export": {"format": "gguf"}, "budget": {"minutes": 1}}
+    (tmp_path / "texts" / "a.txt").write_text("text")
+    with pytest.raises(ConfigError, match=rf"export.format=gguf with tokenizer.{next(iter(setting))}"):
+        check_line(Recipe.parse(data, "test"), line_folders(tmp_path / "run"), stages_until("export"), None)
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)

@@ -17,6 +17,8 @@ from groundup.core.files import read_object
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_FILES = (TOKENIZER_FILE, SPECIAL_TOKENS_FILE)
 """What a checkpoint takes along of its tokenizer."""
+EXTENSION_FILE = "extension.json"
+"""What an extended tokenizer's new tokens stand for."""
 MAX_TOKENIZER_BYTES = 256 << 20
 
 
@@ -139,6 +141,13 @@ class Tokenizer(Artifact):
     def facts(self) -> dict[str, Any]:
         """What the training found: fertility, bytes per token."""
         return read_object(self.path / "facts.json")
+
+    @property
+    def new_pieces(self) -> dict[int, tuple[int, ...]]:
+        """New id -> the old ids that spelled it, of a tokenizer that was extended; of any other empty."""
+        if not (self.path / EXTENSION_FILE).is_file():
+            return {}
+        return {token["id"]: tuple(token["pieces"]) for token in read_object(self.path / EXTENSION_FILE)["tokens"]}
 
     def summary(self) -> str:
         """Return its size, and how well it fits the held-out text where that was measured."""

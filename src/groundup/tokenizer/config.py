@@ -12,11 +12,13 @@ NUM_BYTES = 256
 MODES: Final = ("R", "S", "X")
 """Regular, sequential and extreme denoising (Tay et al. 2022)."""
 TrainedAlgorithm = Literal["bpe", "wordpiece", "unigram"]
-Algorithm = Literal[TrainedAlgorithm, "import"]
+Algorithm = Literal[TrainedAlgorithm, "import", "extend"]
 NormalisationName = Literal["none", "nfc", "nfkc", "lower", "nfkc_lower"]
 PreTokenizerName = Literal["digits", "gpt2", "gpt4", "gpt4o", "whitespace"]
+IN_GGUF: Final = ("digits", "gpt2", "gpt4")
+"""Cuts that llama.cpp has a name for."""
 CHAT: Final = ("system", "user", "assistant", "tool", "end")
-TRAINING_KEYS: Final = ("vocab_size", "sample_bytes", "normalisation", "pre_tokenizer", "special")
+TRAINING_KEYS: Final = ("vocab_size", "normalisation", "pre_tokenizer", "special")
 
 
 class SpecialConfig(Config):
@@ -54,7 +56,8 @@ class TokenizerConfig(Config):
 
     algorithm: Algorithm = Field(
         default="bpe",
-        description="bpe (byte-level) and unigram give every UTF-8 text exact tokens, wordpiece does not; import reads path",
+        description="bpe (byte-level) and unigram give every UTF-8 text exact tokens, wordpiece does not; import reads path, "
+        "extend adds new_tokens to it",
     )
     vocab_size: int = Field(default=4096, ge=257, le=1 << 24, description="tokens, the bytes and the special ones included")
     sample_bytes: int = Field(default=100_000_000, gt=0, description="text that tokens are learned from, at most [bytes]")
@@ -67,17 +70,27 @@ class TokenizerConfig(Config):
         "gpt4o, or all between white space",
     )
     special: SpecialConfig = SpecialConfig()
-    path: Path | None = Field(default=None, description="file or folder of the tokenizer to import; relative to the recipe")
+    path: Path | None = Field(
+        default=None, description="file or folder of the tokenizer to import or extend; relative to the recipe"
+    )
+    new_tokens: int = Field(default=0, ge=0, le=1 << 20, description="tokens that extend adds at most")
 
     @model_validator(mode="after")
     def _check_import(self) -> Self:
-        if (self.algorithm == "import") != (self.path is not None):
+        given = self.algorithm in ("import", "extend")
+        if given != (self.path is not None):
             raise ValueError(
-                f"tokenizer.algorithm='{self.algorithm}' with tokenizer.path={self.path}: 'import' needs the path of a "
+                f"tokenizer.algorithm='{self.algorithm}' with tokenizer.path={self.path}: 'import' and 'extend' need the path of a "
                 "tokenizer, and nothing else reads one"
             )
-        idle = [name for name in TRAINING_KEYS if getattr(self, name) != _default(name)]
-        if self.algorithm == "import" and idle:
+        if (self.algorithm == "extend") != (self.new_tokens > 0):
+            raise ValueError(
+                f"tokenizer.algorithm='{self.algorithm}' with tokenizer.new_tokens={self.new_tokens}: 'extend' needs to know how "
+                "many tokens to add, and nothing else adds any"
+            )
+        keys = (*TRAINING_KEYS, *(["sample_bytes"] if self.algorithm == "import" else []))
+        idle = [name for name in keys if getattr(self, name) != _default(name)]
+        if given and idle:
             raise ValueError(f"tokenizer.{idle[0]} has no effect on an imported tokenizer; remove it, or train one")
         return self
 

@@ -10,17 +10,18 @@ from tokenizers import processors
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Documents, Split
 from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
-from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer
+from groundup.artifacts.tokenizer import EXTENSION_FILE, TOKENIZER_FILE, TextTokenizer
 from groundup.artifacts.tokenizer_formats import read_tokenizer, tokenizer_files
 from groundup.core.errors import DataError
 from groundup.core.files import hash_file, write_json, write_text
 from groundup.core.log import say
 from groundup.core.units import format_bytes
 from groundup.tokenizer.config import TokenizerConfig
+from groundup.tokenizer.extend import extend
 from groundup.tokenizer.preparation import Preparation
 from groundup.tokenizer.sample import Sample
 from groundup.tokenizer.trainers import TRAINERS
-from groundup.tokenizer.verify import verify
+from groundup.tokenizer.verify import verify, verify_extension
 
 FACTS_FILE = "facts.json"
 MEASURED_BYTES = 20_000_000
@@ -33,11 +34,17 @@ def source_hashes(config: TokenizerConfig) -> dict[str, str]:
 
 
 def run(config: TokenizerConfig, job: Job) -> Outcome:
-    """Write tokenizer.json, special_tokens.json and facts.json of a tokenizer learned from the training split, or imported.
+    """Write tokenizer.json, special_tokens.json and facts.json of a tokenizer learned from the training split, imported, or
+    imported and extended (extension.json: what the new tokens stand for).
 
     Raises DataError if there is no training text. Too little text for `vocab_size` gives a smaller vocabulary, and says so.
     """
-    facts: dict[str, Any] = _train(config, job) if config.path is None else _bring(config.path, job)
+    if config.path is None:
+        facts = _train(config, job)
+    elif config.algorithm == "extend":
+        facts = _extend(config, config.path, job)
+    else:
+        facts = _bring(config.path, job)
     tokenizer = TextTokenizer.from_file(job.out / TOKENIZER_FILE)
     measured = _measure(tokenizer, job.open("curate", Documents)) if "curate" in job.inputs else {}
     facts = {"algorithm": config.algorithm, "vocab_size": tokenizer.vocab_size, **facts, **measured}
@@ -80,6 +87,31 @@ def _bring(path: Path, job: Job) -> dict[str, Any]:
     engine.post_processor = processors.Sequence([])
     _write(job.out, engine, names.model_copy(update={"before": (names.eos,), "after": (), "start": None}))
     return {"source": tokenizer_files(path)[0].name, "kind": type(engine.model).__name__}
+
+
+def _extend(config: TokenizerConfig, path: Path, job: Job) -> dict[str, Any]:
+    """Write the tokenizer of `path` with new tokens from the training split, and return what it is."""
+    documents = job.open("curate", Documents)
+    texts = Sample(documents, config.sample_bytes, job.seed)
+    engine, names = read_tokenizer(path)
+    engine.post_processor = processors.Sequence([])
+    names = names.model_copy(update={"before": (names.eos,), "after": (), "start": None})
+    before = TextTokenizer(engine, names, str(path))
+    extension = extend(engine, names, texts, config.new_tokens)
+    if not extension.pieces:
+        raise DataError(
+            f"{documents.path}: {format_bytes(texts.bytes)} of training text hold no term that occurs twice and takes "
+            "several tokens; add sources, or import the tokenizer as it is"
+        )
+    if len(extension.pieces) < config.new_tokens:
+        say(f"  tokenizer: {len(extension.pieces):,} useful new tokens, tokenizer.new_tokens={config.new_tokens:,} were asked for")
+    _write(job.out, extension.engine, names)
+    after = TextTokenizer.from_file(job.out / TOKENIZER_FILE)
+    rows = [{"id": number, "text": after.decode([number]), "pieces": pieces} for number, pieces in extension.pieces.items()]
+    write_json(job.out / EXTENSION_FILE, {"old_vocab_size": before.vocab_size, "tokens": rows})
+    verified = verify_extension(before, after, extension.pieces, _held_out(documents))
+    facts = {"source": tokenizer_files(path)[0].name, "kind": type(engine.model).__name__, "old_vocab_size": before.vocab_size}
+    return {**facts, **verified, "new_tokens": len(rows), "trained_on_bytes": texts.bytes, "trained_on_documents": texts.documents}
 
 
 def _held_out_split(documents: Documents) -> Split:

@@ -1,6 +1,6 @@
 """The proof that a trained tokenizer, as saved, cuts text as its training library and its fast encoder do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from groundup.artifacts.fast_encoder import FastEncoder
@@ -30,6 +30,32 @@ def verify(tokenizer: TextTokenizer, trained: Trained, texts: Iterable[str]) -> 
             raise VerificationError(
                 f"the saved tokenizer and its {fast.name} encoder give other tokens for {text[:60]!r}; report it"
             )
+        num_bytes += len(text.encode())
+    return {"verified_on_bytes": num_bytes, "encoded_by": fast.name}
+
+
+def verify_extension(
+    before: TextTokenizer, after: TextTokenizer, pieces: Mapping[int, Sequence[int]], texts: Iterable[str]
+) -> dict[str, Any]:
+    """Return over how many bytes of `texts` only new tokens differ from before; raise VerificationError where others do.
+
+    BPE: with each new token written in old ones, every text has the tokens of before. Others: a text without a new token has.
+    """
+    moved = [name for name, number in before.engine.get_vocab().items() if after.engine.token_to_id(name) != number]
+    if moved:
+        raise VerificationError(f"the extended tokenizer gives {len(moved)} old tokens other ids ({moved[0]!r}); report it")
+    fast, is_bpe = FastEncoder.of(after), type(after.engine.model).__name__ == "BPE"
+    num_bytes = 0
+    for text in (PROBE, *_some(texts)):
+        ids = after.encode(text)
+        if fast.encode(text).tolist() != ids:
+            raise VerificationError(
+                f"the saved tokenizer and its {fast.name} encoder give other tokens for {text[:60]!r}; report it"
+            )
+        if is_bpe or not any(token in pieces for token in ids):
+            spelled = [old for token in ids for old in pieces.get(token, (token,))]
+            if spelled != before.encode(text):
+                raise VerificationError(f"the extended tokenizer cuts text without new terms otherwise: {text[:60]!r}; report it")
         num_bytes += len(text.encode())
     return {"verified_on_bytes": num_bytes, "encoded_by": fast.name}
 
