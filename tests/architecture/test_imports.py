@@ -27,6 +27,12 @@ ALL_FILES = sorted(ROOT.rglob("*.py"))
 LOCAL_IMPORTS = {
     "groundup.core.engines.ray": {"ray"},
     "groundup.curate.sources.extraction.precision": {"trafilatura", "trafilatura.meta"},
+    "groundup.curate.privacy.presidio": {
+        "presidio_analyzer",
+        "presidio_analyzer.nlp_engine",
+        "presidio_analyzer.predefined_recognizers",
+        "spacy",
+    },
     "groundup.export.verify": {"transformers"},
 }
 

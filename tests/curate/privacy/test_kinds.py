@@ -24,7 +24,8 @@ def test_table_and_literal_name_the_same_kinds():
 @given(text=st.text())
 def test_finds_are_ordered_and_apart(kind, text):
     ends = [0]
-    for start, end in KINDS[kind].finder(RedactConfig(kinds=(kind,))).find(text):
+    names = {"person_names": ("ab", "0", "Ann Lee")} if kind == "person" else {}
+    for start, end in KINDS[kind].finder(RedactConfig(kinds=(kind,), **names)).find(text):
         assert ends[-1] <= start < end <= len(text)
         ends.append(end)
 
@@ -45,6 +46,10 @@ def test_a_switch_stands_for_kinds(setting, kinds):
         ({"kinds": ["e-mail"]}, "'redact.kinds.0'"),
         ({"kinds": ["email", "email"]}, "the kind 'email' is named twice"),
         ({"kinds": ["email"], "private_addresses": True}, "private_addresses has no effect"),
+        ({"kinds": ["person"]}, "list person_names, or name a spaCy pipeline in person_pipeline"),
+        ({"person_names": ["Ann Lee"]}, "have no effect without the kind 'person'"),
+        ({"person_pipeline": "x", "kinds": ["email"]}, "have no effect without the kind 'person'"),
+        ({"kinds": ["person"], "person_names": ["Ann", " "]}, "a name is empty"),
         ({"kind": ["email"]}, "unknown key 'redact.kind'; did you mean 'kinds'?"),
         ("yes please", "'redact'"),
     ],

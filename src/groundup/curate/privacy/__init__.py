@@ -10,6 +10,7 @@ from groundup.curate.privacy.kind import Kind
 from groundup.curate.privacy.mac import MacAddresses
 from groundup.curate.privacy.mail import Emails
 from groundup.curate.privacy.phone import Phones
+from groundup.curate.privacy.presidio import Persons, Streets
 from groundup.curate.privacy.ssn import SocialSecurityNumbers
 
 KINDS: dict[KindName, Kind] = {
@@ -84,5 +85,21 @@ KINDS: dict[KindName, Kind] = {
         check="the country's code is given out, 7 to 15 digits (11 with code 1); not after `order`, `ISBN`, `no.` and the like",
         source="ITU-T E.164 and its list of codes; NANPA",
         passes_over="national numbers of other countries without such a word, numbers in letters, digits of other scripts",
+    ),
+    "street": Kind(
+        Streets,
+        signs.a_digit,
+        finds="a number with a street's name and word for street in English, German and French; post boxes",
+        check="the word for street, capitals of names",
+        source="our expressions, run by Presidio (extra `presidio`)",
+        passes_over="towns and postal codes, other languages, addresses over several lines",
+    ),
+    "person": Kind(
+        Persons,
+        signs.any_text,
+        finds="the names in `person_names`; what the spaCy pipeline in `person_pipeline` takes for a person",
+        check="none",
+        source="Presidio (extra `presidio`); your list, your pipeline",
+        passes_over="without a pipeline, all names that are not listed",
     ),
 }

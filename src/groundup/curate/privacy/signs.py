@@ -40,6 +40,7 @@ def bytes_in_hexadecimal(text: str) -> object:
     return _BYTES_BY_COLONS.search(text) or _BYTES_BY_HYPHENS.search(text)
 
 
+a_digit: Sign = re.compile(r"[0-9]").search
 three_dotted_numbers: Sign = re.compile(r"\.[0-9]{1,3}\.[0-9]").search
 two_colons: Sign = re.compile(r":[0-9A-Fa-f]{0,4}:").search
 
