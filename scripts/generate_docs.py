@@ -41,6 +41,7 @@ def rule_table() -> str:
     """Return the table of all quality rules as Markdown, in the order in which they are asked."""
     rows = []
     for name, rule_set in RULE_SETS.items():
+        rows += [_step_row(name, rule, "document as it comes") for rule in rule_set.before]
         rows += [_step_row(name, step, "line") for step in rule_set.lines]
         rows += [_step_row(name, rule, "document") for rule in rule_set.rules]
     return _table("rule set | rule | of a | what is measured | kept | source", rows)

@@ -16,7 +16,7 @@ from groundup.curate.rules.measures import MEASURES
 from groundup.curate.rules.published import RULE_SETS
 
 TEXTS = ["", "the cat and some dog went on " * 10, "a short one.\n" * 9, *(f"text {i} of the many " * i for i in range(30))]
-RULES = [(name, rule) for name, rule_set in RULE_SETS.items() for rule in rule_set.rules]
+RULES = [(name, rule) for name, rule_set in RULE_SETS.items() for rule in rule_set.of_documents]
 
 
 def as_dict(tally: Histograms) -> dict[tuple[str, str], dict]:

@@ -61,6 +61,13 @@ def test_three_sentences_a_page_and_five_words_a_line():
     assert [edit.rule for edit in few_words.edits] == ["line_words"]
 
 
+def test_a_page_with_a_bracket_is_dropped_also_if_its_line_would_go():
+    """In the words of the paper the page goes that contains one; what its lines end with does not matter."""
+    (verdict,) = Judge([RULE_SETS["c4-jmlr"]]).judge(["if (enabled) {\n" + "This is one whole sentence of text.\n" * 3])
+    assert verdict.broken is not None
+    assert (verdict.broken.rule.name, verdict.edits) == ("curly_brackets", [])
+
+
 def test_a_document_that_loses_all_lines_is_dropped_with_no_text_left():
     (verdict,) = Judge([RULE_SETS["c4-jmlr"], RULE_SETS["gopher-2021"]]).judge(["no mark\nnone here either"])
     assert verdict.broken is not None

@@ -88,6 +88,10 @@ def assert_measured_after(batch: Batch) -> None:
 
 def slow_verdict(text: str, names: list[str]) -> tuple[str, tuple[str, str, float] | None]:
     for name in names:
+        if name == "c4-jmlr":
+            for measure in ("lorem_ipsum", "curly_brackets"):
+                if SLOW[measure](text) > 0:
+                    return text, (name, measure, SLOW[measure](text))
         flagged = 0.0
         if name in EDITED:
             text, _, flagged = edited(text, EDITED[name])

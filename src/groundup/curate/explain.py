@@ -119,7 +119,7 @@ def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Che
 
 
 def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
-    bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.rules}
+    bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
     if row["stage"] in ("deduplicate", "near_duplicates", "leakage"):
         bound = "below"
     elif row["rule"] == "record_too_long":

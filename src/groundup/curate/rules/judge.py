@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from groundup.curate.rules.batch import Batch
-from groundup.curate.rules.characters import Bools
 from groundup.curate.rules.histogram import Histograms
 from groundup.curate.rules.lines import Edit, edit
 from groundup.curate.rules.measures import MEASURES
@@ -60,15 +59,12 @@ class Judge:
         return [verdict for batch in _batches(texts) for verdict in self._judge(batch, histograms)]
 
     def _judge(self, texts: Sequence[str], histograms: Histograms | None) -> list[Verdict]:
-        verdicts = [Verdict(text) for text in texts]
-        batch, asked = Batch.of(texts), verdicts
+        hearing = _Hearing(texts, histograms)
         for rule_set in self.rule_sets:
-            batch = _edited(batch, rule_set, asked)
-            kept = _asked(batch, rule_set, asked, histograms)
-            if not kept.all():
-                batch = batch.take(kept)
-                asked = [verdict for verdict in asked if verdict.broken is None]
-        return verdicts
+            hearing.ask(rule_set, rule_set.before)
+            hearing.edit(rule_set)
+            hearing.ask(rule_set, rule_set.rules)
+        return hearing.verdicts
 
 
 def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -82,36 +78,44 @@ def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[start:]
 
 
-def _edited(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict]) -> Batch:
-    """Return the texts after the set's rules about lines, noted in the verdicts."""
-    batch, edits = edit(batch, rule_set)
-    for text, found in edits.items():
-        verdict = verdicts[text]
-        verdict.text = batch.texts[text]
-        verdict.edits += found
-        verdict.bytes_after[rule_set.name] = len(verdict.text.encode())
-    return batch
+class _Hearing:
+    """The texts of one batch on their way through the sets; those that break a rule leave it."""
 
+    def __init__(self, texts: Sequence[str], histograms: Histograms | None) -> None:
+        self.verdicts = [Verdict(text) for text in texts]
+        self._batch, self._asked = Batch.of(texts), self.verdicts
+        self._histograms = histograms
+        self._is_long = len(texts) == 1 and len(texts[0]) > MAX_BATCH_CHARS
 
-def _asked(batch: Batch, rule_set: RuleSet, verdicts: list[Verdict], histograms: Histograms | None) -> Bools:
-    """Return which texts keep every rule of the set; note the first one broken in the verdicts of the others.
+    def edit(self, rule_set: RuleSet) -> None:
+        """Apply the set's rules about lines and note in the verdicts what they took out."""
+        self._batch, edits = edit(self._batch, rule_set)
+        for text, found in edits.items():
+            verdict = self._asked[text]
+            verdict.text = self._batch.texts[text]
+            verdict.edits += found
+            verdict.bytes_after[rule_set.name] = len(verdict.text.encode())
 
-    A very long text is measured no further than the rule that it breaks, for the sake of memory.
-    """
-    batch.listed = rule_set.listed
-    kept = np.ones(len(batch), np.bool_)
-    alone = len(batch) == 1 and len(batch.texts[0]) > MAX_BATCH_CHARS
-    for rule in rule_set.rules:
-        values = MEASURES[rule.measure].of(batch)
-        if histograms is not None:
-            histograms.add(rule_set.name, rule.name, rule.measure, values)
-        broken = kept & ~KEEPS[rule.bound](values, rule.threshold)
-        for text in np.flatnonzero(broken):
-            verdicts[text].broken = Measured(rule_set.name, rule, float(values[text]))
-        kept &= ~broken
-        if alone and not kept.any():
-            break
-    return kept
+    def ask(self, rule_set: RuleSet, rules: tuple[Rule, ...]) -> None:
+        """Note the first of the rules that a text breaks in its verdict.
+
+        A very long text is measured no further than that, for the sake of memory.
+        """
+        self._batch.listed = rule_set.listed
+        kept = np.ones(len(self._batch), np.bool_)
+        for rule in rules:
+            values = MEASURES[rule.measure].of(self._batch)
+            if self._histograms is not None:
+                self._histograms.add(rule_set.name, rule.name, rule.measure, values)
+            broken = kept & ~KEEPS[rule.bound](values, rule.threshold)
+            for text in np.flatnonzero(broken):
+                self._asked[text].broken = Measured(rule_set.name, rule, float(values[text]))
+            kept &= ~broken
+            if self._is_long and not kept.all():
+                break
+        if not kept.all():
+            self._batch = self._batch.take(kept)
+            self._asked = [verdict for verdict in self._asked if verdict.broken is None]
 
 
 def measure_all(text: str, rule_sets: Sequence[RuleSet]) -> list[Measured]:
@@ -119,7 +123,12 @@ def measure_all(text: str, rule_sets: Sequence[RuleSet]) -> list[Measured]:
     batch = Batch.of([text])
     found = []
     for rule_set in rule_sets:
+        found += _measured(batch, rule_set, rule_set.before)
         batch, _ = edit(batch, rule_set)
-        batch.listed = rule_set.listed
-        found += [Measured(rule_set.name, rule, float(MEASURES[rule.measure].of(batch)[0])) for rule in rule_set.rules]
+        found += _measured(batch, rule_set, rule_set.rules)
     return found
+
+
+def _measured(batch: Batch, rule_set: RuleSet, rules: tuple[Rule, ...]) -> list[Measured]:
+    batch.listed = rule_set.listed
+    return [Measured(rule_set.name, rule, float(MEASURES[rule.measure].of(batch)[0])) for rule in rules]

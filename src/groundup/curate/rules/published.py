@@ -53,6 +53,10 @@ GOPHER_REPETITION = RuleSet(
 C4 = RuleSet(
     name="c4-jmlr",
     source="the heuristics of C4: Raffel et al. 2020, JMLR 21 (140), section 2.2",
+    before=(
+        Rule("lorem_ipsum", "lorem_ipsum", "at_most", 0, _C4),
+        Rule("curly_brackets", "curly_brackets", "at_most", 0, _C4),
+    ),
     lines=(
         Rule("line_longest_word", "longest_word", "at_most", 1000, _C4_CODE),
         Mark(
@@ -63,11 +67,7 @@ C4 = RuleSet(
         Rule("line_javascript", "javascript", "at_most", 0, _C4),
         Rule("line_policy", "policy_phrases", "at_most", 0, _C4),
     ),
-    rules=(
-        Rule("lorem_ipsum", "lorem_ipsum", "at_most", 0, _C4),
-        Rule("curly_brackets", "curly_brackets", "at_most", 0, _C4),
-        Rule("sentences_min", "num_sentences", "at_least", 3, _C4),
-    ),
+    rules=(Rule("sentences_min", "num_sentences", "at_least", 3, _C4),),
 )
 
 FINEWEB_PAPER = RuleSet(

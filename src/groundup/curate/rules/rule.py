@@ -47,15 +47,22 @@ class Mark:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules that belong together. Those about lines edit the text; then the others are asked in their order, and the first one
-    broken drops the document."""
+    """Rules that belong together, asked in the order `before`, `lines`, `rules`; the first one broken drops the document."""
 
     name: str
     """Also the name of its stage in the funnel."""
     rules: tuple[Rule, ...]
     source: str = ""
+    before: tuple[Rule, ...] = ()
+    """About the document as it comes, before lines are edited."""
     lines: tuple[Rule | Mark, ...] = ()
+    """What takes lines, or marks in lines, out of the text."""
     listed: Listed = NOTHING_LISTED
     """Of the measure `listed_words`."""
     version: int = 1
     """Raised when a number of the set, or what its measures count, changes."""
+
+    @property
+    def of_documents(self) -> tuple[Rule, ...]:
+        """All rules that can drop a document, in their order."""
+        return (*self.before, *self.rules)
