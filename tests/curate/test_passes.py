@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from groundup.artifacts.build import Order, make
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.place import SCRATCH
 from groundup.core.engines import Workers
+from groundup.core.errors import BudgetError
 from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.run import run, source_hashes
 
@@ -134,6 +137,7 @@ import sys
 from pathlib import Path
 from groundup.artifacts.build import Order, make
 from groundup.core.engines import Workers
+from groundup.core.errors import BudgetError
 from groundup.curate.config import CurateConfig
 from groundup.curate.run import run, source_hashes
 
@@ -194,3 +198,14 @@ def test_a_finished_part_is_not_read_again(corpus, tmp_path, monkeypatch):
         build(corpus, tmp_path / "out", Workers("local", 1))
     assert seen == before
     assert json.loads((tmp_path / "out/funnel.json").read_text())["stages"]
+
+
+def test_what_it_takes_is_said_before_and_a_small_disk_is_refused(corpus, tmp_path, monkeypatch, capfd):
+    build(corpus, tmp_path / "out", Workers("local", 1))
+    said = " ".join(capfd.readouterr().err.split())
+    assert re.search(
+        r"curate: [\d.]+ kB of text in \d+ parts: about [\d.]+ m?s with 1 workers, [\d.]+ MB of memory, [\d.]+ kB of disk", said
+    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
+    with pytest.raises(BudgetError, match=r"1 bytes are free there, and curating [\d,]+ bytes of text takes about"):
+        build(corpus, tmp_path / "full", Workers("local", 1))

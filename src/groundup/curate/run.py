@@ -14,11 +14,12 @@ from groundup.core.errors import DataError
 from groundup.core.files import hash_file, hash_json, read_object, storage_errors, write_json
 from groundup.core.log import say
 from groundup.core.progress import progress
-from groundup.core.units import format_bytes
+from groundup.core.units import format_bytes, format_seconds
 from groundup.curate.config import CurateConfig
 from groundup.curate.funnel import Funnel
 from groundup.curate.passes.decide import Fates, hold_out, write_decisions
 from groundup.curate.passes.finish import Totals, check_sources, gather, totals
+from groundup.curate.passes.forecast import check_disk, forecast
 from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, near_duplicates
 from groundup.curate.passes.names import unique_names
 from groundup.curate.passes.plan import part_tasks
@@ -54,6 +55,7 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
+        _say_forecast(work, tasks, job.workers.count)
         _each_part(engine, read_part, tasks, "reading and filtering")
         decide(work, tasks, engine)
         _each_part(engine, write_part, tasks, "redacting and writing")
@@ -81,6 +83,18 @@ def open_work(config: CurateConfig, job: Job) -> Work:
             if path != scratch:
                 shutil.rmtree(path)
     return Work(config, job.seed, scratch, job.workers.memory_bytes)
+
+
+def _say_forecast(work: Work, tasks: Sequence[PartTask], workers: int) -> None:
+    """Say what the curation takes, if it is more than a moment; raise BudgetError if the disk is too small."""
+    if len(tasks) > 1:
+        found = forecast(work, tasks, workers)
+        check_disk(found, work.scratch)
+        costs = (format_bytes(found.memory_bytes) + " of memory", format_bytes(found.disk_bytes) + " of disk")
+        say(
+            f"  curate: {format_bytes(found.text_bytes)} of text in {len(tasks):,} parts: "
+            f"about {format_seconds(found.elapsed_s)} with {min(workers, len(tasks))} workers, {', '.join(costs)}"
+        )
 
 
 def _each_part(engine: Engine, function: Callable[[PartTask], None], tasks: Sequence[PartTask], title: str) -> None:

@@ -1,7 +1,7 @@
 """The first pass, part by part: records become documents, are normalised and judged, and leave what copies are found by."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,12 @@ def read_part(task: PartTask) -> None:
     """Read one part and leave its documents, its drops and what copies are found by; nothing to do if that is there already."""
     if not task.read.folder.exists():
         with whole_folder(task.read.folder) as folder:
-            _Reader(task, ReadPart(folder)).run()
+            reader = PartReader(task, ReadPart(folder))
+            source = task.work.open_source(task.position)
+            reader.run(source.read_part(task.part, task.work.scratch / "divided"))
 
 
-class _Reader:
+class PartReader:
     """Takes the records of a part through the stages that look at one document alone."""
 
     def __init__(self, task: PartTask, out: ReadPart) -> None:
@@ -60,16 +62,15 @@ class _Reader:
         self._id_keys: list[bytes] = []
         self._num_texts, self._first_problem = 0, ""
 
-    def run(self) -> None:
-        source = self._task.work.open_source(self._task.position)
-        found = source.read_part(self._task.part, self._task.work.scratch / "divided")
+    def run(self, found: Iterable[Document | Drop]) -> None:
+        """Take the records of the part, in their order."""
         with self._rows, self._drops, self._comparable:
             for batch in _batches(self._numbered(found)):
                 self._take(batch)
         keys = np.frombuffer(b"".join(self._id_keys), ">u8").astype(np.uint64).reshape(-1, 2)
         np.save(self._out.id_keys, np.ascontiguousarray(keys.T))
         tally = {
-            "source": source.config.name,
+            "source": self._task.part.source,
             "records": len(self._id_keys),
             "documents": self._comparable.num_documents,
             "texts": self._num_texts,
@@ -78,7 +79,7 @@ class _Reader:
         }
         write_json(self._out.tally, tally)
 
-    def _numbered(self, found: Iterator[Document | Drop]) -> Iterator[tuple[int, Document]]:
+    def _numbered(self, found: Iterable[Document | Drop]) -> Iterator[tuple[int, Document]]:
         """Yield what is text, with its number among the records of the part."""
         for record, item in enumerate(found):
             self._id_keys.append(xxhash.xxh3_128_digest(item.id.encode()))

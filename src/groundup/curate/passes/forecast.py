@@ -1,0 +1,75 @@
+"""What a curation will take, said before it starts."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundup.artifacts.documents import Document
+from groundup.core.errors import BudgetError
+from groundup.core.files import storage_errors
+from groundup.curate.drops import Drop
+from groundup.curate.passes.read import PartReader
+from groundup.curate.passes.work import PartTask, ReadPart, Work
+
+SAMPLE_CHARS = 400_000
+LATER_SHARE = 0.6
+"""Time of the passes after the first over that of the first (benchmarks/curate/speed.py)."""
+DISK_RATIO = 2.6
+"""Bytes on disk, while it works, over bytes of text read: compressed rows, shingles (the most), keys, results."""
+WORKER_BYTES = 150 << 20
+"""Of a worker process beside what it sorts and compares: the interpreter, its libraries, one part at a time."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predicted costs; wall time if the workers have a core each."""
+
+    text_bytes: int
+    elapsed_s: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+def forecast(work: Work, tasks: Sequence[PartTask], workers: int) -> Forecast:
+    """Read a sample of the first part, and scale up by bytes."""
+    text_bytes = sum(task.part.num_bytes for task in tasks)
+    seconds_per_byte = _sample(tasks[0])
+    busy = min(workers, len(tasks))
+    return Forecast(
+        text_bytes=text_bytes,
+        elapsed_s=seconds_per_byte * text_bytes * (1 + LATER_SHARE) / busy,
+        memory_bytes=busy * WORKER_BYTES + work.memory_bytes,
+        disk_bytes=int(DISK_RATIO * text_bytes),
+    )
+
+
+def check_disk(found: Forecast, folder: Path) -> None:
+    """Raise BudgetError if the disk has less room than is needed."""
+    with storage_errors(folder):
+        free = shutil.disk_usage(folder).free
+    if free < found.disk_bytes:
+        raise BudgetError(
+            f"{folder}: {free:,} bytes are free there, and curating {found.text_bytes:,} bytes of text takes about "
+            f"{found.disk_bytes:,} while it works; choose an --out on another disk, or curate the sources in several runs"
+        )
+
+
+def _sample(task: PartTask) -> float:
+    """Return seconds a character of text in the first pass; 0 if the part holds no text."""
+    sample: list[Document | Drop] = []
+    num_chars = 0
+    source = task.work.open_source(task.position)
+    for found in source.read_part(task.part, task.work.scratch / "divided"):
+        sample.append(found)
+        num_chars += len(found.text) if isinstance(found, Document) else 0
+        if num_chars >= SAMPLE_CHARS:
+            break
+    with tempfile.TemporaryDirectory(dir=task.work.scratch) as folder:
+        reader = PartReader(task, ReadPart(Path(folder)))
+        start_s = time.process_time()
+        reader.run(sample)
+        elapsed_s = time.process_time() - start_s
+    return elapsed_s / max(num_chars, 1) if num_chars else 0.0
