@@ -91,9 +91,16 @@ def test_tables_counts_and_funnel_agree(mixed, curate, rows):
         "dropped": counts["dropped"],
     }
     assert sorted(path.name for path in made.path.iterdir()) == [
+        "clusters",
+        "clusters.json",
+        "data_card.json",
+        "data_card.md",
         "documents",
         "dropped",
+        "edits",
         "funnel.json",
+        "histograms.json",
+        "ledger.json",
         "manifest.json",
         "redactions",
         "sources.json",
@@ -237,7 +244,7 @@ def test_loss_of_most_text_is_said(write_jsonl, prose, curate, capsys):
     path = write_jsonl([{"text": prose(1)}, {"text": "the same and the same and " * 100}])
     made = curate(CurateConfig(sources=(SourceConfig(name="s", path=path),), validation=0))
     said = " ".join(capsys.readouterr().err.split())
-    assert "rule 'top_2gram_chars' dropped most (2.6 kB)" in said
+    assert "rule 'top_2gram_chars' dropped most (1 document, 2.6 kB)" in said
     assert made.funnel["stages"][3]["bytes_by_rule"] == {"top_2gram_chars": 2599}
 
 

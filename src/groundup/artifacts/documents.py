@@ -42,6 +42,18 @@ DROPPED_SCHEMA = pa.schema(
     ]
 )
 REDACTION_SCHEMA = pa.schema([("id", pa.string()), ("kind", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+CLUSTER_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("cluster_id", pa.string()),
+        ("twin_id", pa.string()),
+        ("similarity", pa.float64()),
+    ]
+)
+EDIT_SCHEMA = pa.schema(
+    [("id", pa.string()), ("stage", pa.string()), ("rule", pa.string()), ("count", pa.int64()), ("bytes", pa.int64())]
+)
 
 
 @dataclass(frozen=True)

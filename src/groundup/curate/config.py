@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
+from groundup.curate.ledger.config import AlarmsConfig
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
 from groundup.curate.rules.config import OwnRules, RuleOrderName, RuleSetName, check_names, known_sets
 
@@ -91,6 +92,8 @@ class CurateConfig(Config):
         le=1,
         description="drop a training document that shares this part of its 5-word shingles, or of the other's, with a held-out one",
     )
+
+    alarms: AlarmsConfig = AlarmsConfig()
 
     @field_validator("redact", mode="before", json_schema_input_type=bool | RedactConfig)
     @classmethod

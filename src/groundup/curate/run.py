@@ -4,19 +4,21 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
-from groundup.core.files import hash_file, hash_json, read_object, storage_errors, write_json
+from groundup.core.files import hash_file, hash_json, read_object, storage_errors
 from groundup.core.log import say
 from groundup.core.progress import progress
 from groundup.core.units import format_bytes, format_seconds
 from groundup.curate.config import CurateConfig
 from groundup.curate.funnel import Funnel
+from groundup.curate.ledger.alarms import Alarm, raised
+from groundup.curate.ledger.write import write_ledger
+from groundup.curate.passes.clusters import write_clusters
 from groundup.curate.passes.decide import Fates, hold_out, write_decisions
 from groundup.curate.passes.finish import Totals, check_sources, gather, totals
 from groundup.curate.passes.forecast import check_disk, forecast
@@ -32,7 +34,6 @@ from groundup.curate.sources.base import Source
 
 LINEAGE = "sources.jsonl"
 """Every file that was read. Not in the content hash: a changed file whose kept text is the same changes nothing downstream."""
-_LOW_YIELD = 0.5
 _KEY_CHARS = 16
 
 
@@ -46,7 +47,7 @@ def source_hashes(config: CurateConfig) -> dict[str, str]:
 
 
 def run(config: CurateConfig, job: Job) -> Outcome:
-    """Write documents/, validation/, dropped/, redactions/, funnel.json, sources.json and sources.jsonl into `job.out`.
+    """Write documents/, validation/, dropped/, redactions/, clusters/, edits/ and what the ledger tells of them into `job.out`.
 
     The text is read once, part by part, then all documents are compared by hashes, then the parts are written. The order of
     documents is that of the sources in the recipe, files by name, records as they lie, whatever the workers. Parts that an
@@ -64,13 +65,11 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     counts = _counts(found)
     if not counts["documents"]:
         raise DataError(_nothing_left(found.funnel))
-    _warn_of_loss(found.funnel)
+    alarms = raised(config.alarms, found.ground())
+    _sound(alarms, config.alarms.stop)
     gather(tasks, job.out)
-    sources = _open_sources(config)
-    by_source = [_source_facts(source, found) for source in sources]
-    write_json(job.out / "funnel.json", {**found.funnel.to_json(), "by_source": by_source})
-    write_json(job.out / "sources.json", by_source)
-    _write_lineage(job.out / LINEAGE, sources)
+    write_ledger(job.out, work, found, alarms)
+    _write_lineage(job.out / LINEAGE, _open_sources(config))
     return Outcome(counts, volatile=frozenset({LINEAGE}))
 
 
@@ -120,7 +119,8 @@ def decide(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
     near = None
     if config.near_duplicates.enabled:
         near = near_duplicates(corpus, np.flatnonzero(kept != np.arange(len(corpus))), engine, work)
-    fates = Fates.of(kept, near)
+    write_clusters(corpus, near, work)
+    fates = Fates.of(kept, near.survivors if near else None)
     hold_out(corpus, fates, engine, work)
     write_decisions(corpus, fates, work)
 
@@ -153,31 +153,15 @@ def _nothing_left(funnel: Funnel) -> str:
     )
 
 
-def _warn_of_loss(funnel: Funnel) -> None:
-    """Say it if most of the text is gone: thresholds made for web pages may not suit other text."""
-    kept = funnel.byte_yield()
-    if kept < _LOW_YIELD:
-        rule, lost = funnel.costliest_rule()
-        say(
-            f"curate kept only {kept:.0%} of the bytes; rule '{rule}' dropped most ({format_bytes(lost)}). "
-            f"curate.rules chooses the rule sets; funnel.json has all figures",
-            style="yellow",
+def _sound(alarms: Sequence[Alarm], stop: bool) -> None:
+    """Say each alarm; raise DataError if that is to end the work."""
+    if stop and alarms:
+        said = "\n".join(f"- {alarm.message}" for alarm in alarms)
+        raise DataError(
+            f"nothing is made, as curate.alarms.stop is true and there are alarms; mend the causes or say stop: false\n{said}"
         )
-
-
-def _source_facts(source: Source, found: Totals) -> dict[str, Any]:
-    config, counts = source.config, found.by_source[source.config.name]
-    return {
-        "name": config.name,
-        "kind": config.kind,
-        "weight": config.weight,
-        "licence": config.licence,
-        "documents": counts["documents"],
-        "bytes": counts["documents_bytes"],
-        "validation_documents": counts["validation"],
-        "validation_bytes": counts["validation_bytes"],
-        "dropped": counts["dropped"],
-    }
+    for alarm in alarms:
+        say(f"curate: {alarm.message}", style="yellow")
 
 
 def _write_lineage(path: Path, sources: Sequence[Source]) -> None:

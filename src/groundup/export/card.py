@@ -7,6 +7,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
 from groundup.artifacts.special_tokens import SpecialNames
+from groundup.core.markdown import cell
 from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.export import wording
 from groundup.export.story import Story
@@ -80,8 +81,3 @@ def scores(story: Story) -> list[tuple[str, float]]:
     rows = [("**this model**", float(story.evaluation["bits_per_byte"]))]
     rows += [(_BASELINES.get(name, name), float(bits)) for name, bits in story.evaluation.get("baselines", {}).items()]
     return sorted(rows, key=lambda row: row[1])
-
-
-def cell(text: str) -> str:
-    """Return `text` as it may stand in one cell of a Markdown table."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -43,6 +43,11 @@ class Decisions:
         return self.folder / "twins.arrow"
 
     @property
+    def clusters(self) -> Path:
+        """Ids of the first documents of their clusters, null for those that are in none: one column [documents]."""
+        return self.folder / "clusters.arrow"
+
+    @property
     def names(self) -> Path:
         """New ids by record."""
         return self.folder / "names.json"
@@ -51,9 +56,10 @@ class Decisions:
         return {int(record): str(name) for record, name in read_object(self.names).items()}
 
     def twin_ids(self) -> list[str | None]:
-        with pa.memory_map(str(self.twins.absolute())) as file:
-            ids: list[str | None] = pa.ipc.open_file(file).read_all().column(0).to_pylist()
-        return ids
+        return _read_column(self.twins)
+
+    def cluster_ids(self) -> list[str | None]:
+        return _read_column(self.clusters)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ class Fates:
     fates: npt.NDArray[np.int8]
     twins: Numbers
     similarities: npt.NDArray[np.float64]
+    clusters: Numbers
+    """The first document of the cluster of near-duplicates, KEPT for those in none."""
 
     @classmethod
     def of(cls, kept_copies: Numbers, near: Survivors | None) -> "Fates":
@@ -83,11 +91,13 @@ class Fates:
         fates = np.where(is_copy, COPY, TRAIN).astype(np.int8)
         twins = np.where(is_copy, kept_copies, KEPT)
         similarities = is_copy.astype(np.float64)
+        clusters = np.full(len(numbers), KEPT)
         if near is not None:
             goes = near.twins != KEPT
             dropped = near.documents[goes]
             fates[dropped], twins[dropped], similarities[dropped] = NEAR, near.twins[goes], near.similarities[goes]
-        return cls(fates, twins, similarities)
+            clusters[near.documents] = near.clusters
+        return cls(fates, twins, similarities, clusters)
 
 
 @dataclass(frozen=True)
@@ -117,25 +127,33 @@ def hold_out(corpus: Corpus, fates: Fates, engine: Engine, work: Work) -> None:
 
 def write_decisions(corpus: Corpus, fates: Fates, work: Work) -> None:
     """Write the decisions of each part, and what is held out."""
-    has_twin = np.flatnonzero(fates.twins != KEPT)
-    known = np.unique(fates.twins[has_twin])
+    known = np.unique(np.concatenate([numbers[numbers != KEPT] for numbers in (fates.twins, fates.clusters)]))
     known_ids = corpus.ids(known)
     for number in range(len(corpus.tasks)):
         folder = work.folder("decide", number)
         if folder.exists():
             continue
         part = slice(corpus.starts[number], corpus.starts[number + 1])
-        twins = fates.twins[part]
-        places_of_twins = pa.array(np.searchsorted(known, twins), mask=twins == KEPT)
         with whole_folder(folder) as partial:
             files = Decisions(partial)
             np.save(files.fates, fates.fates[part])
             np.save(files.similarities, fates.similarities[part])
-            table = pa.table([known_ids.take(places_of_twins)], ["twin_id"])
-            with pa.ipc.new_file(str(files.twins), table.schema) as writer:
-                writer.write_table(table)
+            for path, numbers in ((files.twins, fates.twins[part]), (files.clusters, fates.clusters[part])):
+                _write_column(path, known_ids.take(pa.array(np.searchsorted(known, numbers), mask=numbers == KEPT)))
             write_json(files.names, {str(record): name for record, name in corpus.names.get(number, {}).items()})
     _write_held_out(corpus, np.flatnonzero(fates.fates == VALIDATION), held_out_files(work))
+
+
+def _write_column(path: Path, ids: pa.Array) -> None:
+    table = pa.table([ids], ["id"])
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+def _read_column(path: Path) -> list[str | None]:
+    with pa.memory_map(str(path.absolute())) as file:
+        ids: list[str | None] = pa.ipc.open_file(file).read_all().column(0).to_pylist()
+    return ids
 
 
 def held_out_files(work: Work) -> HeldOutFiles:

@@ -1,7 +1,7 @@
 """The results of all parts as one artifact."""
 
 import shutil
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +9,23 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from groundup.artifacts.documents import DOCUMENT_SCHEMA, DROPPED_SCHEMA, REDACTION_SCHEMA, SPLIT_FOLDERS
+from groundup.artifacts.documents import (
+    CLUSTER_SCHEMA,
+    DOCUMENT_SCHEMA,
+    DROPPED_SCHEMA,
+    EDIT_SCHEMA,
+    REDACTION_SCHEMA,
+    SPLIT_FOLDERS,
+)
 from groundup.core.errors import DataError
 from groundup.core.files import read_object, storage_errors
 from groundup.curate.funnel import Funnel
+from groundup.curate.ledger.alarms import Ground
+from groundup.curate.ledger.examples import Examples
+from groundup.curate.ledger.tallies import Tally, add_up
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import WrittenPart, written
+from groundup.curate.rules.histogram import Histograms
 from groundup.curate.stages import stages_of
 
 _FILE_BYTES = 128 << 20
@@ -25,20 +36,36 @@ class Totals:
     """What all parts come to."""
 
     funnel: Funnel
-    by_source: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    funnels: dict[str, Funnel]
+    """By source."""
+    by_source: dict[str, Tally]
+    """Source -> what is counted of it; keys that are missing are 0."""
+    edits: Tally = field(default_factory=dict)
+    """Rule set -> rule about lines -> what it took out of the documents that kept all rules."""
+    histograms: Histograms = field(default_factory=Histograms)
+    examples: Examples = field(default_factory=Examples)
 
     def total(self, name: str) -> int:
-        return sum(counts[name] for counts in self.by_source.values())
+        return sum(counts.get(name, 0) for counts in self.by_source.values())
+
+    def ground(self) -> Ground:
+        """Return what alarms are judged by."""
+        return Ground(self.funnel, self.funnels, self.by_source)
 
 
 def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
     """Return the sums over all parts."""
-    found = Totals(Funnel(stages_of(work.config)))
+    stages, sources = stages_of(work.config), [source.name for source in work.config.sources]
+    found = Totals(Funnel(stages), {name: Funnel(stages) for name in sources}, {name: {} for name in sources})
     for task in tasks:
-        read, wrote = read_object(task.read.tally), read_object(written(task).tally)
-        found.funnel.add(read["funnel"])
-        found.funnel.add(wrote["funnel"])
-        found.by_source[task.part.source].update({"records": read["records"], **wrote["counts"]})
+        source, read, wrote = task.part.source, read_object(task.read.tally), read_object(written(task).tally)
+        for funnel in (found.funnel, found.funnels[source]):
+            funnel.add(read["funnel"])
+            funnel.add(wrote["funnel"])
+        add_up(found.by_source[source], {"records": read["records"], **wrote["counts"]})
+        add_up(found.edits, read["edits"])
+        found.histograms.merge(Histograms.from_json(read["histograms"]))
+        found.examples.merge(wrote["examples"])
     return found
 
 
@@ -63,6 +90,8 @@ def gather(tasks: Sequence[PartTask], out: Path) -> None:
     _join([part.validation for part in parts], out / SPLIT_FOLDERS["validation"], DOCUMENT_SCHEMA)
     _join([part.dropped for part in parts], out / "dropped", DROPPED_SCHEMA)
     _join([part.redactions for part in parts], out / "redactions", REDACTION_SCHEMA)
+    _join([part.clusters for part in parts], out / "clusters", CLUSTER_SCHEMA)
+    _join([part.edits for part in parts], out / "edits", EDIT_SCHEMA)
 
 
 def _move_documents(parts: Sequence[WrittenPart], folder: Path) -> None:

@@ -18,6 +18,7 @@ from groundup.curate.dedup.runs import unpack
 from groundup.curate.dedup.shingles import Shingles
 from groundup.curate.dedup.survivors import Survivors, survivors
 from groundup.curate.dedup.verify import jaccard
+from groundup.curate.ledger.shares import binned
 from groundup.curate.passes.names import Names
 from groundup.curate.passes.work import Numbers, PartTask, ReadPart, Work, read_batches
 
@@ -138,7 +139,16 @@ def _shingles_of(task: PairsTask, documents: Numbers) -> Shingles:
     return Shingles(np.concatenate(hashes), np.concatenate(counts).cumsum())
 
 
-def near_duplicates(corpus: Corpus, lost: Numbers, engine: Engine, work: Work) -> Survivors:
+@dataclass(frozen=True)
+class Near:
+    """What the comparison of documents found."""
+
+    survivors: Survivors
+    similarities: list[int]
+    """How many candidate pairs have a similarity in each bin (`ledger.shares`)."""
+
+
+def near_duplicates(corpus: Corpus, lost: Numbers, engine: Engine, work: Work) -> Near:
     """Return which documents go because they are nearly equal to one that is kept; `lost`, sorted, take no part."""
     pairs = work.scratch / "pairs.npy"
     if not pairs.exists():
@@ -158,4 +168,4 @@ def near_duplicates(corpus: Corpus, lost: Numbers, engine: Engine, work: Work) -
     is_near = found >= work.config.near_duplicates.threshold
     first, second = (numbers.astype(np.int64) for numbers in unpack(packed[is_near]))
     ranks = corpus.ranks(np.unique(np.concatenate([first, second])))
-    return survivors(first, second, found[is_near], ranks.astype(np.uint64))
+    return Near(survivors(first, second, found[is_near], ranks.astype(np.uint64)), binned(found))

@@ -16,9 +16,11 @@ from groundup.curate.dedup.shingles import as_sets, word_runs
 from groundup.curate.dedup.words import Hashes, Offsets, read_words
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
+from groundup.curate.ledger.tallies import count
 from groundup.curate.normalise import normalise
 from groundup.curate.passes.work import PartTask, ReadPart, read_batches, whole_folder
 from groundup.curate.rules.chosen import chosen_sets
+from groundup.curate.rules.histogram import Histograms
 from groundup.curate.rules.judge import Judge, Verdict
 from groundup.curate.stages import stages_of
 
@@ -34,6 +36,13 @@ DROP_SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("id", "stage", "rule", "excerpt")),
         ("value", pa.float64()),
         ("threshold", pa.float64()),
+    ]
+)
+EDIT_SCHEMA = pa.schema(
+    [
+        ("record", pa.int64()),
+        *((name, pa.string()) for name in ("id", "stage", "rule")),
+        *((name, pa.int64()) for name in ("count", "bytes")),
     ]
 )
 Records = list[tuple[int, Document]]
@@ -57,14 +66,16 @@ class PartReader:
         self._normalise = config.normalise
         self._judge = Judge(chosen_sets(config))
         self._funnel = Funnel(stages_of(config))
+        self._histograms, self._edit_tally = Histograms(), dict[str, Any]()
         self._rows, self._drops = _Table(out.rows, ROW_SCHEMA), _Table(out.drops, DROP_SCHEMA)
+        self._edits = _Table(out.edits, EDIT_SCHEMA)
         self._comparable = _Comparable(out)
         self._id_keys: list[bytes] = []
         self._num_texts, self._first_problem = 0, ""
 
     def run(self, found: Iterable[Document | Drop]) -> None:
         """Take the records of the part, in their order."""
-        with self._rows, self._drops, self._comparable:
+        with self._rows, self._drops, self._edits, self._comparable:
             for batch in _batches(self._numbered(found)):
                 self._take(batch)
         keys = np.frombuffer(b"".join(self._id_keys), ">u8").astype(np.uint64).reshape(-1, 2)
@@ -76,6 +87,8 @@ class PartReader:
             "texts": self._num_texts,
             "first_problem": self._first_problem,
             "funnel": self._funnel.to_tally(),
+            "histograms": self._histograms.to_json(),
+            "edits": self._edit_tally,
         }
         write_json(self._out.tally, tally)
 
@@ -120,13 +133,14 @@ class PartReader:
         """Return the documents as the rules leave them, without those that break one."""
         if not self._judge.rule_sets:
             return batch
-        verdicts = self._judge.judge([document.text for _, document in batch])
+        verdicts = self._judge.judge([document.text for _, document in batch], self._histograms)
         kept: Records = []
         for (record, document), verdict in zip(batch, verdicts, strict=True):
             size = self._count(document, verdict)
             found = verdict.broken
             if found is None:
                 kept.append((record, dataclasses.replace(document, text=verdict.text)))
+                self._note_edits(record, document.id, verdict)
                 continue
             what = (found.rule_set, found.rule.name, found.value, found.rule.threshold)
             self._drop(record, Drop(document.id, document.source, *what, excerpt=excerpt(document.text)), size)
@@ -142,6 +156,11 @@ class PartReader:
             self._funnel.passed(rule_set.name, size, after)
             size = after
         return size
+
+    def _note_edits(self, record: int, document_id: str, verdict: Verdict) -> None:
+        for edit in verdict.edits:
+            count(self._edit_tally, edit.rule_set, edit.rule, documents=1, count=edit.count, bytes=edit.num_bytes)
+            self._edits.write([[record], [document_id], [edit.rule_set], [edit.rule], [edit.count], [edit.num_bytes]])
 
     def _drop(self, record: int, drop: Drop, num_bytes: int) -> None:
         self._funnel.dropped(drop.stage, drop.rule, num_bytes)

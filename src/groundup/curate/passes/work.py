@@ -70,6 +70,11 @@ class ReadPart:
         return self.folder / "drops.arrow"
 
     @property
+    def edits(self) -> Path:
+        """What rules about lines took out of the documents kept: a table."""
+        return self.folder / "edits.arrow"
+
+    @property
     def tally(self) -> Path:
         return self.folder / "tally.json"
 

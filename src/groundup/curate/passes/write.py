@@ -10,18 +10,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from groundup.artifacts.documents import DOCUMENT_SCHEMA, DROPPED_SCHEMA, REDACTION_SCHEMA
+from groundup.artifacts.documents import CLUSTER_SCHEMA, DOCUMENT_SCHEMA, DROPPED_SCHEMA, EDIT_SCHEMA, REDACTION_SCHEMA
 from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.postings import Postings
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
 from groundup.curate.leakage import LeakageIndex
+from groundup.curate.ledger.examples import Examples
+from groundup.curate.ledger.shares import binned
+from groundup.curate.ledger.tallies import Tally, add_up, count
 from groundup.curate.passes.decide import COPY, NEAR, TRAIN, VALIDATION, Decisions, HeldOutFiles, held_out_files, shingles_of_part
 from groundup.curate.passes.work import PartTask, read_batches, whole_folder
 from groundup.curate.privacy.redactor import Redactor
 from groundup.curate.stages import stages_of
 
+UNKNOWN = "unknown"
+"""The language of a document whose source does not say it."""
 _BYTES_PER_TOKEN = 4
 """Of English text with a vocabulary of tens of thousands of tokens; an estimate to plan with."""
 
@@ -49,6 +54,14 @@ class WrittenPart:
         return self.folder / "redactions.parquet"
 
     @property
+    def clusters(self) -> Path:
+        return self.folder / "clusters.parquet"
+
+    @property
+    def edits(self) -> Path:
+        return self.folder / "edits.parquet"
+
+    @property
     def tally(self) -> Path:
         return self.folder / "tally.json"
 
@@ -74,12 +87,13 @@ class _Writer:
         self._decisions = Decisions(task.work.folder("decide", task.number))
         self._fates = np.load(self._decisions.fates)
         self._similarities = np.load(self._decisions.similarities)
-        self._twins = self._decisions.twin_ids()
+        self._twins, self._clusters = self._decisions.twin_ids(), self._decisions.cluster_ids()
         self._names = self._decisions.new_names()
         self._redactor = _redactor(config.model_dump_json()) if config.redact.is_on else None
         self._funnel = Funnel(stages_of(config))
         self._drops: list[tuple[int, Drop]] = []
-        self._counts: Counter[str] = Counter()
+        self._tally: Tally = {}
+        self._examples = Examples()
 
     def run(self) -> None:
         leaks = self._leaks()
@@ -87,34 +101,46 @@ class _Writer:
             _Parquet(self._out.documents, DOCUMENT_SCHEMA) as documents,
             _Parquet(self._out.validation, DOCUMENT_SCHEMA) as validation,
             _Parquet(self._out.redactions, REDACTION_SCHEMA) as redactions,
+            _Parquet(self._out.clusters, CLUSTER_SCHEMA) as clusters,
         ):
             tables = {TRAIN: (documents, "documents"), VALIDATION: (validation, "validation")}
             first = 0
             for batch in read_batches(self._task.read.rows):
                 rows = batch.to_pylist()
                 for number, row in enumerate(rows, start=first):
+                    row["id"] = self._names.get(row["record"], row["id"])
+                    self._note_cluster(number, row["id"], clusters)
                     if self._is_kept(number, row, leaks):
                         table, name = tables[int(self._fates[number])]
                         self._write(row, table, name, redactions)
                 first += len(rows)
-                for table in (documents, validation, redactions):
+                for table in (documents, validation, redactions, clusters):
                     table.flush()
         self._write_drops()
-        tally = {"counts": dict(self._counts), "funnel": self._funnel.to_tally()}
+        self._write_edits()
+        tally = {"counts": self._tally, "funnel": self._funnel.to_tally(), "examples": self._examples.to_tally()}
         write_json(self._out.tally, tally)
+
+    def _note_cluster(self, number: int, document_id: str, table: "_Parquet") -> None:
+        cluster_id = self._clusters[number]
+        if cluster_id is not None:
+            twin_id = self._twins[number]
+            similarity = float(self._similarities[number]) if twin_id is not None else None
+            table.add((document_id, self._task.part.source, cluster_id, twin_id, similarity))
 
     def _leaks(self) -> dict[int, tuple[str, float]]:
         """Return the documents to train on that are too near to one held out: row -> (that one's id, what they share)."""
         if not self._config.validation:
             return {}
         found = _index(held_out_files(self._task.work)).overlaps(shingles_of_part(self._task.read))
+        shares = [overlap.containment for row, overlap in found.items() if self._fates[row] == TRAIN]
+        add_up(self._tally, {"leakage_shares": binned(shares)})
         threshold = self._config.leakage_threshold
         near = {row: overlap for row, overlap in found.items() if overlap.containment >= threshold}
         return {row: (overlap.twin_id, overlap.containment) for row, overlap in near.items() if self._fates[row] == TRAIN}
 
     def _is_kept(self, number: int, row: dict[str, Any], leaks: dict[int, tuple[str, float]]) -> bool:
         """Count the document through the stages up to redaction, or drop it."""
-        row["id"] = self._names.get(row["record"], row["id"])
         size = len(row["text"].encode())
         fate = int(self._fates[number])
         if self._config.deduplicate:
@@ -151,11 +177,13 @@ class _Writer:
             self._funnel.passed("redact", before, size)
             for one in found:
                 ledger.add((row["id"], one.kind, one.start, one.end))
-            self._counts["redactions"] += len(found)
+            for kind, places in Counter(one.kind for one in found).items():
+                count(self._tally, "redactions_by_kind", kind, documents=1, places=places)
+            count(self._tally, redactions=len(found))
         tokens = -(-size // _BYTES_PER_TOKEN)
         table.add((row["id"], text, self._task.part.source, row["url"], row["language"], size, tokens, row["meta"]))
-        self._counts[name] += 1
-        self._counts[f"{name}_bytes"] += size
+        count(self._tally, **{name: 1, f"{name}_bytes": size})
+        count(self._tally, "languages", row["language"] or UNKNOWN, documents=1, bytes=size)
 
     def _write_drops(self) -> None:
         """Write the drops of all passes in the order of the records."""
@@ -169,7 +197,19 @@ class _Writer:
                 text = self._redactor.redact(drop.excerpt)[0] if self._redactor else drop.excerpt
                 what = (drop.stage, drop.rule, drop.value, drop.threshold)
                 table.add((drop.id, drop.source, *what, drop.twin_id, text))
-            self._counts["dropped"] += len(self._drops)
+                self._examples.add(drop, text)
+            count(self._tally, dropped=len(self._drops))
+
+    def _write_edits(self) -> None:
+        """Write what rules about lines took out of documents that are kept to the end."""
+        dropped = {record for record, _ in self._drops}
+        with _Parquet(self._out.edits, EDIT_SCHEMA) as table:
+            for batch in read_batches(self._task.read.edits):
+                for row in batch.to_pylist():
+                    record = row.pop("record")
+                    if record not in dropped:
+                        row["id"] = self._names.get(record, row["id"])
+                        table.add(tuple(row[name] for name in EDIT_SCHEMA.names))
 
 
 class _Parquet:

@@ -1,0 +1,62 @@
+"""Stages and rules in words that need no knowledge of the code."""
+
+from dataclasses import dataclass
+
+from groundup.curate.config import CurateConfig
+from groundup.curate.rules.chosen import chosen_sets
+from groundup.curate.rules.lines import LINE_MEASURES
+from groundup.curate.rules.measures import MEASURES
+from groundup.curate.rules.rule import Mark, Rule
+
+STAGES = {
+    "collect": "could not be read as text",
+    "normalise": "line ends, control characters and repeated blank lines made uniform; a text of which nothing is left goes",
+    "deduplicate": "equal to another document but for case and white space; one copy stays",
+    "near_duplicates": "nearly equal to another document, which stays",
+    "leakage": "too much in common with a document that is held out to measure with",
+    "redact": "personal data and secrets were replaced by placeholders; no document was dropped",
+}
+"""Why a stage that is no rule set takes documents out."""
+SHARED_SHINGLES = "runs of five words that two documents share, as a part of"
+
+
+@dataclass(frozen=True)
+class RuleFacts:
+    """What a rule asks of a document."""
+
+    description: str
+    """What is measured, or of a stage without a measure what is wrong."""
+    bound: str | None = None
+    threshold: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The whole rule in one phrase."""
+        if self.bound is None or self.threshold is None:
+            return self.description
+        return f"{self.description}; kept if {self.bound.replace('_', ' ')} {self.threshold:,g}"
+
+
+def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
+    """Return (stage, rule) -> what it asks, for all rules that the settings choose, about documents and about lines."""
+    found: dict[tuple[str, str], RuleFacts] = {}
+    for rule_set in chosen_sets(config):
+        for rule in rule_set.rules:
+            found[rule_set.name, rule.name] = RuleFacts(MEASURES[rule.measure].description, rule.bound, rule.threshold)
+        for line in rule_set.lines:
+            found[rule_set.name, line.name] = _line_rule(line)
+    near, leak = config.near_duplicates.threshold, config.leakage_threshold
+    found["near_duplicates", "near_duplicate"] = RuleFacts(f"{SHARED_SHINGLES} all that the two have", "below", near)
+    found["leakage", "near_duplicate_of_validation"] = RuleFacts(f"{SHARED_SHINGLES} those of the shorter one", "below", leak)
+    return found
+
+
+def _line_rule(rule: Rule | Mark) -> RuleFacts:
+    if isinstance(rule, Mark):
+        return RuleFacts(rule.description)
+    return RuleFacts(f"lines by {LINE_MEASURES[rule.measure].description}", rule.bound, rule.threshold)
+
+
+def of_rule(known: dict[tuple[str, str], RuleFacts], stage: str, rule: str) -> RuleFacts:
+    """Return what a rule asks, or what its stage is about."""
+    return known.get((stage, rule), RuleFacts(STAGES.get(stage, rule.replace("_", " "))))
