@@ -73,6 +73,10 @@ def test_explain_curate_tokenizer_encode_plan_one_by_one(line: Path) -> None:
         done = groundup(*words, "--json")
         assert done.returncode == 0, (words, done.stderr)
         assert json.loads(done.stdout)
+    mixed = ("--recipe", line / "recipe.yaml", "--set", "encode.mix={temperature: 1, tokens: 1000}", "--out", line / "m")
+    done = groundup("encode", "--input", line / "c", "--tokenizer", line / "t", *mixed, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["mix"]["tokens"] == 1000
     kept = groundup("explain", line / "c", "texts:random.txt")
     assert kept.returncode == 0, kept.stderr
 
@@ -138,6 +142,7 @@ def test_dry_run_refuses_what_the_real_run_would(line: Path) -> None:
         (["export", "missing", "--out", "O"], "missing"),
         (["pretrain", "R", "--out", "O", "--resume"], "nothing to resume"),
         (["encode", "--input", "missing", "--tokenizer", "missing", "--out", "O"], "missing"),
+        (["encode", "--input", "x", "--tokenizer", "x", "--out", "O", "--set", "encode.mix=null"], "no effect without --recipe"),
         (["new", "R", "--from", "demo"], "demo_cpu"),
         (["nonsense"], "nonsense"),
     ],

@@ -28,6 +28,7 @@ from groundup.curate.explain import explain as explain_document
 from groundup.curate.fetch.config import FetchConfig
 from groundup.curate.fetch.run import fetch as fetch_pages
 from groundup.curate.fetch.run import plan as fetch_plan
+from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.evaluate.tasks.config import TaskConfig
@@ -250,10 +251,16 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def encode(
-    documents: Path, tokenizer: Path, out: Path, force: bool = False, workers: Workers = orders.DEFAULT_WORKERS
+    documents: Path,
+    tokenizer: Path,
+    out: Path,
+    force: bool = False,
+    workers: Workers = orders.DEFAULT_WORKERS,
+    config: EncodeConfig = orders.DEFAULT_ENCODE,
+    seed: int = 0,
 ) -> TokenShards:
-    """Turn curated documents into token shards."""
-    orders.carry_out(orders.order_encode(documents, tokenizer, out, workers), force)
+    """Turn curated documents into token shards; `config.mix` says how much of each source."""
+    orders.carry_out(orders.order_encode(documents, tokenizer, out, workers, config, seed), force)
     return TokenShards.open(out)
 
 

@@ -31,6 +31,7 @@ from groundup.recipe import Recipe, load_recipe
 from groundup.tokenizer.config import MODES, TokenizerConfig
 
 DEFAULT_WORKERS = Workers()
+DEFAULT_ENCODE = EncodeConfig()
 A = TypeVar("A", bound=Artifact)
 Action = Literal["make", "skip", "go on", "replace"]
 
@@ -141,10 +142,27 @@ def order_tokenizer_extend(tokenizer: Path, documents: Path, num_tokens: int, ou
     return _order("tokenizer", out, config, seed, {"curate": Documents.open(documents)}, sources=sources)
 
 
-def order_encode(documents: Path, tokenizer: Path, out: Path, workers: Workers = DEFAULT_WORKERS) -> Order:
+def encode_config(recipe: Path | None, overrides: Sequence[str]) -> tuple[EncodeConfig, int]:
+    """Return the settings of `groundup encode` and the seed, of the recipe if there is one."""
+    if recipe is not None:
+        loaded = load_recipe(recipe, overrides)
+        return loaded.encode, loaded.seed
+    if overrides:
+        raise ConfigError("--set changes a recipe's keys and has no effect without --recipe")
+    return EncodeConfig(), 0
+
+
+def order_encode(
+    documents: Path,
+    tokenizer: Path,
+    out: Path,
+    workers: Workers = DEFAULT_WORKERS,
+    config: EncodeConfig = DEFAULT_ENCODE,
+    seed: int = 0,
+) -> Order:
     """Return the order to encode documents."""
     inputs: dict[str, Artifact] = {"curate": Documents.open(documents), "tokenizer": Tokenizer.open(tokenizer)}
-    return _order("encode", out, EncodeConfig(), 0, inputs, workers=workers)
+    return _order("encode", out, config, seed, inputs, workers=workers)
 
 
 def order_plan(recipe: Recipe, shards: Path, out: Path) -> Order:

@@ -93,6 +93,26 @@ def test_a_run_that_was_not_evaluated_on_the_way_shows_the_finished_model(tmp_pa
     assert not any("held-out text from" in label for label in page.values("aria-label"))
 
 
+def test_a_mix_is_told_with_what_was_asked_for_and_what_more_takes(html: str, tmp_path: Path) -> None:
+    def encode(folder: Path) -> None:
+        data = json.loads((folder / "shards.json").read_text())
+        collected = {"raw_bytes": 42_000_000, "kept_bytes": 7_289_000, "tokens": 2_207_000}
+        (folder / "shards.json").write_text(json.dumps({**data, "collected": collected}))
+        parts = [("docs", 0.49, 720_000, 0.4), ("licences", 0.51, 308_000, 4.0)]
+        sources = [
+            {"name": name, "share": share, "available_tokens": 77_000, "available_documents": 9, "tokens": tokens, "epochs": epochs}
+            | {"max_epochs": 4.0, "kept_tokens": 77_000, "kept_documents": 9}
+            for name, share, tokens, epochs in parts
+        ]
+        (folder / "mix.json").write_text(json.dumps({"tokens": 1_028_000, "sources": sources, "notes": ["'licences' runs out"]}))
+
+    text = Page(write_report(make_run(tmp_path / "demo", encode=encode)).read_text()).text
+    assert "1,028,000 tokens, repeats included. Otherwise than asked for: 'licences' runs out." in text
+    assert "licences 51.0% 30.0% 308,000 4.00 of 4 77,000" in text
+    assert "for 1M tokens at your yield of 17% and 3.3 bytes a token collect 19 MB of raw text" in text
+    assert "asked for" not in Page(html).text
+
+
 def test_a_plan_without_a_forecast_of_the_loss_says_so(html: str, tmp_path: Path) -> None:
     def plan(folder: Path) -> None:
         data = json.loads((folder / "forecast.json").read_text())

@@ -72,6 +72,8 @@ def encode(
     documents: Annotated[Path, typer.Option("--input", help="What curate made.")],
     tokenizer: Annotated[Path, typer.Option("--tokenizer", help="What tokenizer train or import made.")],
     out: Out,
+    recipe: Annotated[Path | None, typer.Option("--recipe", help="Take the mix and other settings from a recipe.")] = None,
+    overrides: Set = None,
     workers: WorkerCount = None,
     engine: Engine = "local",
     force: Force = False,
@@ -79,11 +81,15 @@ def encode(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn curated documents into memory-mapped token shards."""
+    """Turn curated documents into memory-mapped token shards; a recipe's encode.mix says how much of each source."""
     set_quiet(quiet)
-    if not make(orders.order_encode(documents, tokenizer, out, orders.workers(engine, workers)), force, dry_run, as_json):
+    config, seed = orders.encode_config(recipe, overrides or [])
+    order = orders.order_encode(documents, tokenizer, out, orders.workers(engine, workers), config, seed)
+    if not make(order, force, dry_run, as_json):
         return
     shards = token_shards.TokenShards.open(out)
     trained, held_out = (format_count(shards.total("tokens", split)) for split in documents_.SPLIT_FOLDERS)
     text = f"{out}: {trained} tokens to train on, {held_out} held out"
-    print_result({"out": str(out), "content_hash": shards.content_hash, **shards.info.model_dump(mode="json")}, as_json, text)
+    mix = shards.mix.model_dump(mode="json") if shards.mix else None
+    found = {"out": str(out), "content_hash": shards.content_hash, **shards.info.model_dump(mode="json"), "mix": mix}
+    print_result(found, as_json, text)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.manifest import MANIFEST, Manifest
+from groundup.artifacts.mix import MIX, Mix
 from groundup.artifacts.place import TIMINGS
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast
 from groundup.artifacts.reports import EVALUATION_FILE, EXPORT_FILE
@@ -17,6 +18,7 @@ from groundup.artifacts.token_shards import SHARDS, ShardsInfo
 from groundup.core.config import Config
 from groundup.core.errors import REMAKE, ArtifactError
 from groundup.core.files import read_object, storage_errors
+from groundup.estimate.collecting import advice
 from groundup.lineage import read_sources, stage_folders
 from groundup.pipeline import VERBS
 from groundup.report.facts import (
@@ -91,6 +93,8 @@ class RunFacts:
     funnel: Funnel | None
     tokenizer: TokenizerFacts | None
     shards: ShardsInfo | None
+    mix: Mix | None
+    """None where sources are weighed, or the tokens are not there yet."""
     decisions: Decisions | None
     forecast: Forecast | None
     steps: tuple[StepFacts, ...]
@@ -116,6 +120,12 @@ class RunFacts:
             return None
         tokens, size = (sum(getattr(source, what)["train"] for source in self.shards.sources) for what in ("tokens", "bytes"))
         return self.tokens_seen * size / tokens if tokens else None
+
+    @property
+    def to_collect(self) -> str | None:
+        """What a million tokens take of raw text, in words."""
+        collected = self.shards.collected if self.shards is not None else None
+        return advice(1_000_000, collected) if collected is not None else None
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -177,6 +187,7 @@ def gather(run: Path) -> RunFacts:
         funnel=read("curate", "funnel.json", Funnel),
         tokenizer=read("tokenizer", "facts.json", TokenizerFacts),
         shards=parse("encode", SHARDS, ShardsInfo),
+        mix=parse("encode", MIX, Mix) if (run / "encode" / MIX).is_file() else None,
         decisions=parse("plan", PLAN_FILE, Decisions),
         forecast=parse("plan", FORECAST_FILE, Forecast),
         steps=read_lines(pretrain / METRICS_FILE, StepFacts),
