@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundup.cli.options import AsJson, DryRun, Engine, Force, Out, Quiet, WorkerCount
+from groundup.cli.options import AsJson, DryRun, Engine, Force, Out, Quiet, Set, WorkerCount
 from groundup.cli.root import app, make, print_result, tokenizer_app
 from groundup.core.lazy import lazy
 from groundup.core.log import set_quiet

@@ -48,6 +48,21 @@ def test_every_task_is_done_once_whatever_the_order(engine):
         assert dict(engine.run(squared, tasks)) == {position: task * task for position, task in enumerate(tasks)}
 
 
+def test_a_script_without_a_guard_runs_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+        import math
+        from groundup.core.engines import Workers, open_engine
+        print("once")
+        with open_engine(Workers("local", 2)) as engine:
+            print(sorted(engine.run(math.isqrt, [9, 16, 25])))
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "once\n[(0, 3), (1, 4), (2, 5)]\n", done.stderr
+
+
 def test_what_a_task_raises_comes_through_and_the_engine_goes_on(engine):
     with pytest.raises(DataError, match="number 3 is not text"):
         dict(engine.run(refuse, range(6)))

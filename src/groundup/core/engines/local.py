@@ -1,9 +1,12 @@
 """Processes of this machine."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +31,8 @@ class LocalEngine(Engine):
 
     def _run_in_pool(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         pool = self._started()
-        positions: dict[Future[Result], int] = {pool.submit(function, task): number for number, task in enumerate(tasks)}
+        with _main_hidden(unless=function.__module__ == "__main__"):
+            positions: dict[Future[Result], int] = {pool.submit(function, task): number for number, task in enumerate(tasks)}
         try:
             for future in as_completed(positions):
                 yield positions.pop(future), future.result()
@@ -56,6 +60,23 @@ class LocalEngine(Engine):
             process.terminate()
         for process in processes:
             process.join()
+
+
+@contextlib.contextmanager
+def _main_hidden(unless: bool) -> Iterator[None]:
+    """Let processes that are started meanwhile not import the program's main file, as they would, unless their work is there.
+
+    A script that does not guard itself by `if __name__ == "__main__"` would run again in each of them.
+    """
+    if unless:
+        yield
+        return
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin_work() -> None:
