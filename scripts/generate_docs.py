@@ -10,6 +10,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from groundup.core.config import Config
+from groundup.curate.privacy import KINDS
+from groundup.curate.privacy.config import DEFAULT_KINDS
+from groundup.curate.privacy.facts import FACTS
+from groundup.curate.privacy.kind import placeholder
 from groundup.curate.rules.config import RULE_ORDERS
 from groundup.curate.rules.lines import LINE_MEASURES
 from groundup.curate.rules.measures import MEASURES
@@ -67,12 +71,30 @@ def rule_set_list() -> str:
     return "\n".join([*(f"- `{name}`: {rule_set.source}" for name, rule_set in RULE_SETS.items()), *orders])
 
 
+def kind_table() -> str:
+    """Return the table of the kinds of personal data as Markdown, the first to win where two overlap on top."""
+    rows = [
+        f"| `{name}`{'' if name in DEFAULT_KINDS else ' (on request)'} | `{placeholder(name)}` | {kind.finds} | {kind.check} | "
+        f"{kind.passes_over} | {kind.source} |"
+        for name, kind in KINDS.items()
+    ]
+    return _table("kind | becomes | what is found | what is checked | what is passed over | source", rows)
+
+
+def key_shape_table() -> str:
+    """Return the table of the shapes of keys as Markdown."""
+    rows = [f"| {row['name']} | `{row['shape'].replace('|', BAR)}` | {row['source']} |" for row in FACTS["key_shapes"]]
+    return _table("key | shape | source", rows)
+
+
 REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "stages", stage_table),
     ("docs/recipe.md", "keys", key_table),
     ("docs/curate.md", "rule sets", rule_set_list),
     ("docs/curate.md", "rules", rule_table),
     ("docs/curate.md", "measures", measure_table),
+    ("docs/privacy.md", "kinds", kind_table),
+    ("docs/privacy.md", "keys", key_shape_table),
 )
 """(document, name of the marks, what stands between them)."""
 

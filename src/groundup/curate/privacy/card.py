@@ -14,20 +14,21 @@ _CARD = re.compile(
 )
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _NEXT_GROUP = re.compile(r"[ \u00a0-][0-9]{4}(?![\w/-])")
-_GROUP_BEFORE = re.compile(r"(?<![\w/-])(?:[A-Z]{2}[0-9]{2}|[0-9]{4})[ \u00a0-]\Z")
+_GROUP_BEFORE = re.compile(r"(?<![\w/-])(?:[A-Z]{2}[0-9]{2}(?:[ \u00a0-][A-Z0-9]{4})?|[0-9]{4})[ \u00a0-]\Z")
+_BEFORE_CHARS = 11
 
 
 class Cards(Finder):
     """Finds 13 to 19 digits, in a row or in groups of 4-4-4-4(-3), 4-6-5 or 4-6-4, of a known network with a right check digit.
 
-    Groups that go on before or after, as in a table of numbers, are no card.
+    Groups that go on before or after, as in a table of numbers or an IBAN, are no card.
     """
 
     def find(self, text: str) -> Iterator[Span]:
         for match in _CARD.finditer(text):
             end = match.end()
             if match["by"] and (
-                _NEXT_GROUP.match(text, end) or _GROUP_BEFORE.search(text, max(0, match.start() - 6), match.start())
+                _NEXT_GROUP.match(text, end) or _GROUP_BEFORE.search(text, max(0, match.start() - _BEFORE_CHARS), match.start())
             ):
                 continue
             if is_card(digits_of(match[0])):
