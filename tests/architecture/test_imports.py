@@ -33,6 +33,7 @@ LOCAL_IMPORTS = {
         "presidio_analyzer.predefined_recognizers",
         "spacy",
     },
+    "groundup.curate.sources.hub": {"datasets"},
     "groundup.export.verify": {"transformers"},
 }
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import archives
+import arrow_files
 from groundup.artifacts.documents import Document
 from groundup.core.errors import DataError
 from groundup.curate.config import FileFormat, SourceConfig, SourceKind
@@ -46,6 +47,8 @@ def write_as(name: str, path: Path) -> None:
             path.write_text('{"text": "some words"}\n')
         case "parquet":
             pq.write_table(pa.table({"text": ["some words"]}), path)
+        case "arrow":
+            arrow_files.write_stream(path, [["some words"]])
         case "csv" | "tsv":
             path.write_text("text\nsome words\n")
         case "html":
@@ -241,7 +244,19 @@ def test_damaged_parquet_loses_a_row_group_only(tmp_path):
     assert only_drop(path).rule == "damaged"
 
 
-ANY_FILE = ["f.txt", "f.jsonl", "f.jsonl.gz", "f.jsonl.zst", "f.parquet", "f.csv", "f.tsv", "f.html", "f.warc", "f.warc.gz"]
+ANY_FILE = [
+    "f.txt",
+    "f.jsonl",
+    "f.jsonl.gz",
+    "f.jsonl.zst",
+    "f.parquet",
+    "f.csv",
+    "f.tsv",
+    "f.html",
+    "f.warc",
+    "f.warc.gz",
+    "f.arrow",
+]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -14,8 +14,8 @@ from groundup.curate.ledger.config import AlarmsConfig
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
 from groundup.curate.rules.config import OwnRules, RuleOrderName, RuleSetName, check_names, known_sets
 
-SourceKind = Literal["installed-docs", "installed-licences", "files"]
-FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet", "csv", "tsv", "html", "warc"]
+SourceKind = Literal["installed-docs", "installed-licences", "files", "hf"]
+FileFormat = Literal["auto", "text", "markdown", "jsonl", "parquet", "arrow", "csv", "tsv", "html", "warc"]
 Extraction = Literal["main", "precision"]
 
 
@@ -23,10 +23,22 @@ class SourceConfig(Config):
     """A named place that text comes from."""
 
     name: str = Field(pattern=SOURCE_NAME, description="used in document ids, reports and mixing")
-    kind: SourceKind = Field(default="files", description="files: your own text; the others find text in the Python installation")
+    kind: SourceKind = Field(
+        default="files",
+        description="files: your own text; hf: a data set of the Hugging Face Hub; the others find text in the Python installation",
+    )
     path: Path | None = Field(default=None, description="file or folder; only with kind 'files'")
     format: FileFormat = Field(default="auto", description="auto: by the ending of each file")
-    text_field: str = Field(default="text", description="column of JSONL, Parquet, CSV and TSV that holds the text")
+    dataset: str | None = Field(
+        default=None,
+        description="only with kind 'hf': OWNER/NAME, streamed (extra 'hf'); one that you saved is a folder for kind 'files'",
+    )
+    subset: str | None = Field(default=None, description="configuration of the data set; null: its only one")
+    split: str | None = Field(default=None, description="of the data set; null: train")
+    revision: str | None = Field(
+        default=None, description="branch, tag or commit of the data set; null: its main branch as it is now"
+    )
+    text_field: str = Field(default="text", description="column of JSONL, Parquet, Arrow, CSV and TSV that holds the text")
     extraction: Extraction = Field(
         default="main",
         description="main text of HTML: main by resiliparse, precision by trafilatura (extra 'trafilatura'; a tenth of the speed)",
@@ -48,11 +60,18 @@ class SourceConfig(Config):
         return path
 
     @model_validator(mode="after")
-    def _check_path(self) -> Self:
+    def _check_place(self) -> Self:
         if self.kind == "files" and self.path is None:
             raise ValueError(f"source '{self.name}' has kind 'files' and no path; say path: FOLDER_OR_FILE")
+        if self.kind == "hf" and self.dataset is None:
+            raise ValueError(f"source '{self.name}' has kind 'hf' and no data set; say dataset: OWNER/NAME")
         if self.kind != "files" and self.path is not None:
             raise ValueError(f"source '{self.name}' has kind '{self.kind}', which finds its own text; take its path out")
+        for key in ("dataset", "subset", "split", "revision"):
+            if self.kind != "hf" and getattr(self, key) is not None:
+                raise ValueError(
+                    f"source '{self.name}' has kind '{self.kind}', for which '{key}' has no effect; take it out, or say kind: hf"
+                )
         return self
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from groundup.artifacts.build import Job, Outcome
 from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
-from groundup.core.files import hash_file, hash_json, read_object, storage_errors
+from groundup.core.files import hash_file, read_object, storage_errors
 from groundup.core.log import say
 from groundup.core.progress import progress
 from groundup.core.units import format_bytes, format_seconds
@@ -40,10 +40,7 @@ _KEY_CHARS = 16
 def source_hashes(config: CurateConfig) -> dict[str, str]:
     """Return for each source one hash over the names and bytes of all files that it reads, and the hash of each list of words."""
     lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
-    return lists | {
-        source.config.name: hash_json([(file.name, hash_file(file.path)) for file in source.files()])
-        for source in _open_sources(config)
-    }
+    return lists | {source.config.name: source.fingerprint() for source in _open_sources(config)}
 
 
 def run(config: CurateConfig, job: Job) -> Outcome:
@@ -168,11 +165,5 @@ def _write_lineage(path: Path, sources: Sequence[Source]) -> None:
     """Write one line a source file: what it was when it was read."""
     with storage_errors(path), path.open("w", encoding="utf-8") as lines:
         for source in sources:
-            for file in source.files():
-                entry = {
-                    "source": source.config.name,
-                    "file": file.name,
-                    "sha256": hash_file(file.path),
-                    "bytes": file.path.stat().st_size,
-                }
+            for entry in source.lineage():
                 lines.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from groundup.artifacts.documents import Document
 from groundup.core.errors import DataError
-from groundup.core.files import storage_errors
+from groundup.core.files import hash_file, hash_json, storage_errors
 from groundup.curate.config import SourceConfig
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.sources.parts import PART_BYTES, Part, Piece, group, read_index, scratch_of, stamp_of, write_index
@@ -45,6 +45,17 @@ class Source(ABC):
     @abstractmethod
     def read(self, file: SourceFile) -> Iterator[Document | Drop]:
         """Yield what one of the files holds, in bounded memory."""
+
+    def fingerprint(self) -> str:
+        """Return a hash of what the source holds: over the names and bytes of its files."""
+        return hash_json([(file.name, hash_file(file.path)) for file in self.files()])
+
+    def lineage(self) -> Iterator[dict[str, str | int]]:
+        """Yield what each file was when it was read."""
+        for file in self.files():
+            with storage_errors(file.path):
+                size = file.path.stat().st_size
+            yield {"source": self.config.name, "file": file.name, "sha256": hash_file(file.path), "bytes": size}
 
     def documents(self) -> Iterator[Document | Drop]:
         """Yield what all files hold."""

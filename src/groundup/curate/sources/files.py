@@ -40,7 +40,7 @@ class Files(Source):
             raise DataError(f"{path}: two files have the same name once bytes that are not UTF-8 are written out; rename one")
         if self.config.format != "auto":
             return found
-        known = [file for file in found if _format_of(file.name) is not None]
+        known = [file for file in found if _format_of(file.name) is not None and self._format(file).is_text(file)]
         if not known:
             endings = ", ".join(ending for format_class in FORMATS.values() for ending in format_class.endings)
             raise DataError(

@@ -89,12 +89,12 @@ def scratch_of(scratch: Path, source: str, file: str) -> Path:
     return scratch / hashlib.sha256(f"{source}\0{file}".encode()).hexdigest()[:24]
 
 
-def write_index(folder: Path, stamp: list[int], sized: list[tuple[Piece, int]]) -> None:
+def write_index(folder: Path, stamp: list[int | str], sized: list[tuple[Piece, int]]) -> None:
     """Record how a file was divided: atomically, after its pieces are on disk."""
     write_json(folder / _INDEX, {"stamp": stamp, "pieces": [[dataclasses.asdict(piece), size] for piece, size in sized]})
 
 
-def read_index(folder: Path, stamp: list[int]) -> list[tuple[Piece, int]] | None:
+def read_index(folder: Path, stamp: list[int | str]) -> list[tuple[Piece, int]] | None:
     """Return how the file was divided; None if it was not, or has changed since."""
     path = folder / _INDEX
     with storage_errors(path):
@@ -104,7 +104,7 @@ def read_index(folder: Path, stamp: list[int]) -> list[tuple[Piece, int]] | None
     return [(_piece(piece), size) for piece, size in index["pieces"]] if index["stamp"] == stamp else None
 
 
-def stamp_of(path: Path, part_bytes: int) -> list[int]:
+def stamp_of(path: Path, part_bytes: int) -> list[int | str]:
     """Return what changes when the file, or the size of parts, does."""
     with storage_errors(path):
         status = path.stat()

@@ -1,6 +1,7 @@
 """The formats of files with text, by name."""
 
 from groundup.curate.config import FileFormat
+from groundup.curate.sources.formats.arrow import Arrow
 from groundup.curate.sources.formats.base import Format
 from groundup.curate.sources.formats.delimited import Csv, Tsv
 from groundup.curate.sources.formats.html import Html
@@ -14,6 +15,7 @@ FORMATS: dict[FileFormat, type[Format]] = {
     "markdown": Markdown,
     "jsonl": JsonLines,
     "parquet": Parquet,
+    "arrow": Arrow,
     "csv": Csv,
     "tsv": Tsv,
     "html": Html,

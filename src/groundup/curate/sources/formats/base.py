@@ -27,6 +27,10 @@ class Format(ABC):
         `folder` holds the pieces that were unpacked.
         """
 
+    def is_text(self, file: SourceFile) -> bool:
+        """Return whether a file with one of the endings is to be read."""
+        return True
+
     def can_divide(self, file: SourceFile) -> bool:
         """Return whether the file, if it is large, is read as several pieces."""
         return False
