@@ -30,7 +30,7 @@ sign-in Log in Sign up read more Read more... items in cart item 2 𝒳 𝟙 \u0
 K Kookie _ __ a_ _. ). )) . ! ? 。 是的。 نعم؟ _a. .a. a.b. ab.c. no. x.)))))))
 x.)))))))) x.))))))))) x.)]»”’)]}* capt. (capt. xcapt. xxcapt. 1capt.
 """
-PIECES = ODDITIES.split()
+PIECES = [*ODDITIES.split(), "a\x00", "bb\x00"]
 SPACES = [
     " ",
     " ",
