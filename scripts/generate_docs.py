@@ -68,7 +68,9 @@ def measure_table() -> str:
 def rule_set_list() -> str:
     """Return the rule sets with their sources as a list in Markdown."""
     orders = [f"- `{name}`: {', then '.join(f'`{inner}`' for inner in sets)}" for name, sets in RULE_ORDERS.items()]
-    return "\n".join([*(f"- `{name}`: {rule_set.source}" for name, rule_set in RULE_SETS.items()), *orders])
+    return "\n".join(
+        [*(f"- `{name}` (version {rule_set.version}): {rule_set.source}" for name, rule_set in RULE_SETS.items()), *orders]
+    )
 
 
 def kind_table() -> str:

@@ -77,6 +77,7 @@ PUBLISHED = {
         "flagged_words": ("flagged_words", "at_most", 0.05),
     },
 }
+VERSIONS = dict.fromkeys(PUBLISHED, 1)
 MARKS = {"c4-jmlr": ["citation_marks"], "refinedweb": ["start_marks", "end_marks", "inner_marks"]}
 
 
@@ -158,6 +159,7 @@ def test_every_number_is_the_published_one(name):
     assert [step.name for step in steps if isinstance(step, Mark)] == MARKS.get(name, [])
     assert all(step.source for step in steps)
     assert len({step.name for step in steps}) == len(steps)
+    assert rule_set.version == VERSIONS[name], "numbers above have changed: raise the version here and in the set"
 
 
 def test_massivetext_asks_quality_before_repetition():
