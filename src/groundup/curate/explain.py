@@ -122,8 +122,8 @@ def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...])
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
     if row["stage"] in ("deduplicate", "near_duplicates", "leakage"):
         bound = "below"
-    elif row["rule"] == "record_too_long":
-        bound = "at_most"
+    elif row["stage"] == "collect":
+        bound = "at_most" if row["value"] > row["threshold"] else "at_least"
     else:
         bound = str(bounds.get(row["rule"], "at_least"))
     check = Check(row["stage"], row["rule"], row["value"], bound, row["threshold"], False, row["twin_id"])

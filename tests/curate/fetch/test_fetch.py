@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -284,6 +286,26 @@ def test_private_addresses_are_refused_unless_asked_for(site, tmp_path):
     summary = run(urls, tmp_path / "out", allow_private=False)
     assert summary["not_saved"] == {"private_address": 5}
     assert site.requests == []
+
+
+CERTIFICATE = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate by openssl")
+def test_certificates_are_checked(site, tmp_path, monkeypatch):
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*CERTIFICATE, *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+    url = site.page("/a", "secure words").replace("http:", "https:")
+    assert run([url], tmp_path / "out")["not_saved"] == {"certificate": 1}
+    trusting = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    assert run([url], tmp_path / "trusted")["saved"] == 1
+    assert documents(tmp_path / "trusted") == {url: "secure words"}
+    assert run([url.replace("127.0.0.1", "localhost")], tmp_path / "name")["not_saved"] == {"certificate": 1}
 
 
 def test_a_host_that_is_down_is_not_waited_for_again(tmp_path):
