@@ -7,7 +7,7 @@ _PAGES_PER_CACHE = 1000
 
 
 class Precision(Extractor):
-    """Barbaresi 2021; takes less of what is not text than 'main' does, and about ten times the time."""
+    """Barbaresi 2021; takes less of what is not text than 'main' does, and ten to twenty times the time."""
 
     def __init__(self) -> None:
         try:
