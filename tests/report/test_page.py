@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,41 +12,7 @@ from fake_run import make_run
 from groundup.core.errors import ArtifactError, StorageError
 from groundup.pipeline import VERBS
 from groundup.report.page import write_report
-
-EVIL = "</style></title><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }} \x00 \ud7ff & \"'"
-
-
-class Page(HTMLParser):
-    """What a browser would see of the page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.words: list[str] = []
-        self._inside: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag in ("style", "title"):
-            self._inside.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("style", "title"):
-            self._inside.remove(tag)
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._inside:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, key, value in self.attributes if key == name]
+from seen_page import EVIL, Page
 
 
 @pytest.fixture(scope="module")

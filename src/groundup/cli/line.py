@@ -100,12 +100,14 @@ def show(
 
 @app.command()
 def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run of the line.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The page; default DIR/report.html.")] = None,
+    run_folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run of the line, or what curate made.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The page; default DIR/report.html, of a curation alone DIR.report.html.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw one self-contained page of a run: data, plan, training, evaluation, model card."""
+    """Draw one self-contained page of a run: data, plan, training, evaluation, model card; or of a curation alone."""
     set_quiet(quiet)
     path = api.report(run_folder, out)
     print_result({"report": str(path)}, as_json, str(path))

@@ -1,26 +1,25 @@
 """Gather what a report tells from a run folder, as far as the run has come."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
-
 from groundup.artifacts.artifact import Artifact
-from groundup.artifacts.manifest import MANIFEST, Manifest
+from groundup.artifacts.documents import Documents
+from groundup.artifacts.manifest import MANIFEST, Manifest, read_manifest
 from groundup.artifacts.mix import MIX, Mix
 from groundup.artifacts.place import TIMINGS
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast
 from groundup.artifacts.reports import EVALUATION_FILE, EXPORT_FILE
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo
 from groundup.core.config import Config
-from groundup.core.errors import REMAKE, ArtifactError
-from groundup.core.files import read_object, storage_errors
+from groundup.core.errors import ArtifactError
+from groundup.core.files import read_object
 from groundup.estimate.collecting import advice
 from groundup.lineage import read_sources, stage_folders
 from groundup.pipeline import VERBS
+from groundup.report.curation import Curation, read_curation
 from groundup.report.facts import (
     EvaluationFacts,
     ExportFacts,
@@ -34,6 +33,7 @@ from groundup.report.facts import (
     Timings,
     TokenizerFacts,
 )
+from groundup.report.reading import fit, read_facts, read_lines
 
 METRICS_FILE = "metrics.jsonl"
 EVALUATIONS_FILE = "evaluations.jsonl"
@@ -91,6 +91,8 @@ class RunFacts:
     """Of each stage that is left out because its manifest or a file is damaged, what is wrong and the way out."""
     recipe: Mapping[str, Any] | None
     funnel: Funnel | None
+    curation: Curation | None
+    """What the curation tells of itself."""
     tokenizer: TokenizerFacts | None
     shards: ShardsInfo | None
     mix: Mix | None
@@ -153,18 +155,18 @@ def predicted_memory(forecast: Forecast) -> int:
 
 
 def gather(run: Path) -> RunFacts:
-    """Return the facts of the run folder; stages that are not made, or are not whole any more, are left out.
+    """Return the facts of the run folder, or of a curation alone; stages that are not made, or not whole any more, are left out.
 
     Raises ArtifactError if `run` holds no whole stage of a run, or what a stage wrote is not what a report can be drawn from.
     """
     stages: dict[str, StageFacts] = {}
     damaged: dict[str, str] = {}
-    for folder in stage_folders(run):
-        if folder.name in VERBS:
-            try:
-                stages[folder.name] = _stage(folder, Artifact.open(folder))
-            except ArtifactError as error:
-                damaged[folder.name] = str(error)
+    folders = _folders(run)
+    for name, folder in folders.items():
+        try:
+            stages[name] = _stage(name, folder, Artifact.open(folder))
+        except ArtifactError as error:
+            damaged[name] = str(error)
     if not stages:
         raise ArtifactError("\n".join(damaged.values()) or f"{run}: {_why_no_run(run)}")
     pretrain = run / "pretrain"
@@ -172,11 +174,12 @@ def gather(run: Path) -> RunFacts:
     recipes = [stage.manifest.recipe for stage in stages.values() if stage.manifest.recipe is not None]
 
     def read(stage: str, file: str, shape: type[F]) -> F | None:
-        return read_facts(run / stage / file, shape) if stage in stages and (run / stage / file).is_file() else None
+        path = folders[stage] / file if stage in stages else None
+        return read_facts(path, shape) if path is not None and path.is_file() else None
 
     def parse(stage: str, file: str, shape: type[C]) -> C | None:
-        path = run / stage / file
-        return shape.parse(read_object(path), str(path)) if stage in stages else None
+        path = folders[stage] / file if stage in stages else None
+        return shape.parse(read_object(path), str(path)) if path is not None else None
 
     return RunFacts(
         name=str(recipes[-1].get("name", run.resolve().name)) if recipes else run.resolve().name,
@@ -185,6 +188,7 @@ def gather(run: Path) -> RunFacts:
         damaged=tuple(damaged.values()),
         recipe=recipes[-1] if recipes else None,
         funnel=read("curate", "funnel.json", Funnel),
+        curation=read_curation(folders["curate"]) if "curate" in stages else None,
         tokenizer=read("tokenizer", "facts.json", TokenizerFacts),
         shards=parse("encode", SHARDS, ShardsInfo),
         mix=parse("encode", MIX, Mix) if (run / "encode" / MIX).is_file() else None,
@@ -201,10 +205,25 @@ def gather(run: Path) -> RunFacts:
     )
 
 
-def _stage(folder: Path, artifact: Artifact) -> StageFacts:
+def is_curation(run: Path) -> bool:
+    """Return whether the folder is what curate makes, and no run of the line."""
+    try:
+        return read_manifest(run).kind == Documents.kind
+    except ArtifactError:
+        return False
+
+
+def _folders(run: Path) -> dict[str, Path]:
+    """Return the folder of each stage that is there."""
+    if is_curation(run):
+        return {"curate": run}
+    return {folder.name: folder for folder in stage_folders(run) if folder.name in VERBS}
+
+
+def _stage(name: str, folder: Path, artifact: Artifact) -> StageFacts:
     timings = folder / TIMINGS
     return StageFacts(
-        name=folder.name,
+        name=name,
         manifest=artifact.manifest,
         timings=read_facts(timings, Timings) if timings.is_file() else Timings(),
         num_source_files=len(read_sources(folder)),
@@ -219,39 +238,7 @@ def _why_no_run(run: Path) -> str:
     return "holds no finished stage of a run; 'groundup run RECIPE.yaml --out FOLDER' makes one"
 
 
-def read_facts(path: Path, shape: type[F]) -> F:
-    """Return the file's facts; raise ArtifactError with the key that does not fit."""
-    return _fit(read_object(path), shape, str(path))
-
-
-def read_lines(path: Path, shape: type[F]) -> tuple[F, ...]:
-    """Return the facts of every line, none if there is no file; a last line that a kill cut short is left out."""
-    if not path.is_file():
-        return ()
-    with storage_errors(path):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            if number == len(lines):
-                break
-            raise ArtifactError(f"{path}:{number}: not valid JSON; {REMAKE}") from None
-        found.append(_fit(data, shape, f"{path}:{number}"))
-    return tuple(found)
-
-
 def _read_seen(path: Path) -> dict[str, SourceSeen]:
     if not path.is_file():
         return {}
-    return {name: _fit(data, SourceSeen, f"{path}: {name}") for name, data in read_object(path).items()}
-
-
-def _fit(data: Any, shape: type[F], where: str) -> F:
-    try:
-        return shape.model_validate(data)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise ArtifactError(f"{where}: '{key}': {problem['msg']}; {REMAKE}") from None
+    return {name: fit(data, SourceSeen, f"{path}: {name}") for name, data in read_object(path).items()}

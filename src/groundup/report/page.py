@@ -12,18 +12,21 @@ from groundup.lineage import short
 from groundup.report import view
 from groundup.report.card import render_card
 from groundup.report.figures import charts
-from groundup.report.gather import RunFacts, gather
+from groundup.report.gather import RunFacts, gather, is_curation
+from groundup.report.histograms import drawn_histograms
 from groundup.report.ink import DARK, LIGHT, css_variables
 
 REPORT_FILE = "report.html"
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
-    """Write the page of the run folder as one file without anything from outside, and return its path (default: in the folder).
+    """Write the page of the run folder as one file without anything from outside, and return its path.
 
+    That is `report.html` in the folder by default; beside the folder, with its name, for a curation alone.
     Stages that are not made are left out. Raises ArtifactError if `run` holds none.
     """
-    out = out if out is not None else run / REPORT_FILE
+    if out is None:
+        out = run.resolve().with_name(f"{run.resolve().name}.{REPORT_FILE}") if is_curation(run) else run / REPORT_FILE
     write_text(out, render_page(gather(run)))
     return out
 
@@ -46,6 +49,8 @@ def render_page(facts: RunFacts) -> str:
         scores=view.scores(facts),
         settings=view.settings(facts),
         environment=view.environment(facts),
+        histograms=drawn_histograms(facts.curation.histograms) if facts.curation is not None else {},
+        data_card=render_card(facts.curation.card_text) if facts.curation is not None else None,
         card=render_card(facts.card) if facts.card is not None else None,
         recipe=_as_yaml(facts.recipe) if facts.recipe is not None else None,
     )
@@ -70,6 +75,7 @@ def _environment() -> Environment:
         signed=lambda value: f"{value:+.1%}".replace("-", "\u2212"),
         words=lambda value: str(value).replace("_", " "),
         count_value=view.count_value,
+        measured=lambda value: f"{value:,.0f}" if value >= 1000 else f"{value:.4g}",
         quantity=view.quantity,
     )
     return environment

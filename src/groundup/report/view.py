@@ -94,7 +94,8 @@ def headline(facts: RunFacts) -> str:
         return " ".join(parts) + "."
     if facts.funnel is not None and facts.funnel.stages:
         first, last = facts.funnel.stages[0], facts.funnel.stages[-1]
-        return f"{format_bytes(last.bytes_out)} of text curated from {format_bytes(first.bytes_in)}; no model yet."
+        left = f"{format_bytes(last.bytes_out)} of text in {last.docs_out:,} documents"
+        return f"{left}, curated from {format_bytes(first.bytes_in)} in {first.docs_in:,}."
     return "A run that has just begun."
 
 
@@ -113,6 +114,14 @@ def verdict(facts: RunFacts) -> str | None:
 def tiles(facts: RunFacts) -> tuple[Tile, ...]:
     """Return the figures that matter most."""
     found = []
+    if facts.curation is not None and facts.forecast is None:
+        card = facts.curation.card
+        found += [
+            Tile(format_bytes(card.training.bytes), "to train on"),
+            Tile(f"{card.training.documents:,}", "documents"),
+            Tile(format_bytes(card.validation.bytes), "held out to measure with"),
+            Tile(f"{card.collected.documents - card.training.documents - card.validation.documents:,}", "documents dropped"),
+        ]
     if facts.evaluation is not None and facts.evaluation.bits_per_byte is not None:
         found.append(Tile(f"{facts.evaluation.bits_per_byte:.2f}", "bits per byte"))
     elif facts.evaluation is not None and facts.evaluation.objective is not None:
