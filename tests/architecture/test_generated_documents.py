@@ -55,6 +55,7 @@ EVERY_KEY = (
     "pretrain.profile={}",
     "curate.rules=[{name: own, word_list: w.txt, lines: [{measure: words, above: 1}], rules: [{measure: listed_words, below: 1}]}]",
     "encode.mix={shares: {docs: 51, licences: 49}}",
+    "curate.decontaminate.items=[{path: tasks}]",
 )
 """Settings with which a resolved recipe leaves out none as idle."""
 OF_SOURCES = {"pretrain.mixture.N.weights.docs", "encode.mix.shares.docs", "encode.mix.shares.licences"}

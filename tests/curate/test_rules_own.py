@@ -1,12 +1,15 @@
 """Rule sets of one's own: settings, word lists, and their place among the published ones."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from groundup.core.errors import ConfigError, StorageError
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.config import DecontaminateConfig, TaskItemsConfig
 from groundup.curate.explain import explain
+from groundup.curate.ledger.words import STAGES
 from groundup.curate.rules.chosen import chosen_sets, word_lists
 from groundup.curate.rules.config import STAGE_NAMES
 from groundup.curate.rules.judge import Judge
@@ -115,7 +118,9 @@ def test_impossible_sets_are_refused_with_the_reason(given, said):
 
 
 def test_no_set_can_take_the_name_of_a_stage():
-    assert tuple(stages_of(config())) == STAGE_NAMES
+    sought = DecontaminateConfig(items=(TaskItemsConfig(path=Path("tasks")),))
+    assert tuple(stages_of(config().model_copy(update={"decontaminate": sought}))) == STAGE_NAMES
+    assert set(STAGES) == set(STAGE_NAMES), "each stage is told in words"
 
 
 def test_a_set_named_twice_is_refused():

@@ -41,6 +41,17 @@ DROPPED_SCHEMA = pa.schema(
         ("excerpt", pa.string()),
     ]
 )
+CONTAMINATION_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("item_id", pa.string()),
+        ("shared", pa.int64()),
+        ("of", pa.int64()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+    ]
+)
+"""A row for each place in a document that an item of a benchmark was found in: characters of the text before redaction."""
 REDACTION_SCHEMA = pa.schema([("id", pa.string()), ("kind", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
 CLUSTER_SCHEMA = pa.schema(
     [

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
+from groundup.curate.dedup.config import DecontaminateConfig
 from groundup.curate.ledger.config import AlarmsConfig
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
 from groundup.curate.rules.config import OwnRules, RuleOrderName, RuleSetName, check_names, known_sets
@@ -95,6 +96,7 @@ class CurateConfig(Config):
     )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
     part_bytes: int = Field(
         default=16 << 20,
         ge=1 << 10,

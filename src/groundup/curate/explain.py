@@ -120,10 +120,12 @@ def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Che
 
 def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
-    if row["stage"] in ("deduplicate", "near_duplicates", "leakage"):
-        bound = "below"
-    elif row["stage"] == "collect":
+    if row["stage"] == "collect":
         bound = "at_most" if row["value"] > row["threshold"] else "at_least"
+    elif row["stage"] == "decontaminate" and not row["threshold"]:
+        bound = "at_most"
+    elif row["stage"] in ("decontaminate", "deduplicate", "near_duplicates", "leakage"):
+        bound = "below"
     else:
         bound = str(bounds.get(row["rule"], "at_least"))
     check = Check(row["stage"], row["rule"], row["value"], bound, row["threshold"], False, row["twin_id"])

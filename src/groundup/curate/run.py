@@ -10,11 +10,13 @@ import numpy as np
 from groundup.artifacts.build import Job, Outcome
 from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
-from groundup.core.files import hash_file, read_object, storage_errors
+from groundup.core.files import hash_file, hash_json, read_object, storage_errors
 from groundup.core.log import say
 from groundup.core.progress import progress
 from groundup.core.units import format_bytes, format_seconds
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.decontaminate import open_decontaminator
+from groundup.curate.dedup.items import item_files
 from groundup.curate.funnel import Funnel
 from groundup.curate.ledger.alarms import Alarm, raised
 from groundup.curate.ledger.write import write_ledger
@@ -38,18 +40,22 @@ _KEY_CHARS = 16
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
-    """Return for each source one hash over the names and bytes of all files that it reads, and the hash of each list of words."""
+    """Return for each source one hash over the names and bytes of all files that it reads, and of each list of words or items."""
     lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
+    for number, given in enumerate(config.decontaminate.items):
+        lists[f"decontaminate/{number}"] = hash_json([(file.name, hash_file(file)) for file in item_files(given.path)])
     return lists | {source.config.name: source.fingerprint() for source in _open_sources(config)}
 
 
 def run(config: CurateConfig, job: Job) -> Outcome:
     """Write documents/, validation/, dropped/, redactions/, clusters/, edits/ and what the ledger tells of them into `job.out`.
 
+    If items of benchmarks are sought, also contamination/.
     The text is read once, part by part, then all documents are compared by hashes, then the parts are written. The order of
     documents is that of the sources in the recipe, files by name, records as they lie, whatever the workers. Parts that an
     interrupted run finished are taken over. Raises DataError if a source holds no text or nothing is left to train on.
     """
+    _say_too_short(config)
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
@@ -68,6 +74,15 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     write_ledger(job.out, work, found, alarms)
     _write_lineage(job.out / LINEAGE, _open_sources(config))
     return Outcome(counts, volatile=frozenset({LINEAGE}))
+
+
+def _say_too_short(config: CurateConfig) -> None:
+    """Say how many items of benchmarks cannot be sought."""
+    if config.decontaminate.items:
+        too_short = open_decontaminator(config.decontaminate.model_dump_json()).too_short
+        if too_short:
+            names = ", ".join(too_short[:3]) + (", ..." if len(too_short) > 3 else "")
+            say(f"curate.decontaminate: {len(too_short):,} items are too short to be sought ({names})", style="yellow")
 
 
 def open_work(config: CurateConfig, job: Job) -> Work:

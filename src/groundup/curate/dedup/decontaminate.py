@@ -1,5 +1,6 @@
 """Documents that hold items of benchmarks."""
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from groundup.core.errors import DataError
 from groundup.core.files import read_object, write_json
-from groundup.curate.dedup.items import Item
+from groundup.curate.dedup.config import DecontaminateConfig
+from groundup.curate.dedup.items import Item, read_items
 from groundup.curate.dedup.passages import Range
 from groundup.curate.dedup.postings import Postings
 from groundup.curate.dedup.shingles import as_sets, word_runs
@@ -38,6 +41,20 @@ class Contamination:
     @property
     def share(self) -> float:
         return self.shared / self.of
+
+
+@functools.lru_cache(maxsize=1)
+def open_decontaminator(config: str) -> "Decontaminator":
+    """Return what looks for the items that `DecontaminateConfig` (as JSON) names; raise DataError if none of them can be sought."""
+    settings = DecontaminateConfig.model_validate_json(config)
+    items = [item for given in settings.items for item in read_items(given.path, given.fields, given.id_field)]
+    finder = Decontaminator.of(items, settings.ngram_words, settings.min_words)
+    if len(finder.too_short) == len(items):
+        raise DataError(
+            f"none of the {len(items):,} items of curate.decontaminate has a text of {settings.min_words} words or more; "
+            "lower curate.decontaminate.min_words, or name other fields"
+        )
+    return finder
 
 
 class Decontaminator:

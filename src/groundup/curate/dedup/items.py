@@ -36,14 +36,20 @@ def read_items(path: Path, fields: Sequence[str] = (), id_field: str | None = No
     is that of `id_field`, else file:line (of CSV the row, the header being 1). Raises DataError with file and line for a line
     that cannot be read, a field that is not there, an ending that is not known, or no item at all.
     """
-    files = sorted(file for file in path.rglob("*") if file.is_file() and _ending(file) in ENDINGS) if path.is_dir() else [path]
     number = 0
-    for file in files:
+    for file in item_files(path):
         for place, record in _records(file):
             number += 1
             yield _item(f"{file.name}:{place}", record, fields, id_field)
     if not number:
         raise DataError(f"{path}: no item in it; give a file or folder of {', '.join(ENDINGS)} (also .gz)")
+
+
+def item_files(path: Path) -> list[Path]:
+    """Return the files of items in a folder, by name; a file is its own."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and _ending(file) in ENDINGS)
 
 
 def _ending(file: Path) -> str:

@@ -15,6 +15,7 @@ _MIN_RULE_LOSS = 0.1
 _WAYS_OUT = {
     "collect": "look at format, text_field and the files of the sources",
     "normalise": "the texts hold little but control characters and space",
+    "decontaminate": "look at contamination/; curate.decontaminate.min_share sets how much of an item may stand in a document",
     "deduplicate": "a source may be there twice; curate.deduplicate: false keeps copies",
     "near_duplicates": "look at the clusters; curate.near_duplicates.threshold sets what is alike",
     "leakage": "many documents say much the same; hold out less (curate.validation), or raise curate.leakage_threshold",

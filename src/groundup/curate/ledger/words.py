@@ -11,6 +11,7 @@ from groundup.curate.rules.rule import Mark, Rule
 STAGES = {
     "collect": "could not be read as text",
     "normalise": "line ends, control characters and repeated blank lines made uniform; a text of which nothing is left goes",
+    "decontaminate": "holds items of a benchmark, in whole or in part",
     "deduplicate": "equal to another document but for case and white space; one copy stays",
     "near_duplicates": "nearly equal to another document, which stays",
     "leakage": "too much in common with a document that is held out to measure with",
@@ -45,6 +46,11 @@ def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
             found[rule_set.name, rule.name] = RuleFacts(MEASURES[rule.measure].description, rule.bound, rule.threshold)
         for line in rule_set.lines:
             found[rule_set.name, line.name] = _line_rule(line)
+    share = config.decontaminate.min_share
+    found["decontaminate", "benchmark_item"] = RuleFacts(
+        f"runs of {config.decontaminate.ngram_words} words of an item that the document has, as a part of all that the item has",
+        *(("below", share) if share else ("at_most", 0.0)),
+    )
     near, leak = config.near_duplicates.threshold, config.leakage_threshold
     found["near_duplicates", "near_duplicate"] = RuleFacts(f"{SHARED_SHINGLES} all that the two have", "below", near)
     found["leakage", "near_duplicate_of_validation"] = RuleFacts(f"{SHARED_SHINGLES} those of the shorter one", "below", leak)

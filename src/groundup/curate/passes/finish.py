@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.documents import (
     CLUSTER_SCHEMA,
+    CONTAMINATION_SCHEMA,
     DOCUMENT_SCHEMA,
     DROPPED_SCHEMA,
     EDIT_SCHEMA,
@@ -89,6 +90,8 @@ def gather(tasks: Sequence[PartTask], out: Path) -> None:
     _move_documents(parts, out / SPLIT_FOLDERS["train"])
     _join([part.validation for part in parts], out / SPLIT_FOLDERS["validation"], DOCUMENT_SCHEMA)
     _join([part.dropped for part in parts], out / "dropped", DROPPED_SCHEMA)
+    if tasks[0].work.config.decontaminate.items:
+        _join([part.contamination for part in parts], out / "contamination", CONTAMINATION_SCHEMA)
     _join([part.redactions for part in parts], out / "redactions", REDACTION_SCHEMA)
     _join([part.clusters for part in parts], out / "clusters", CLUSTER_SCHEMA)
     _join([part.edits for part in parts], out / "edits", EDIT_SCHEMA)

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from groundup.artifacts.documents import Document
+from groundup.artifacts.documents import CONTAMINATION_SCHEMA, Document
 from groundup.core.files import write_json
+from groundup.curate.dedup.decontaminate import Contamination, Decontaminator, open_decontaminator
 from groundup.curate.dedup.minhash import NUM_BANDS, band_keys
 from groundup.curate.dedup.shingles import as_sets, word_runs
 from groundup.curate.dedup.words import Hashes, Offsets, read_words
@@ -33,7 +34,7 @@ ROW_SCHEMA = pa.schema([("record", pa.int64()), *((name, pa.string()) for name i
 DROP_SCHEMA = pa.schema(
     [
         ("record", pa.int64()),
-        *((name, pa.string()) for name in ("id", "stage", "rule", "excerpt")),
+        *((name, pa.string()) for name in ("id", "stage", "rule", "excerpt", "twin_id")),
         ("value", pa.float64()),
         ("threshold", pa.float64()),
     ]
@@ -45,6 +46,7 @@ EDIT_SCHEMA = pa.schema(
         *((name, pa.int64()) for name in ("count", "bytes")),
     ]
 )
+FOUND_SCHEMA = pa.schema([("record", pa.int64()), *CONTAMINATION_SCHEMA])
 Records = list[tuple[int, Document]]
 
 
@@ -67,6 +69,9 @@ class PartReader:
         self._judge = Judge(chosen_sets(config))
         self._funnel = Funnel(stages_of(config))
         self._histograms, self._edit_tally = Histograms(), dict[str, Any]()
+        self._finder = open_decontaminator(config.decontaminate.model_dump_json()) if config.decontaminate.items else None
+        self._min_share = config.decontaminate.min_share
+        self._contamination = _Table(out.contamination, FOUND_SCHEMA)
         self._rows, self._drops = _Table(out.rows, ROW_SCHEMA), _Table(out.drops, DROP_SCHEMA)
         self._edits = _Table(out.edits, EDIT_SCHEMA)
         self._comparable = _Comparable(out)
@@ -75,7 +80,7 @@ class PartReader:
 
     def run(self, found: Iterable[Document | Drop]) -> None:
         """Take the records of the part, in their order."""
-        with self._rows, self._drops, self._edits, self._comparable:
+        with self._rows, self._drops, self._edits, self._contamination, self._comparable:
             for batch in _batches(self._numbered(found)):
                 self._take(batch)
         keys = np.frombuffer(b"".join(self._id_keys), ">u8").astype(np.uint64).reshape(-1, 2)
@@ -112,6 +117,8 @@ class PartReader:
         if self._normalise:
             batch = self._normalised(batch)
         batch = self._judged(batch)
+        if self._finder:
+            batch = self._decontaminated(batch, self._finder)
         if batch:
             self._comparable.add([document.text for _, document in batch])
             columns = [[record for record, _ in batch], *([getattr(document, name) for _, document in batch] for name in _TEXTS)]
@@ -146,6 +153,28 @@ class PartReader:
             self._drop(record, Drop(document.id, document.source, *what, excerpt=excerpt(document.text)), size)
         return kept
 
+    def _decontaminated(self, batch: Records, finder: Decontaminator) -> Records:
+        """Return the documents that hold too little of any item, and write down where items were found in the others."""
+        worst: dict[int, Contamination] = {}
+        for found in finder.find([document.text for _, document in batch]):
+            if found.share >= self._min_share:
+                worst[found.document] = max(worst.get(found.document, found), found, key=lambda one: one.share)
+                record, document = batch[found.document]
+                what = (record, document.id, found.item_id, found.shared, found.of)
+                columns = zip(*((*what, start, end) for start, end in found.spans), strict=True)
+                self._contamination.write([list(column) for column in columns])
+        kept: Records = []
+        for place, (record, document) in enumerate(batch):
+            size = len(document.text.encode())
+            if place in worst:
+                item = worst[place]
+                why = ("decontaminate", "benchmark_item", item.share, self._min_share, item.item_id)
+                self._drop(record, Drop(document.id, document.source, *why, excerpt(document.text)), size)
+            else:
+                self._funnel.passed("decontaminate", size)
+                kept.append((record, document))
+        return kept
+
     def _count(self, document: Document, verdict: Verdict) -> int:
         """Count the document through the sets that it kept; return its bytes before the one that it broke."""
         size = len(document.text.encode())
@@ -164,7 +193,7 @@ class PartReader:
 
     def _drop(self, record: int, drop: Drop, num_bytes: int) -> None:
         self._funnel.dropped(drop.stage, drop.rule, num_bytes)
-        values: list[Any] = [record, drop.id, drop.stage, drop.rule, drop.excerpt, drop.value, drop.threshold]
+        values: list[Any] = [record, drop.id, drop.stage, drop.rule, drop.excerpt, drop.twin_id, drop.value, drop.threshold]
         self._drops.write([[value] for value in values])
 
 

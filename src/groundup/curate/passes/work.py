@@ -75,6 +75,10 @@ class ReadPart:
         return self.folder / "edits.arrow"
 
     @property
+    def contamination(self) -> Path:
+        return self.folder / "contamination.arrow"
+
+    @property
     def tally(self) -> Path:
         return self.folder / "tally.json"
 

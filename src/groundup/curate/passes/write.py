@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from groundup.artifacts.documents import CLUSTER_SCHEMA, DOCUMENT_SCHEMA, DROPPED_SCHEMA, EDIT_SCHEMA, REDACTION_SCHEMA
+from groundup.artifacts.documents import (
+    CLUSTER_SCHEMA,
+    CONTAMINATION_SCHEMA,
+    DOCUMENT_SCHEMA,
+    DROPPED_SCHEMA,
+    EDIT_SCHEMA,
+    REDACTION_SCHEMA,
+)
 from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.postings import Postings
@@ -60,6 +67,10 @@ class WrittenPart:
     @property
     def edits(self) -> Path:
         return self.folder / "edits.parquet"
+
+    @property
+    def contamination(self) -> Path:
+        return self.folder / "contamination.parquet"
 
     @property
     def tally(self) -> Path:
@@ -117,6 +128,7 @@ class _Writer:
                 for table in (documents, validation, redactions, clusters):
                     table.flush()
         self._write_drops()
+        self._write_contamination()
         self._write_edits()
         tally = {"counts": self._tally, "funnel": self._funnel.to_tally(), "examples": self._examples.to_tally()}
         write_json(self._out.tally, tally)
@@ -210,6 +222,14 @@ class _Writer:
                     if record not in dropped:
                         row["id"] = self._names.get(record, row["id"])
                         table.add(tuple(row[name] for name in EDIT_SCHEMA.names))
+
+    def _write_contamination(self) -> None:
+        """Write where items of benchmarks were found, under the names that the documents have now."""
+        with _Parquet(self._out.contamination, CONTAMINATION_SCHEMA) as table:
+            for batch in read_batches(self._task.read.contamination):
+                for row in batch.to_pylist():
+                    table.add((self._names.get(row.pop("record"), row.pop("id")), *row.values()))
+                table.flush()
 
 
 class _Parquet:
