@@ -87,9 +87,8 @@ def report_pages(folder: Path) -> None:
             continue
         start_s = time.process_time()
         text = [extractor.main_text(page) for page in good]
-        print(
-            f"{name}: {sum(map(len, good)) / 1e6 / (time.process_time() - start_s):.1f} MB/s, {sum(map(len, text)) / 1e6:.2f} MB of text"
-        )
+        speed = sum(map(len, good)) / 1e6 / (time.process_time() - start_s)
+        print(f"{name}: {speed:.1f} MB/s, {sum(map(len, text)) / 1e6:.2f} MB of text")
 
 
 def main() -> None:
