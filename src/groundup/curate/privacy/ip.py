@@ -26,6 +26,7 @@ _ADDRESS_WORD = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS_AFTER = re.compile(r":[0-9]{1,5}\b|/[0-9]{1,2}\b(?!\.)| - ")
+_AND = re.compile(r"\s{0,2}(?:,|;|/|-|–|->|→|and|or|to|from|through|until)?\s{0,2}")
 _VERSION_PART = 64
 _VERSION_MAJOR = 25
 
@@ -54,7 +55,7 @@ class IPv4Addresses(Finder):
 
     The nearest word that speaks of versions (or of sections) or of addresses decides. With neither, what follows does: `and
     later`, a port, a prefix length. Else numbers that are all below 64, or that begin below 25 with two of the other three
-    below 64, have the look of a version: 2 % of all addresses have it too.
+    below 64, have the look of a version: 2 % of all addresses have it too. In a list all are what the first one is.
     """
 
     def __init__(self, config: RedactConfig) -> None:
@@ -62,14 +63,19 @@ class IPv4Addresses(Finder):
         self._ranges = _Ranges(4, config.private_addresses)
 
     def find(self, text: str) -> Iterator[Span]:
+        before, is_address = 0, None
         for match in _IPV4.finditer(text):
             parts = match[0].split(".")
             numbers = [int(part) for part in parts]
             if max(numbers) > 255 or any(part[0] == "0" and len(part) > 1 for part in parts):
                 continue
             value = (numbers[0] << 24) + (numbers[1] << 16) + (numbers[2] << 8) + numbers[3]
-            if self._ranges.hold_out(value) and _is_address(text, match, numbers):
-                yield match.span()
+            if self._ranges.hold_out(value):
+                if is_address is None or not _AND.fullmatch(text, before, match.start()):
+                    is_address = _is_address(text, match, numbers)
+                before = match.end()
+                if is_address:
+                    yield match.span()
 
 
 def _is_address(text: str, match: re.Match[str], numbers: list[int]) -> bool:

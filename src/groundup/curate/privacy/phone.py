@@ -47,6 +47,8 @@ _OTHER_NUMBER = re.compile(
 )
 _WHOLE_CODES = frozenset(map(str, FACTS["calling_codes"]["whole"]))
 _CODES_OF_THREE = frozenset(map(str, FACTS["calling_codes"]["of_three"]))
+_FIRST_GROUP = re.compile(r"\(?([0-9]{1,3})(?![0-9])")
+_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?![0-9])")
 _MIN_DIGITS = 7
 _MIN_DIGITS_AFTER_ZEROS = 9
 _MIN_DIGITS_BY_POINT = 10
@@ -62,15 +64,16 @@ class Phones(Finder):
 
 def _international(text: str) -> Iterator[Span]:
     for match in _INTERNATIONAL.finditer(text):
-        number = match["number"]
-        if has_country(digits_of(number)) and not _is_decimal(number):
-            start = match.start()
+        number, start = match["number"], match.start()
+        if _has_country(number) and not _is_decimal(number) and not _DATE.match(number):
             closes_before = number.find(")") < (number.find("(") if "(" in number else len(number))
             yield start - (text[start - 1 : start] == "(" and ")" in number and closes_before), _end(match)
     for match in _ZEROS.finditer(text):
-        digits, start = digits_of(match["number"]), match.start()
-        is_number = len(digits) >= _MIN_DIGITS_AFTER_ZEROS and has_country(digits)
-        if is_number and not starts_inside(text, start) and not _is_called_else(text, start):
+        number, start = match["number"], match.start()
+        in_a_row = match[0].isdigit()
+        is_number = len(digits_of(number)) >= _MIN_DIGITS_AFTER_ZEROS and _has_country(number)
+        part_of_more = not in_a_row and (starts_inside(text, start) or goes_on(text, match.end()))
+        if is_number and not part_of_more and not _is_called_else(text, start):
             yield start, _end(match)
 
 
@@ -80,10 +83,17 @@ def _is_called_else(text: str, start: int) -> bool:
     return _OTHER_NUMBER.search(words) is not None and not _LABEL.search(words)
 
 
-def has_country(digits: str) -> bool:
-    """Return whether the digits can be a number of E.164: a code that is given out, 7 to 15 digits, 11 with the code 1."""
+def _has_country(number: str) -> bool:
+    """Return whether the number can be one of E.164: a code that is given out, 7 to 15 digits, 11 with the code 1.
+
+    A first group of one to three digits is the code itself.
+    """
+    digits = digits_of(number)
+    first = _FIRST_GROUP.match(number)
+    if first and not _is_code(first[1]):
+        return False
     if digits[0] == "1":
-        return len(digits) >= _NANP_DIGITS
+        return len(digits) == _NANP_DIGITS or (len(digits) > _NANP_DIGITS and _nanp_end(number) is not None)
     return len(digits) >= _MIN_DIGITS and any(_is_code(digits[:length]) for length in (1, 2, 3))
 
 
@@ -97,13 +107,19 @@ def _is_decimal(number: str) -> bool:
     return bool(point) and rest.isdigit() and not (_is_code(whole) and len(whole + rest) >= _MIN_DIGITS_BY_POINT)
 
 
-def _end(match: re.Match[str]) -> int:
-    """Return where the number ends: with the code 1 after 11 digits, if a group ends there."""
-    number = match["number"]
+def _nanp_end(number: str) -> int | None:
+    """Return where the 11th digit ends if a group ends there."""
     places = [place for place, sign in enumerate(number) if sign.isdigit()]
-    if number[places[0]] == "1" and len(places) > _NANP_DIGITS and places[_NANP_DIGITS] != places[_NANP_DIGITS - 1] + 1:
-        return match.start("number") + places[_NANP_DIGITS - 1] + 1
-    return match.end()
+    end = places[_NANP_DIGITS - 1] + 1
+    return None if places[_NANP_DIGITS] == end else end
+
+
+def _end(match: re.Match[str]) -> int:
+    """Return where the number ends: with the code 1 after 11 digits."""
+    digits = digits_of(match["number"])
+    if digits[0] != "1" or len(digits) == _NANP_DIGITS:
+        return match.end()
+    return match.start("number") + (_nanp_end(match["number"]) or 0)
 
 
 def _north_american(text: str) -> Iterator[Span]:
