@@ -21,7 +21,7 @@ from groundup.core.errors import ConfigError
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig, TrainedAlgorithm
 from groundup.tokenizer.run import run
 from groundup.tokenizer.trainers import TRAINERS
-from groundup.tokenizer.unigram import BYTE_TOKENS
+from groundup.tokenizer.unigram import BYTE_TOKENS, END_MARK
 
 SPECIAL = SpecialConfig(mask=True, sentinels=5)
 EXACT = ("bpe", "unigram")
@@ -155,3 +155,20 @@ def test_a_vocabulary_too_small_for_its_beginnings_is_refused(algorithm: Trained
     special = {"sentinels": 300}
     with pytest.raises(ConfigError, match=r"tokenizer\.vocab_size=300 .*tokenizer\.special"):
         TokenizerConfig.parse({"algorithm": algorithm, "vocab_size": 300, "special": special}, "recipe.yaml")
+
+
+def test_unigram_knows_words_that_no_other_word_begins_with() -> None:
+    """The trainer of SentencePiece sees words one by one, and would take a piece only before two different characters."""
+    texts = [" ".join(["The", "Photograph", "of", "rhododendron", "isn't", "quux"]) + ".\n"] * 40
+    engine = train("unigram", texts)
+    vocabulary = engine.get_vocab()
+    assert {" rhododendron", " Photograph", "'t", " quux", "The"} <= vocabulary.keys()
+    assert not [token for token in vocabulary if END_MARK in token]
+    assert engine.encode(" Photograph of rhododendron").tokens == [" Photograph", " of", " rhododendron"]
+
+
+def test_unigram_takes_about_as_few_tokens_as_bpe() -> None:
+    """Published comparisons find them close (Kudo 2018, table 3)."""
+    held_out = invented(99)
+    lengths = {algorithm: len(train(algorithm, vocab_size=900).encode(held_out).ids) for algorithm in EXACT}
+    assert lengths["unigram"] <= 1.03 * lengths["bpe"]

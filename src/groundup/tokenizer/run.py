@@ -9,6 +9,7 @@ from tokenizers import processors
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import Documents, Split
+from groundup.artifacts.fast_encoder import FastEncoder
 from groundup.artifacts.special_tokens import SPECIAL_TOKENS_FILE, SpecialNames
 from groundup.artifacts.tokenizer import EXTENSION_FILE, TOKENIZER_FILE, TextTokenizer
 from groundup.artifacts.tokenizer_formats import read_tokenizer, tokenizer_files
@@ -136,14 +137,15 @@ def _measure(tokenizer: TextTokenizer, documents: Documents) -> dict[str, Any]:
     """
     split = _held_out_split(documents)
     unknown = None if tokenizer.special.unk is None else tokenizer.id_of(tokenizer.special.unk)
+    encoder = FastEncoder.of(tokenizer)
     num_bytes = num_tokens = num_words = num_unknown = 0
     reader = documents.read(split)
     while num_bytes < MEASURED_BYTES and (batch := [document.text for document in islice(reader, _BATCH)]):
-        encoded = tokenizer.encode_batch(batch)
+        encoded = encoder.encode_batch(batch)
         num_bytes += sum(len(text.encode()) for text in batch)
         num_tokens += sum(map(len, encoded))
         num_words += sum(len(text.split()) for text in batch)
-        num_unknown += sum(ids.count(unknown) for ids in encoded) if unknown is not None else 0
+        num_unknown += sum(int((ids == unknown).sum()) for ids in encoded) if unknown is not None else 0
     return {
         "measured_on": split,
         "measured_on_bytes": num_bytes,

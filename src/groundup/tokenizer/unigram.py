@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sentencepiece
@@ -23,6 +23,11 @@ EQUALLY_PROBABLE = 1e-3
 """Room for sums of float32 scores: two ways to cut a word that differ by less may be taken for each other."""
 STANDS_FOR = str.maketrans({"\n": "\ue000", "\r": "\ue001", "\t": "\ue002"})
 """What the trainer reads instead of the characters that end its lines and columns."""
+END_MARK = "\ue003"
+"""Stands behind a word so that it is seen before something."""
+MARKED = 256
+"""One piece in so many is learned beyond those asked for, as some have END_MARK and are left out ('ing' and the mark)."""
+MIN_FREQUENCY = 2
 _BACK = str.maketrans({"\ue000": "\n", "\ue001": "\r", "\ue002": "\t", "▁": " "})
 
 
@@ -42,7 +47,8 @@ def train_unigram(
     for block in preparation.blocks(texts):
         words.update(preparation.words(block))
     model = _learn(words, vocab_size - len(fixed))
-    pieces = [] if model is None else [(name.translate(_BACK), score) for name, score in _pieces(model)]
+    numbers = [] if model is None else _pieces(model, vocab_size - len(fixed))
+    pieces = [(model.id_to_piece(number).translate(_BACK), model.get_score(number)) for number in numbers]
     vocabulary = [*((name, 0.0) for name in fixed), *pieces]
     engine: Any = Tokenizer(models.Unigram(vocabulary, unk_id=fixed.index(UNK_TOKEN), byte_fallback=True))
     engine.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in special_tokens])
@@ -51,16 +57,17 @@ def train_unigram(
     engine.pre_tokenizer = preparation.splitter
     engine.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     engine.encode_special_tokens = True
-    return Trained(engine, _Agreement(engine, model, len(fixed), preparation).agrees)
+    return Trained(engine, _Agreement(engine, model, len(fixed), numbers, preparation).agrees)
 
 
 class _Agreement:
     """What SentencePiece makes of the words of a text."""
 
-    def __init__(self, engine: Any, model: Any, num_fixed: int, preparation: Preparation) -> None:
+    def __init__(self, engine: Any, model: Any, num_fixed: int, numbers: Sequence[int], preparation: Preparation) -> None:
         self._engine = engine
         self._model = model
         self._num_fixed = num_fixed
+        self._numbers = numbers
         self._preparation = preparation
         self._checked: set[str] = set()
 
@@ -74,9 +81,9 @@ class _Agreement:
         return all(map(self._same, [alone.encode(word, add_special_tokens=False).ids for word in sorted(new)], sorted(new)))
 
     def _same(self, ids: list[int], word: str) -> bool:
-        ours = [token - self._num_fixed + 1 for token in ids]
-        if min(ours, default=1) < 1 or self._model is None or "\0" in word:
+        if min(ids, default=0) < self._num_fixed or "\0" in word:
             return True  # bytes, which the trainer knows nothing of, or the end of its strings
+        ours = [self._numbers[token - self._num_fixed] for token in ids]
         theirs: list[int] = self._model.encode(word.translate(STANDS_FOR))
         lost = sum(map(self._model.get_score, theirs)) - sum(map(self._model.get_score, ours))
         return ours == theirs or abs(lost) <= EQUALLY_PROBABLE
@@ -88,15 +95,33 @@ def _learn(words: Counter[str], count: int) -> Any:
     for word, occurrences in words.items():
         for character in word:
             characters[character] += occurrences
-    del characters["\0"]  # ends the trainer's strings
+    for odd in ("\0", END_MARK):  # the first ends the trainer's strings
+        del characters[odd]
     alphabet = frozenset(frequent_characters(characters, (count + 1) // 2, CHARACTER_COVERAGE))
-    lines = [f"{word.translate(STANDS_FOR)}\t{words[word]}" for word in sorted(words) if alphabet.issuperset(word)]
-    return sentencepiece.SentencePieceProcessor(model_proto=_train(iter(lines), count + 1)) if lines else None
+    counts = {word.translate(STANDS_FOR): words[word] for word in words if alphabet.issuperset(word)}
+    return sentencepiece.SentencePieceProcessor(model_proto=_train(_lines(counts), count + 2 + count // MARKED)) if counts else None
 
 
-def _pieces(model: Any) -> list[tuple[str, float]]:
-    """Return the pieces with the logarithms of their probabilities."""
-    return [(model.id_to_piece(number), model.get_score(number)) for number in range(1, model.get_piece_size())]
+def _lines(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield the trainer's lines: each word with its count, and words that no other begins with once more with END_MARK behind them.
+
+    The trainer takes as pieces what it sees before two different characters. A word that always ends there would never be one: of
+    'Photograph' only 'hotograph' was.
+    """
+    names = sorted(counts)
+    for name, after in zip(names, [*names[1:], ""], strict=True):
+        yield f"{name}\t{counts[name]}"
+        if len(name) > 1 and counts[name] >= MIN_FREQUENCY and not after.startswith(name):
+            yield f"{name}{END_MARK}\t1"
+
+
+def _pieces(model: Any, count: int) -> list[int]:
+    """Return the numbers of at most `count` pieces: all characters, and the most probable of those without END_MARK."""
+    names = {number: model.id_to_piece(number) for number in range(1, model.get_piece_size())}
+    kept = [number for number, name in names.items() if END_MARK not in name]
+    longer = sorted((number for number in kept if len(names[number]) > 1), key=lambda number: (model.get_score(number), -number))
+    left_out = set(longer[: max(len(kept) - count, 0)])
+    return [number for number in kept if number not in left_out]
 
 
 def _train(lines: Iterator[str], vocab_size: int) -> bytes:
