@@ -1,26 +1,26 @@
 """Why a document was kept or dropped."""
 
-import difflib
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents, Split
-from groundup.artifacts.parquet import parquet_errors
 from groundup.core.errors import DataError
 from groundup.curate.config import CurateConfig
 from groundup.curate.leakage import LeakageIndex
+from groundup.curate.lookup import find_row, find_rows, nearest_ids
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.rules.judge import measure_all
 
-_NUM_NEAREST = 5
+_REPEATS = ("deduplicate", "near_duplicates", "leakage")
+NUM_SHOWN = 20
+"""Copies and documents of a cluster whose ids are told."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,27 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Edited:
+    """What one rule about lines took out of a document."""
+
+    stage: str
+    rule: str
+    count: int
+    """Lines, or marks inside lines."""
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The near-duplicates that a document belongs to."""
+
+    id: str
+    size: int
+    documents: tuple[str, ...]
+    """The first of the others."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """The fate of one document with the measured values."""
 
@@ -48,27 +69,29 @@ class Explanation:
     checks: tuple[Check, ...]
     """For a kept document every rule; for a dropped one the rule that it broke."""
     copies: tuple[str, ...]
-    """Documents dropped as repeating this one."""
+    """Documents dropped as repeating this one, the first of them."""
     redactions: dict[str, int]
     """Number of placeholders in the text by kind."""
     note: str
     meta: str | None = None
     excerpt: str | None = None
+    edits: tuple[Edited, ...] = ()
+    """What rules about lines took out of it, if it is kept."""
+    cluster: Cluster | None = None
 
 
 def explain(folder: Path, document_id: str) -> Explanation:
     """Return why the document was kept or dropped by the curation in `folder`; DataError names the nearest ids if it is unknown."""
     documents = Documents.open(folder)
     config = CurateConfig.parse(documents.manifest.config, str(folder / "manifest.json"))
-    copies = tuple(_column(folder / "dropped", "id", [("twin_id", "=", document_id)]))
     splits: tuple[Split, ...] = ("train", "validation")
     for split in splits:
-        rows = _rows(folder / SPLIT_FOLDERS[split], document_id)
-        if rows:
-            return _kept(documents, config, split, rows[0], copies)
-    rows = _rows(folder / "dropped", document_id)
-    if rows:
-        return _dropped(config, rows[0], copies)
+        row = find_row(folder / SPLIT_FOLDERS[split], document_id)
+        if row is not None:
+            return _kept(documents, config, split, row)
+    row = find_row(folder / "dropped", document_id)
+    if row is not None:
+        return _dropped(documents, config, row)
     raise DataError(f"{folder}: no document '{document_id}'; {_nearest(folder, document_id)}")
 
 
@@ -83,10 +106,45 @@ def render(explanation: Explanation) -> Group:
         values = (f"{check.value:.4g}", bound, f"{check.threshold:.4g}")
         table.add_row(mark, check.stage, check.rule, *values, check.twin_id or "")
     head = Text.assemble((explanation.id, "bold"), f" ({explanation.source}): {explanation.fate}")
-    return Group(head, table, Text(explanation.note))
+    return Group(head, table, *map(Text, _more(explanation)), Text(explanation.note))
 
 
-def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
+def _more(explanation: Explanation) -> list[str]:
+    """Return what the table has no place for, a line each."""
+    cluster = explanation.cluster
+    lines = [f"'{edit.rule}' of '{edit.stage}' took out {edit.count:,} ({edit.bytes:,} bytes)" for edit in explanation.edits]
+    if cluster is not None:
+        others = ", ".join(cluster.documents) + (", ..." if cluster.size - 1 > len(cluster.documents) else "")
+        lines.append(f"one of {cluster.size:,} documents that are nearly equal, or linked by such: {others}")
+    if explanation.copies:
+        lines.append(f"dropped as repeating it: {', '.join(explanation.copies)}")
+    return lines
+
+
+def _copies(documents: Documents, document_id: str) -> tuple[str, ...]:
+    rows = find_rows(documents.path / "dropped", "twin_id", document_id)
+    return tuple(row["id"] for row in itertools.islice((row for row in rows if row["stage"] in _REPEATS), NUM_SHOWN))
+
+
+def _cluster(documents: Documents, document_id: str) -> Cluster | None:
+    row = find_row(documents.path / "clusters", document_id)
+    if row is None:
+        return None
+    others: list[str] = []
+    size = 0
+    for found in find_rows(documents.path / "clusters", "cluster_id", row["cluster_id"]):
+        size += 1
+        if found["id"] != document_id and len(others) < NUM_SHOWN:
+            others.append(found["id"])
+    return Cluster(row["cluster_id"], size, tuple(others))
+
+
+def _edits(documents: Documents, document_id: str) -> tuple[Edited, ...]:
+    rows = find_rows(documents.path / "edits", "id", document_id)
+    return tuple(Edited(row["stage"], row["rule"], row["count"], row["bytes"]) for row in rows)
+
+
+def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[str, Any]) -> Explanation:
     checks = _rule_checks(config, row["text"])
     if split == "train" and config.validation > 0:
         checks.append(_leakage_check(documents, config, row["text"]))
@@ -95,10 +153,12 @@ def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[st
         source=row["source"],
         fate=split,
         checks=tuple(checks),
-        copies=copies,
-        redactions=dict(Counter(_column(documents.path / "redactions", "kind", [("id", "=", row["id"])]))),
-        note="values are measured again on the text as kept, after redaction",
+        copies=_copies(documents, row["id"]),
+        redactions=dict(Counter(found["kind"] for found in find_rows(documents.path / "redactions", "id", row["id"]))),
+        note="values are measured again on the text as kept, after edits and redaction",
         meta=row["meta"],
+        edits=_edits(documents, row["id"]),
+        cluster=_cluster(documents, row["id"]),
     )
 
 
@@ -118,7 +178,7 @@ def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Che
     return Check("leakage", "near_duplicate_of_validation", value, "below", threshold, value < threshold, twin_id)
 
 
-def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...]) -> Explanation:
+def _dropped(documents: Documents, config: CurateConfig, row: dict[str, Any]) -> Explanation:
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
     if row["stage"] == "collect":
         bound = "at_most" if row["value"] > row["threshold"] else "at_least"
@@ -134,29 +194,23 @@ def _dropped(config: CurateConfig, row: dict[str, Any], copies: tuple[str, ...])
         source=row["source"],
         fate="dropped",
         checks=(check,),
-        copies=copies,
+        copies=_copies(documents, row["id"]),
         redactions={},
-        note=f"dropped at stage '{row['stage']}': rules before this one were kept, later ones not asked",
+        note=f"dropped at stage '{row['stage']}': {_why_near(row)}rules before this one were kept, later ones not asked",
         excerpt=row["excerpt"],
+        cluster=_cluster(documents, row["id"]),
     )
 
 
-def _rows(folder: Path, document_id: str) -> list[dict[str, Any]]:
-    with parquet_errors(folder):
-        rows: list[dict[str, Any]] = pq.read_table(folder, filters=[("id", "=", document_id)]).to_pylist()
-    return rows
-
-
-def _column(folder: Path, name: str, filters: list[tuple[str, str, str]] | None = None) -> list[str]:
-    with parquet_errors(folder):
-        table: pa.Table = pq.read_table(folder, columns=[name], filters=filters)
-    values: list[str] = table[name].to_pylist()
-    return values
+def _why_near(row: dict[str, Any]) -> str:
+    """Return in words what a document has in common with the one that it repeats."""
+    if row["stage"] != "near_duplicates":
+        return ""
+    both = f"'{row['id']}' and '{row['twin_id']}'"
+    return f"{both} share {row['value']:.1%} of the runs of five words that they have, and the latter stays; "
 
 
 def _nearest(folder: Path, document_id: str) -> str:
-    ids = [found for name in (*SPLIT_FOLDERS.values(), "dropped") for found in _column(folder / name, "id")]
-    wanted = document_id.casefold()
-    close = [known for known in ids if wanted in known.casefold()][:_NUM_NEAREST]
-    close += difflib.get_close_matches(document_id, ids, n=_NUM_NEAREST, cutoff=0.4) if not close else []
-    return f"nearest: {', '.join(close)}" if close else f"ids look like '{ids[0]}'"
+    """Return in words which ids are like the one that is not there."""
+    close, example = nearest_ids([folder / name for name in (*SPLIT_FOLDERS.values(), "dropped")], document_id)
+    return f"nearest: {', '.join(close)}" if close else f"ids look like '{example}'"

@@ -12,7 +12,7 @@ MIN_DOCUMENTS = 20
 """A share of fewer documents says nothing about a rule or a kind of redaction."""
 _MIN_RULE_LOSS = 0.1
 """A rule that drops less than this part of what a source brings to it is no matter of the source."""
-_WAYS_OUT = {
+WAYS_OUT = {
     "collect": "look at format, text_field and the files of the sources",
     "normalise": "the texts hold little but control characters and space",
     "decontaminate": "look at contamination/; curate.decontaminate.min_share sets how much of an item may stand in a document",
@@ -94,7 +94,7 @@ def _of_rule(flow: StageFlow, rule: str) -> str:
 
 
 def _way_out(stage: str) -> str:
-    return f"If that is not meant: {_WAYS_OUT.get(stage, _RULES)}"
+    return f"If that is not meant: {WAYS_OUT.get(stage, _RULES)}"
 
 
 def _total_loss(settings: AlarmsConfig, funnel: Funnel) -> Iterator[Alarm]:

@@ -37,7 +37,12 @@ def card_facts(config: CurateConfig, found: Totals, clusters: dict[str, Any], al
         "duplicates": _duplicates(config, found, clusters),
         "redactions": _redactions(config, tally),
         "rule_sets": [
-            {"name": rules.name, "version": rules.version, "source": rules.source, "rules": len(rules.rules) + len(rules.lines)}
+            {
+                "name": rules.name,
+                "version": rules.version,
+                "source": rules.source,
+                "rules": len(rules.of_documents) + len(rules.lines),
+            }
             for rules in chosen_sets(config)
         ],
         "alarms": [asdict(alarm) for alarm in alarms],
@@ -76,7 +81,7 @@ def _removed(config: CurateConfig, found: Totals) -> list[dict[str, Any]]:
     return [
         {
             "stage": stage,
-            "why": why[stage],
+            "why": why.get(stage, stage),
             "documents": flow.docs_in - flow.docs_out,
             "bytes": flow.bytes_in - flow.bytes_out,
             "of_documents": flow.docs_in,

@@ -42,7 +42,7 @@ def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
     """Return (stage, rule) -> what it asks, for all rules that the settings choose, about documents and about lines."""
     found: dict[tuple[str, str], RuleFacts] = {}
     for rule_set in chosen_sets(config):
-        for rule in rule_set.rules:
+        for rule in rule_set.of_documents:
             found[rule_set.name, rule.name] = RuleFacts(MEASURES[rule.measure].description, rule.bound, rule.threshold)
         for line in rule_set.lines:
             found[rule_set.name, line.name] = _line_rule(line)
