@@ -127,6 +127,12 @@ def test_excerpts_of_dropped_documents_are_redacted(write_jsonl, prose, curate, 
     assert rows(made, "dropped")[0]["excerpt"] == "mail <EMAIL>"
 
 
+def test_no_value_is_cut_in_two_by_the_end_of_an_excerpt(write_jsonl, prose, curate, rows):
+    path = write_jsonl([{"text": "x" * 190 + " jane.long.name@mail.example.org, 4111 1111 1111 1111"}, {"text": prose(1)}])
+    made = curate(CurateConfig(sources=(SourceConfig(name="s", path=path),), validation=0))
+    assert rows(made, "dropped")[0]["excerpt"] == "x" * 190 + " <EMAIL>, "[:10]
+
+
 def test_same_input_gives_the_same_bytes_and_another_seed_another_split(mixed, curate, rows):
     one, two, other = curate(mixed, "one"), curate(mixed, "two"), curate(mixed, "three", seed=1)
     assert one.content_hash == two.content_hash

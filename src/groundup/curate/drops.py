@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from groundup.curate.privacy.redactor import Redactor
+
 _EXCERPT_CHARS = 200
 
 
@@ -22,5 +24,10 @@ class Drop:
 
 
 def excerpt(text: str) -> str:
-    """Return the beginning of `text` on one line."""
-    return " ".join(text[: 4 * _EXCERPT_CHARS].split())[:_EXCERPT_CHARS]
+    """Return the beginning of `text` on one line, twice as long as is shown: redaction must not see a value cut in two."""
+    return " ".join(text[: 4 * _EXCERPT_CHARS].split())[: 2 * _EXCERPT_CHARS]
+
+
+def shown(beginning: str, redactor: Redactor | None) -> str:
+    """Return what a table or page shows of an excerpt: redacted if texts are, then cut to 200 characters."""
+    return (redactor.redact(beginning)[0] if redactor else beginning)[:_EXCERPT_CHARS]

@@ -6,7 +6,7 @@ import numpy as np
 
 from groundup.core.files import write_json
 from groundup.curate.dedup.survivors import KEPT, Survivors
-from groundup.curate.drops import excerpt
+from groundup.curate.drops import excerpt, shown
 from groundup.curate.passes.match import Corpus, Near
 from groundup.curate.passes.work import Numbers, ReadPart, Work, read_batches
 from groundup.curate.privacy.redactor import Redactor
@@ -87,8 +87,7 @@ def _excerpts(corpus: Corpus, numbers: Numbers, work: Work) -> dict[int, tuple[s
     for part, rows in corpus.split(numbers):
         task = corpus.tasks[part]
         for row, text in _texts(task.read, rows).items():
-            short = excerpt(text)
-            found[int(corpus.starts[part]) + row] = (task.part.source, redactor.redact(short)[0] if redactor else short)
+            found[int(corpus.starts[part]) + row] = (task.part.source, shown(excerpt(text), redactor))
     return found
 
 

@@ -21,7 +21,7 @@ from groundup.artifacts.documents import (
 from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.postings import Postings
-from groundup.curate.drops import Drop, excerpt
+from groundup.curate.drops import Drop, excerpt, shown
 from groundup.curate.funnel import Funnel
 from groundup.curate.leakage import LeakageIndex
 from groundup.curate.ledger.examples import Examples
@@ -206,7 +206,7 @@ class _Writer:
                 self._drops.append((record, Drop(**row, source=self._task.part.source)))
         with _Parquet(self._out.dropped, DROPPED_SCHEMA) as table:
             for _, drop in sorted(self._drops, key=lambda found: found[0]):
-                text = self._redactor.redact(drop.excerpt)[0] if self._redactor else drop.excerpt
+                text = shown(drop.excerpt, self._redactor)
                 what = (drop.stage, drop.rule, drop.value, drop.threshold)
                 table.add((drop.id, drop.source, *what, drop.twin_id, text))
                 self._examples.add(drop, text)
