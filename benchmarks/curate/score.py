@@ -205,7 +205,7 @@ def foreign(result: Result) -> Table:
         drop = result.drops.get(row["id"])
         entry["documents"] += 1
         entry["dropped"] += drop is not None
-        entry["by_language"] += drop is not None and "language" in (drop.stage, drop.rule)
+        entry["by_language"] += drop is not None and drop.stage == "languages"
     return dict(sorted(rows.items()))
 
 
