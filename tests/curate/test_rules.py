@@ -15,6 +15,8 @@ from groundup.curate.rules.rule import Mark, Rule, RuleSet
 
 # name: (measure, bound, threshold), straight from the source named above each set
 PUBLISHED = {
+    # of our own
+    "mild-words": {"listed_words_per_word": ("listed_words_per_word", "at_most", 0.02)},
     # Rae et al. 2021, arXiv 2112.11446, A1.1
     "gopher-2021": {
         "words_min": ("num_words", "at_least", 50),
@@ -99,6 +101,7 @@ def ngram(n: int, word_len: int, num_chars: int) -> str:
 
 # (set, rule): (a text on the threshold, a text just beyond it)
 TEXTS = {
+    ("mild-words", "listed_words_per_word"): ("Damn " + "a " * 49, "Damn, " + "a " * 48),
     ("gopher-2021", "words_min"): ("a " * 50, "a " * 49),
     ("gopher-2021", "words_max"): ("a " * 100_000, "a " * 100_001),
     ("gopher-2021", "mean_word_length_min"): ("abcd ab", "abc ab"),

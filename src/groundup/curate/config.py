@@ -11,6 +11,7 @@ from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 from groundup.curate.dedup.config import DecontaminateConfig
+from groundup.curate.language.config import LanguagesConfig, languages_from_list
 from groundup.curate.ledger.config import AlarmsConfig
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
 from groundup.curate.rules.config import OwnRules, RuleOrderName, RuleSetName, check_names, known_sets
@@ -90,6 +91,9 @@ class CurateConfig(Config):
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     normalise: bool = Field(default=True, description="Unicode NFC, one kind of line end, no control characters")
+    languages: LanguagesConfig = Field(
+        default=LanguagesConfig(), description="languages that are kept, as [en, de]; [] (all) looks at none"
+    )
     rules: tuple[RuleSetName | RuleOrderName | OwnRules, ...] = Field(
         default=("gopher-2021", "gopher-2021-repetition"),
         description="rule sets in their order, published ones by name or your own; a document that breaks one rule is dropped",
@@ -120,6 +124,11 @@ class CurateConfig(Config):
     @classmethod
     def _redact_from_switch(cls, setting: Any) -> Any:
         return redact_from_switch(setting)
+
+    @field_validator("languages", mode="before", json_schema_input_type=list[str] | LanguagesConfig)
+    @classmethod
+    def _languages_from_list(cls, setting: Any) -> Any:
+        return languages_from_list(setting)
 
     @field_validator("near_duplicates", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from rich.text import Text
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents, Split
 from groundup.core.errors import DataError
 from groundup.curate.config import CurateConfig
+from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.leakage import LeakageIndex
 from groundup.curate.lookup import find_row, find_rows, nearest_ids
 from groundup.curate.rules.chosen import chosen_sets
@@ -145,7 +146,7 @@ def _edits(documents: Documents, document_id: str) -> tuple[Edited, ...]:
 
 
 def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[str, Any]) -> Explanation:
-    checks = _rule_checks(config, row["text"])
+    checks = _language_checks(config, row["text"]) + _rule_checks(config, row["text"])
     if split == "train" and config.validation > 0:
         checks.append(_leakage_check(documents, config, row["text"]))
     return Explanation(
@@ -160,6 +161,15 @@ def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[st
         edits=_edits(documents, row["id"]),
         cluster=_cluster(documents, row["id"]),
     )
+
+
+def _language_checks(config: CurateConfig, text: str) -> list[Check]:
+    if not config.languages.keep:
+        return []
+    identifier = LanguageIdentifier(config.languages)
+    (found,) = identifier.identify([text])
+    passes = identifier.broken(found, text) is None
+    return [Check("languages", "language_score", found.score, "at_least", config.languages.min_score, passes)]
 
 
 def _rule_checks(config: CurateConfig, text: str) -> list[Check]:
@@ -180,7 +190,7 @@ def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Che
 
 def _dropped(documents: Documents, config: CurateConfig, row: dict[str, Any]) -> Explanation:
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
-    if row["stage"] == "collect":
+    if row["stage"] in ("collect", "languages"):
         bound = "at_most" if row["value"] > row["threshold"] else "at_least"
     elif row["stage"] == "decontaminate" and not row["threshold"]:
         bound = "at_most"

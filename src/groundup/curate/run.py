@@ -18,6 +18,7 @@ from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.decontaminate import open_decontaminator
 from groundup.curate.dedup.items import item_files
 from groundup.curate.funnel import Funnel
+from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.ledger.alarms import Alarm, raised
 from groundup.curate.ledger.write import write_ledger
 from groundup.curate.passes.clusters import write_clusters
@@ -56,6 +57,8 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     interrupted run finished are taken over. Raises DataError if a source holds no text or nothing is left to train on.
     """
     _say_too_short(config)
+    if config.languages.is_on:
+        LanguageIdentifier(config.languages)  # a language that is not known is an error before the work
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)

@@ -14,4 +14,6 @@ def stages_of(config: CurateConfig) -> list[str]:
         "redact": config.redact.is_on,
     }
     rule_sets = (rule_set.name for rule_set in chosen_sets(config))
-    return ["collect", *["normalise"] * config.normalise, *rule_sets, *(name for name, is_on in after_rules.items() if is_on)]
+    before_rules = {"normalise": config.normalise, "languages": config.languages.is_on}
+    before = (name for name, is_on in before_rules.items() if is_on)
+    return ["collect", *before, *rule_sets, *(name for name, is_on in after_rules.items() if is_on)]

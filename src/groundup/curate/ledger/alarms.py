@@ -17,6 +17,7 @@ WAYS_OUT = {
     "normalise": "the texts hold little but control characters and space",
     "decontaminate": "look at contamination/; curate.decontaminate.min_share sets how much of an item may stand in a document",
     "deduplicate": "a source may be there twice; curate.deduplicate: false keeps copies",
+    "languages": "curate.languages names what is kept, and from which probability on",
     "near_duplicates": "look at the clusters; curate.near_duplicates.threshold sets what is alike",
     "leakage": "many documents say much the same; hold out less (curate.validation), or raise curate.leakage_threshold",
     "redact": "curate.redact.kinds chooses what is replaced",

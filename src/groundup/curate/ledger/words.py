@@ -11,6 +11,7 @@ from groundup.curate.rules.rule import Mark, Rule
 STAGES = {
     "collect": "could not be read as text",
     "normalise": "line ends, control characters and repeated blank lines made uniform; a text of which nothing is left goes",
+    "languages": "in another language than those wanted, or not surely in one of them; lines in others were taken out if asked",
     "decontaminate": "holds items of a benchmark, in whole or in part",
     "deduplicate": "equal to another document but for case and white space; one copy stays",
     "near_duplicates": "nearly equal to another document, which stays",
@@ -46,6 +47,8 @@ def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
             found[rule_set.name, rule.name] = RuleFacts(MEASURES[rule.measure].description, rule.bound, rule.threshold)
         for line in rule_set.lines:
             found[rule_set.name, line.name] = _line_rule(line)
+    score = RuleFacts("probability of the language that was found", "at_least", config.languages.min_score)
+    found["languages", "language_score"] = score
     share = config.decontaminate.min_share
     found["decontaminate", "benchmark_item"] = RuleFacts(
         f"runs of {config.decontaminate.ngram_words} words of an item that the document has, as a part of all that the item has",

@@ -17,6 +17,7 @@ from groundup.curate.dedup.shingles import as_sets, word_runs
 from groundup.curate.dedup.words import Hashes, Offsets, read_words
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
+from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.ledger.tallies import count
 from groundup.curate.normalise import normalise
 from groundup.curate.passes.work import PartTask, ReadPart, read_batches, whole_folder
@@ -66,6 +67,7 @@ class PartReader:
         config = task.work.config
         self._task, self._out = task, out
         self._normalise = config.normalise
+        self._languages = LanguageIdentifier(config.languages) if config.languages.is_on else None
         self._judge = Judge(chosen_sets(config))
         self._funnel = Funnel(stages_of(config))
         self._histograms, self._edit_tally = Histograms(), dict[str, Any]()
@@ -116,6 +118,8 @@ class PartReader:
             self._funnel.passed("collect", len(document.text.encode()))
         if self._normalise:
             batch = self._normalised(batch)
+        if self._languages:
+            batch = self._identified(batch, self._languages)
         batch = self._judged(batch)
         if self._finder:
             batch = self._decontaminated(batch, self._finder)
@@ -134,6 +138,20 @@ class PartReader:
             else:
                 why = "only control characters and space"
                 self._drop(record, Drop(document.id, document.source, "normalise", "empty", 0, 1, excerpt=why), size)
+        return kept
+
+    def _identified(self, batch: Records, languages: LanguageIdentifier) -> Records:
+        """Return the documents in languages that are kept, each with its language, without lines in others if that is asked."""
+        found = languages.identify([document.text for _, document in batch])
+        kept: Records = []
+        for (record, document), language in zip(batch, found, strict=True):
+            size, text = len(document.text.encode()), languages.without_foreign_lines(document.text)
+            broken = languages.broken(language, text)
+            if broken:
+                self._drop(record, Drop(document.id, document.source, "languages", *broken, excerpt=excerpt(document.text)), size)
+                continue
+            self._funnel.passed("languages", size, len(text.encode()))
+            kept.append((record, dataclasses.replace(document, text=text, language=language.code)))
         return kept
 
     def _judged(self, batch: Records) -> Records:

@@ -9,12 +9,14 @@ from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 
-RuleSetName = Literal["gopher-2021", "gopher-2021-repetition", "c4-jmlr", "fineweb-paper", "fineweb-code", "refinedweb"]
+RuleSetName = Literal[
+    "gopher-2021", "gopher-2021-repetition", "c4-jmlr", "fineweb-paper", "fineweb-code", "refinedweb", "mild-words"
+]
 RuleOrderName = Literal["massivetext"]
 RULE_ORDERS: dict[RuleOrderName, tuple[RuleSetName, ...]] = {"massivetext": ("gopher-2021", "gopher-2021-repetition")}
 """Published orders of rule sets, replaced by their sets: MassiveText asks quality before repetition (Rae et al. 2021, A1)."""
 _NAMES = (*get_args(RuleSetName), *get_args(RuleOrderName))
-STAGE_NAMES = ("collect", "normalise", "decontaminate", "deduplicate", "near_duplicates", "leakage", "redact")
+STAGE_NAMES = ("collect", "normalise", "languages", "decontaminate", "deduplicate", "near_duplicates", "leakage", "redact")
 """Of the funnel, beside the rule sets."""
 
 Bound = Literal["at_least", "at_most", "above", "below"]
@@ -31,6 +33,7 @@ MeasureName = Literal[
     "curly_brackets",
     "lorem_ipsum",
     "listed_words",
+    "listed_words_per_word",
     "bullet_lines",
     "ellipsis_lines",
     "punctuated_lines",
@@ -123,7 +126,8 @@ class OwnRules(Config):
     lines: tuple[OwnLineRule, ...] = Field(default=(), description="lines that break one are taken out of the text, before `rules`")
     rules: tuple[OwnRule, ...] = Field(default=(), description="a document that breaks one is dropped")
     word_list: Path | None = Field(
-        default=None, description="file with a word or phrase a line, for the measure `listed_words`; # starts a comment"
+        default=None,
+        description="file with a word or phrase a line, for `listed_words` and `listed_words_per_word`; # starts a comment",
     )
 
     @model_validator(mode="after")
@@ -133,8 +137,8 @@ class OwnRules(Config):
             raise ValueError(f"set '{self.name}' has no rules; give it `rules` or `lines`")
         if "flagged_words" in measures and not self.lines:
             raise ValueError(f"set '{self.name}' bounds flagged_words and has no `lines` that could flag any")
-        if ("listed_words" in measures) != (self.word_list is not None):
-            raise ValueError(f"set '{self.name}': a rule on listed_words and a word_list need each other")
+        if bool(measures & {"listed_words", "listed_words_per_word"}) != (self.word_list is not None):
+            raise ValueError(f"set '{self.name}': a rule on listed_words or listed_words_per_word and a word_list need each other")
         for rules in (self.rules, self.lines):
             names = [rule_name(rule) for rule in rules]
             if twice := [name for name in names if names.count(name) > 1]:

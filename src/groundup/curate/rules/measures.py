@@ -116,6 +116,9 @@ MEASURES: dict[str, Measure] = {
         lambda batch: batch.counted(batch.listed.count),
         _COUNTS,
     ),
+    "listed_words_per_word": Measure(
+        "the same over number of words", lambda batch: batch.per_word(batch.counted(batch.listed.count))
+    ),
     "bullet_lines": Measure("part of the lines that start with a bullet: • ‣ ◦, or - or * and a space", _bullet_lines),
     "ellipsis_lines": Measure(
         "part of the lines that end with '...' or '…'", lambda batch: _lines_ending(batch, batch.characters.ends_in_ellipsis)

@@ -2,6 +2,7 @@
 
 import re
 
+from groundup.curate.rules.mild import MILD_WORDS
 from groundup.curate.rules.rule import Mark, Rule, RuleSet
 
 _A1_1 = "Rae et al. 2021, A1.1"
@@ -118,4 +119,5 @@ RULE_SETS: dict[str, RuleSet] = {
     "fineweb-paper": FINEWEB_PAPER,
     "fineweb-code": FINEWEB_CODE,
     "refinedweb": REFINEDWEB,
+    "mild-words": MILD_WORDS,
 }

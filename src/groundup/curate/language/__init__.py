@@ -1,0 +1,1 @@
+"""The language of documents and lines, found without a network."""
