@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from groundup.artifacts.columns import column, mask, numbers
 from groundup.artifacts.documents import Documents, Split
 from groundup.artifacts.fast_encoder import FastEncoder
 from groundup.artifacts.parquet import parquet_errors
@@ -18,7 +19,6 @@ from groundup.artifacts.token_shards import TokenDtype
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import ArtifactError
 from groundup.core.files import hash_json, storage_errors, write_bytes
-from groundup.encode.columns import column, mask, numbers
 from groundup.encode.draw import Marks, marks_of
 
 PIECE_BYTES = 8 << 20

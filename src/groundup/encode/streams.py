@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from groundup.artifacts.columns import column
 from groundup.artifacts.token_shards import INDEX_SCHEMA, TokenDtype
 from groundup.core.files import storage_errors
-from groundup.encode.columns import column
 from groundup.encode.pieces import Encoded
 
 _INDEX_ROWS = 1 << 16

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from groundup.artifacts.columns import chosen
 from groundup.core.engines import Engine
 from groundup.core.files import read_object, write_json
 from groundup.curate.dedup.postings import Postings
@@ -139,13 +140,13 @@ def write_decisions(corpus: Corpus, fates: Fates, work: Work) -> None:
             np.save(files.fates, fates.fates[part])
             np.save(files.similarities, fates.similarities[part])
             for path, numbers in ((files.twins, fates.twins[part]), (files.clusters, fates.clusters[part])):
-                _write_column(path, known_ids.take(pa.array(np.searchsorted(known, numbers), mask=numbers == KEPT)))
+                _write_column(path, known_ids.take(chosen(np.searchsorted(known, numbers), numbers != KEPT)))
             write_json(files.names, {str(record): name for record, name in corpus.names.get(number, {}).items()})
     _write_held_out(corpus, np.flatnonzero(fates.fates == VALIDATION), held_out_files(work))
 
 
 def _write_column(path: Path, ids: pa.Array) -> None:
-    table = pa.table([ids], ["id"])
+    table = pa.Table.from_arrays([ids], ["id"])
     with pa.ipc.new_file(str(path), table.schema) as writer:
         writer.write_table(table)
 
@@ -174,12 +175,9 @@ def _write_held_out(corpus: Corpus, numbers: Numbers, files: HeldOutFiles) -> No
 
 def _shingles(corpus: Corpus, numbers: Numbers) -> Iterator[npt.NDArray[np.uint64]]:
     for part, rows in corpus.split(numbers):
-        found = shingles_of_part(corpus.tasks[part].read)
-        yield from (found.of(row) for row in np.asarray(rows).tolist())
+        yield from corpus.tasks[part].read.shingles_of(rows)
 
 
 def shingles_of_part(part: ReadPart) -> Shingles:
-    """Return the shingles of all documents of a part, mapped into memory."""
-    offsets = np.load(part.shingle_offsets)
-    flat = np.memmap(part.shingles, np.uint64, "r") if offsets[-1] else np.zeros(0, np.uint64)
-    return Shingles(flat, offsets)
+    """Return the shingles of all documents of a part."""
+    return Shingles(np.fromfile(part.shingles, np.uint64), np.load(part.shingle_offsets))

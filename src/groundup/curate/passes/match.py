@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from groundup.artifacts.columns import column, strings
+from groundup.artifacts.columns import numbers as as_numbers
 from groundup.core.engines import Engine
 from groundup.core.progress import progress
 from groundup.curate.dedup.arrays import Columns
@@ -47,9 +49,9 @@ class Corpus:
 
     def ids(self, numbers: Numbers) -> pa.Array:
         """Return the ids of the documents with these numbers, which must be sorted."""
-        found = [pa.array([], pa.string())]
+        found = [strings([])]
         for part, rows in self.split(numbers):
-            found.append(part_ids(self.tasks[part], self.names.get(part, {})).take(pa.array(rows)))
+            found.append(part_ids(self.tasks[part], self.names.get(part, {})).take(column(rows)))
         return pa.concat_arrays(found)
 
     def ranks(self, numbers: Numbers) -> Numbers:
@@ -63,9 +65,9 @@ class Corpus:
             task = self.tasks[part]
             positions.append(np.full(len(rows), task.position))
             num_words.append(-np.load(task.read.num_words, mmap_mode="r")[rows])
-        columns = [pa.array(np.concatenate(positions)), pa.array(np.concatenate(num_words)), self.ids(numbers)]
-        table = pa.table(columns, ["position", "words", "id"])
-        order = pc.sort_indices(table, [(name, "ascending") for name in table.column_names]).to_numpy()
+        columns = [column(np.concatenate(positions)), column(np.concatenate(num_words)), self.ids(numbers)]
+        table = pa.Table.from_arrays(columns, ["position", "words", "id"])
+        order = as_numbers(pc.sort_indices(table, [(name, "ascending") for name in table.column_names]))
         ranks = np.empty(len(order), np.int64)
         ranks[order] = np.arange(len(order))
         return ranks
@@ -74,11 +76,11 @@ class Corpus:
 def part_ids(task: PartTask, new_names: dict[int, str]) -> pa.Array:
     """Return the ids of the documents of a part."""
     batches = list(read_batches(task.read.rows, ["record", "id"]))
-    ids = pa.concat_arrays([pa.array([], pa.string()), *(batch.column("id") for batch in batches)])
+    ids = pa.concat_arrays([strings([]), *(batch.column("id") for batch in batches)])
     if not new_names:
         return ids
     records = [record for batch in batches for record in batch.column("record").to_pylist()]
-    return pa.array([new_names.get(record, old) for record, old in zip(records, ids.to_pylist(), strict=True)], pa.string())
+    return strings([new_names.get(record, old) for record, old in zip(records, ids.to_pylist(), strict=True)])
 
 
 def first_of_equals(files: Sequence[Path], out: Path, memory_bytes: int) -> Numbers:
@@ -128,15 +130,11 @@ def similarities(task: PairsTask) -> npt.NDArray[np.float64]:
 def _shingles_of(task: PairsTask, documents: Numbers) -> Shingles:
     """Return the shingles of the documents, which must be sorted."""
     bounds = np.searchsorted(documents, np.array(task.starts))
-    hashes, counts = [np.zeros(0, np.uint64)], [np.zeros(1, np.int64)]
+    hashes = [np.zeros(0, np.uint64)]
     for part in np.flatnonzero(np.diff(bounds)).tolist():
         rows = documents[bounds[part] : bounds[part + 1]] - task.starts[part]
-        offsets = np.load(task.parts[part].shingle_offsets, mmap_mode="r")
-        flat = np.memmap(task.parts[part].shingles, np.uint64, "r")
-        begins, ends = offsets[rows], offsets[rows + 1]
-        hashes += [flat[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-        counts.append(ends - begins)
-    return Shingles(np.concatenate(hashes), np.concatenate(counts).cumsum())
+        hashes += task.parts[part].shingles_of(rows)
+    return Shingles(np.concatenate(hashes), np.cumsum([0, *map(len, hashes[1:])]))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from groundup.artifacts.columns import of_type
 from groundup.artifacts.documents import CONTAMINATION_SCHEMA, Document
 from groundup.core.files import write_json
 from groundup.curate.dedup.decontaminate import Contamination, Decontaminator, open_decontaminator
@@ -239,7 +240,7 @@ class _Table:
 
     def _flush(self) -> None:
         if self._columns[0]:
-            arrays = [pa.array(column, field.type) for column, field in zip(self._columns, self._schema, strict=True)]
+            arrays = [of_type(column, field.type) for column, field in zip(self._columns, self._schema, strict=True)]
             self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
         self._columns = [[] for _ in self._schema]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,6 +112,13 @@ class ReadPart:
     def shingle_offsets(self) -> Path:
         """int64 [documents + 1]."""
         return self.folder / "shingle_offsets.npy"
+
+    def shingles_of(self, rows: Numbers) -> Iterator[npt.NDArray[np.uint64]]:
+        """Yield the shingles of some documents. They are read, not mapped: what is mapped counts as memory while it is."""
+        offsets = 8 * np.load(self.shingle_offsets)
+        with storage_errors(self.shingles), self.shingles.open("rb") as file:
+            for begin, end in zip(offsets[rows].tolist(), offsets[rows + 1].tolist(), strict=True):
+                yield np.frombuffer(os.pread(file.fileno(), end - begin, begin), np.uint64)
 
 
 @functools.lru_cache(maxsize=4)
