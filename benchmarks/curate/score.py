@@ -4,7 +4,8 @@
     python benchmarks/curate/score.py DIR OUT [--json FILE]
 
 Reads documents/, validation/, dropped/ and funnel.json of OUT and the files that corpus.py wrote into DIR. Every similarity is
-computed here from the texts of the corpus, exactly. Tables: where every document went; clean prose lost, by rule; low quality
+computed here from the texts of the corpus, exactly; rule sets that edit lines (c4-jmlr, refinedweb) compare what is left of them,
+so bands and twins are to be read without such sets. Tables: where every document went; clean prose lost, by rule; low quality
 dropped, by kind; near-duplicates found, by band of similarity; how like its twin each document is that was dropped as a
 near-duplicate; foreign text; personal data left, and decoys hit; benchmark items left; held-out text left in training.
 """
