@@ -65,6 +65,9 @@ def write_documents(out):
         pq.write_table(pa.Table.from_pylist(rows, REDACTION_SCHEMA), job.out / "redactions" / "part-00000.parquet")
         first = {"stage": "collect", "docs_in": 7, "docs_out": 7, "bytes_in": 12_345, "bytes_out": 12_345, "by_rule": {}}
         write_json(job.out / "funnel.json", {"stages": [first]})
+        removed = {"stage": "gopher-2021", "why": "a rule | of quality", "documents": 2, "bytes": 1500, "of_documents": 7}
+        write_json(job.out / "data_card.json", {"removed": [removed]})
+        (job.out / "data_card.md").write_text("# Data card\n")
         return Outcome({"documents": 4})
 
     return builders.build(Documents, out, write, config)
@@ -123,6 +126,11 @@ def export(out, inputs, **settings):
 @pytest.fixture(scope="module")
 def exported(line, tmp_path_factory):
     return export(tmp_path_factory.mktemp("out") / "export", line, licence="apache-2.0")
+
+
+def test_the_data_card_is_shipped_and_told(exported):
+    assert (exported.path / "data_card.md").read_text() == "# Data card\n"
+    assert "| gopher-2021 | a rule \\| of quality | 2 | 7 | 1.5 kB |" in (exported.path / "README.md").read_text()
 
 
 def test_transformers_loads_the_same_model(line, exported):
@@ -284,7 +292,7 @@ def test_the_card_tells_the_story(line, exported):
 def test_every_table_of_the_card_has_whole_rows(exported):
     card = (exported.path / "README.md").read_text()
     tables = [block for block in card.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         widths = {line.replace("\\|", "").count("|") for line in table.splitlines()}
         assert len(widths) == 1, table

@@ -16,6 +16,8 @@ Split = Literal["train", "validation"]
 SPLIT_FOLDERS: dict[Split, str] = {"train": "documents", "validation": "validation"}
 
 FUNNEL = "funnel.json"
+DATA_CARD, DATA_CARD_TEXT = "data_card.json", "data_card.md"
+"""The corpus for whoever meets it first, for programs and for people."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [

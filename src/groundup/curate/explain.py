@@ -22,6 +22,8 @@ from groundup.curate.rules.judge import measure_all
 _REPEATS = ("deduplicate", "near_duplicates", "leakage")
 NUM_SHOWN = 20
 """Copies and documents of a cluster whose ids are told."""
+_NUM_SAID = 5
+"""Of these, on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def render(explanation: Explanation) -> Group:
     """Return the explanation as a table for a terminal, one line a rule."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("", "stage", "rule", "value", "", "threshold", "twin"):
-        table.add_column(column, justify="right" if column in ("value", "threshold") else "left")
+        table.add_column(column, justify="right" if column in ("value", "threshold") else "left", overflow="fold")
     for check in explanation.checks:
         mark = Text("pass", "green") if check.passed else Text("fail", "red")
         bound = check.bound.replace("_", " ")
@@ -115,10 +117,11 @@ def _more(explanation: Explanation) -> list[str]:
     cluster = explanation.cluster
     lines = [f"'{edit.rule}' of '{edit.stage}' took out {edit.count:,} ({edit.bytes:,} bytes)" for edit in explanation.edits]
     if cluster is not None:
-        others = ", ".join(cluster.documents) + (", ..." if cluster.size - 1 > len(cluster.documents) else "")
+        others = ", ".join(cluster.documents[:_NUM_SAID]) + (", ..." if cluster.size - 1 > _NUM_SAID else "")
         lines.append(f"one of {cluster.size:,} documents that are nearly equal, or linked by such: {others}")
     if explanation.copies:
-        lines.append(f"dropped as repeating it: {', '.join(explanation.copies)}")
+        more = ", ..." if len(explanation.copies) > _NUM_SAID else ""
+        lines.append(f"dropped as repeating it: {', '.join(explanation.copies[:_NUM_SAID])}{more}")
     return lines
 
 
@@ -217,7 +220,7 @@ def _why_near(row: dict[str, Any]) -> str:
     if row["stage"] != "near_duplicates":
         return ""
     both = f"'{row['id']}' and '{row['twin_id']}'"
-    return f"{both} share {row['value']:.1%} of the runs of five words that they have, and the latter stays; "
+    return f"{both} share {row['value']:.1%} of the runs of five words that they have, and the latter stayed at this stage; "
 
 
 def _nearest(folder: Path, document_id: str) -> str:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun
-from groundup.artifacts.documents import Documents
+from groundup.artifacts.documents import DATA_CARD_TEXT, Documents
 from groundup.artifacts.reports import EXPORT_FILE
 from groundup.artifacts.special_tokens import SpecialNames
 from groundup.artifacts.tokenizer import TextTokenizer
-from groundup.core.files import write_json, write_text
+from groundup.core.files import storage_errors, write_bytes, write_json, write_text
 from groundup.core.seeds import derive_seed
 from groundup.export import verify
 from groundup.export.card import render_card
@@ -53,12 +53,22 @@ def run(config: ExportConfig, job: Job) -> Outcome:
     cargo = load_cargo(checkpoint, job)
     story = gather(checkpoint, cargo.model.config, config.licence, job.inputs)
     target.write(job.out, cargo)
+    _ship_data_card(job)
     proof: dict[str, Any] = {**config.form(), "verified": False, "max_logit_difference": None}
     _write_findings(job.out, story, proof, cargo.tokenizer.special)
     if config.verify:
         proof |= target.prove(job.out, cargo)
         _write_findings(job.out, story, proof, cargo.tokenizer.special)
     return Outcome(counts={"params": story.params, "step": story.step}, volatile=frozenset({CARD_FILE, EXPORT_FILE}))
+
+
+def _ship_data_card(job: Job) -> None:
+    """Write the data card of the text beside the model, if the curation made one."""
+    if "curate" in job.inputs:
+        documents = job.open("curate", Documents)
+        if DATA_CARD_TEXT in documents.manifest.files:
+            with storage_errors(documents.path):
+                write_bytes(job.out / DATA_CARD_TEXT, (documents.path / DATA_CARD_TEXT).read_bytes())
 
 
 def find_input(job: Job) -> Checkpoint:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun
-from groundup.artifacts.documents import Documents, Split
+from groundup.artifacts.documents import DATA_CARD, Documents, Split
 from groundup.artifacts.parquet import parquet_errors
 from groundup.artifacts.plan import Decisions, Forecast, Plan
 from groundup.artifacts.reports import Evaluation
@@ -41,6 +41,8 @@ class Data:
     collected_documents: int | None
     collected_bytes: int | None
     redactions: Mapping[str, int]
+    card: Mapping[str, Any] | None
+    """What the curation tells of itself: data_card.json; None where it wrote none."""
 
     def total(self, what: str, split: Split) -> int:
         return sum(getattr(share, what)[split] for share in self.sources.values())
@@ -149,6 +151,7 @@ def read_data(documents: Documents) -> Data:
         collected_documents=collected.get("docs_in"),
         collected_bytes=collected.get("bytes_in"),
         redactions=dict(sorted(Counter(row["kind"] for row in _rows(redactions, ["kind"])).items())),
+        card=read_object(documents.path / DATA_CARD) if DATA_CARD in documents.manifest.files else None,
     )
 
 

@@ -5,17 +5,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from groundup.artifacts.documents import DATA_CARD, DATA_CARD_TEXT
 from groundup.core.files import storage_errors
 from groundup.report.facts import Facts
 from groundup.report.reading import read_facts
 
-LEDGER, HISTOGRAMS, CLUSTERS, CARD, CARD_TEXT = (
-    "ledger.json",
-    "histograms.json",
-    "clusters.json",
-    "data_card.json",
-    "data_card.md",
-)
+LEDGER, HISTOGRAMS, CLUSTERS = "ledger.json", "histograms.json", "clusters.json"
 
 
 class RuleFacts(Facts):
@@ -196,12 +191,12 @@ def read_curation(folder: Path) -> Curation | None:
     """Return what the curation in the folder wrote of itself; None for one that wrote nothing of it."""
     if not (folder / LEDGER).is_file():
         return None
-    with storage_errors(folder / CARD_TEXT):
-        text = (folder / CARD_TEXT).read_text(encoding="utf-8")
+    with storage_errors(folder / DATA_CARD_TEXT):
+        text = (folder / DATA_CARD_TEXT).read_text(encoding="utf-8")
     return Curation(
         ledger=read_facts(folder / LEDGER, Ledger),
         histograms=read_facts(folder / HISTOGRAMS, Histograms).histograms,
         clusters=read_facts(folder / CLUSTERS, Clusters),
-        card=read_facts(folder / CARD, DataCard),
+        card=read_facts(folder / DATA_CARD, DataCard),
         card_text=text,
     )

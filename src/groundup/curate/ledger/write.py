@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from groundup.artifacts.documents import DATA_CARD, DATA_CARD_TEXT, FUNNEL
 from groundup.core.files import read_object, write_json, write_text
 from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.ledger.alarms import Alarm
@@ -15,10 +16,7 @@ from groundup.curate.ledger.words import of_rule, rules_of
 from groundup.curate.passes.finish import Totals
 from groundup.curate.passes.work import Work
 
-FUNNEL, SOURCES, LEDGER, HISTOGRAMS, CLUSTERS = (
-    f"{name}.json" for name in ("funnel", "sources", "ledger", "histograms", "clusters")
-)
-CARD, CARD_TEXT = "data_card.json", "data_card.md"
+SOURCES, LEDGER, HISTOGRAMS, CLUSTERS = (f"{name}.json" for name in ("sources", "ledger", "histograms", "clusters"))
 
 
 def write_ledger(out: Path, work: Work, found: Totals, alarms: Sequence[Alarm]) -> None:
@@ -34,8 +32,8 @@ def write_ledger(out: Path, work: Work, found: Totals, alarms: Sequence[Alarm]) 
     write_json(out / HISTOGRAMS, {"histograms": _histograms(config, found, similarities)})
     write_json(out / CLUSTERS, clusters)
     card = card_facts(config, found, clusters, alarms)
-    write_json(out / CARD, card)
-    write_text(out / CARD_TEXT, render_card(card))
+    write_json(out / DATA_CARD, card)
+    write_text(out / DATA_CARD_TEXT, render_card(card))
 
 
 def _source_facts(config: SourceConfig, found: Totals) -> dict[str, Any]:
