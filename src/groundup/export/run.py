@@ -59,7 +59,8 @@ def run(config: ExportConfig, job: Job) -> Outcome:
     if config.verify:
         proof |= target.prove(job.out, cargo)
         _write_findings(job.out, story, proof, cargo.tokenizer.special)
-    return Outcome(counts={"params": story.params, "step": story.step}, volatile=frozenset({CARD_FILE, DATA_CARD_TEXT, EXPORT_FILE}))
+    words = frozenset({CARD_FILE, DATA_CARD_TEXT, EXPORT_FILE})
+    return Outcome(counts={"params": story.params, "step": story.step}, volatile=words)
 
 
 def _ship_data_card(job: Job) -> None:
