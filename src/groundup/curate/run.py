@@ -62,7 +62,7 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
-        _say_forecast(work, tasks, job.workers.count)
+        _say_forecast(work, tasks, engine)
         _each_part(engine, read_part, tasks, "reading and filtering")
         decide(work, tasks, engine)
         _each_part(engine, write_part, tasks, "redacting and writing")
@@ -99,15 +99,15 @@ def open_work(config: CurateConfig, job: Job) -> Work:
     return Work(config, job.seed, scratch, job.workers.memory_bytes)
 
 
-def _say_forecast(work: Work, tasks: Sequence[PartTask], workers: int) -> None:
+def _say_forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
     """Say what the curation takes, if it is more than a moment; raise BudgetError if the disk is too small."""
     if len(tasks) > 1:
-        found = forecast(work, tasks, workers)
+        found = forecast(work, tasks, engine)
         check_disk(found, work.scratch)
         costs = (format_bytes(found.memory_bytes) + " of memory", format_bytes(found.disk_bytes) + " of disk")
         say(
             f"  curate: {format_bytes(found.text_bytes)} of text in {len(tasks):,} parts: "
-            f"about {format_seconds(found.elapsed_s)} with {min(workers, len(tasks))} workers, {', '.join(costs)}"
+            f"about {format_seconds(found.elapsed_s)} with {min(engine.workers, len(tasks))} workers, {', '.join(costs)}"
         )
 
 

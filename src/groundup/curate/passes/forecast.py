@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundup.artifacts.documents import Document
+from groundup.core.engines import Engine
 from groundup.core.errors import BudgetError
 from groundup.core.files import storage_errors
 from groundup.curate.drops import Drop
@@ -33,14 +34,14 @@ class Forecast:
     disk_bytes: int
 
 
-def forecast(work: Work, tasks: Sequence[PartTask], workers: int) -> Forecast:
-    """Read a sample of the first part, and scale up by bytes."""
+def forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> Forecast:
+    """Let the workers read samples of the first and the last part, and scale up by bytes."""
     text_bytes = sum(task.part.num_bytes for task in tasks)
-    seconds_per_byte = _sample(tasks[0])
-    busy = min(workers, len(tasks))
+    rates = [rate for _, rate in engine.run(sample_rate, [tasks[0], tasks[-1]])]
+    busy = min(engine.workers, len(tasks))
     return Forecast(
         text_bytes=text_bytes,
-        elapsed_s=seconds_per_byte * text_bytes * (1 + LATER_SHARE) / busy,
+        elapsed_s=sum(rates) / len(rates) * text_bytes * (1 + LATER_SHARE) / busy,
         memory_bytes=busy * WORKER_BYTES + work.memory_bytes,
         disk_bytes=int(DISK_RATIO * text_bytes),
     )
@@ -57,7 +58,7 @@ def check_disk(found: Forecast, folder: Path) -> None:
         )
 
 
-def _sample(task: PartTask) -> float:
+def sample_rate(task: PartTask) -> float:
     """Return seconds a character of text in the first pass; 0 if the part holds no text."""
     sample: list[Document | Drop] = []
     num_chars = 0
