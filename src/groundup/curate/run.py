@@ -12,6 +12,7 @@ from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
 from groundup.core.files import hash_file, hash_json, read_object, storage_errors
 from groundup.core.log import say
+from groundup.core.memory import give_back
 from groundup.core.progress import progress
 from groundup.core.units import format_bytes, format_seconds
 from groundup.curate.config import CurateConfig
@@ -65,6 +66,7 @@ def run(config: CurateConfig, job: Job) -> Outcome:
         _say_forecast(work, tasks, engine)
         _each_part(engine, read_part, tasks, "reading and filtering")
         decide(work, tasks, engine)
+        give_back()
         _each_part(engine, write_part, tasks, "redacting and writing")
     found = totals(work, tasks)
     found.funnel.check_flow()

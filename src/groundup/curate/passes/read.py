@@ -12,6 +12,7 @@ import xxhash
 from groundup.artifacts.columns import of_type
 from groundup.artifacts.documents import CONTAMINATION_SCHEMA, Document
 from groundup.core.files import write_json
+from groundup.core.memory import give_back
 from groundup.curate.dedup.decontaminate import Contamination, Decontaminator, open_decontaminator
 from groundup.curate.dedup.minhash import NUM_BANDS, band_keys
 from groundup.curate.dedup.shingles import as_sets, word_runs
@@ -59,6 +60,8 @@ def read_part(task: PartTask) -> None:
             reader = PartReader(task, ReadPart(folder))
             source = task.work.open_source(task.position)
             reader.run(source.read_part(task.part, task.work.scratch / "divided"))
+        del reader
+        give_back()
 
 
 class PartReader:

@@ -19,6 +19,7 @@ from groundup.artifacts.documents import (
     REDACTION_SCHEMA,
 )
 from groundup.core.files import read_object, write_json
+from groundup.core.memory import give_back
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.postings import Postings
 from groundup.curate.drops import Drop, excerpt, shown
@@ -87,6 +88,7 @@ def write_part(task: PartTask) -> None:
     if not written(task).folder.exists():
         with whole_folder(written(task).folder) as folder:
             _Writer(task, WrittenPart(folder)).run()
+        give_back()
 
 
 class _Writer:
