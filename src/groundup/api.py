@@ -166,12 +166,12 @@ def write_sbatch(order: Order, script: Path, force: bool = False) -> int:
     """Prepare a curation and write a script that carries it out as Slurm arrays; return in how many parts."""
     slurm = importlib.import_module("groundup.curate.slurm")
     parts: int = slurm.prepare(order.config, begin(order, force))
-    write_bytes(script, slurm.script(order.out, parts).encode())
+    write_bytes(script, slurm.script(order.config, order.out, parts).encode())
     return parts
 
 
 def run_split(out: Path, pass_name: str, index: int = 0, of: int = 1) -> int:
-    """Do one share of a pass ("read", "decide", "write", "finish") of a curation that `write_sbatch` prepared; return its parts."""
+    """Do one share of a pass ("read", "decide", ..., "finish") of a curation that `write_sbatch` prepared; return its parts."""
     slurm = importlib.import_module("groundup.curate.slurm")
     if pass_name == slurm.FINISH:
         work = slurm.prepared(out)

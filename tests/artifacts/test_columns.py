@@ -36,7 +36,13 @@ def test_texts_are_those_of_pyarrow(values: list[str | None]) -> None:
 
 
 def test_rows_of_each_type_are_those_of_pyarrow() -> None:
-    for values, kind in (([1, -2], pa.int64()), ([0.5, 2.0], pa.float64()), (["a", None], pa.string())):
+    for values, kind in (
+        ([1, -2], pa.int64()),
+        ([0.5, 2.0], pa.float64()),
+        ([0.5, None, 2.0], pa.float64()),
+        ([None], pa.int64()),
+        (["a", None], pa.string()),
+    ):
         assert of_type(values, kind).equals(pa.array(values, kind))
 
 

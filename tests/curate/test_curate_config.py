@@ -18,6 +18,8 @@ SOURCE = {"name": "s", "path": "x"}
         ({"sources": [SOURCE], "rules": ["gopher"]}, "gopher-2021"),
         ({"sources": [SOURCE], "validation": 1}, "'validation'"),
         ({"sources": [SOURCE], "leakage_threshold": 0}, "'leakage_threshold'"),
+        ({"sources": [SOURCE], "repeated_passages": {"min_words": 9}}, "min_words=9 has no effect without a kind of passages"),
+        ({"sources": [SOURCE], "repeated_passages": "paragraphs"}, "'repeated_passages.kind'"),
         ({"sources": [SOURCE], "dedup": True}, "unknown key 'dedup'; did you mean 'deduplicate'?"),
     ],
 )

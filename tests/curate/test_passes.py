@@ -19,6 +19,8 @@ from groundup.artifacts.place import SCRATCH
 from groundup.core.engines import Workers
 from groundup.core.errors import BudgetError
 from groundup.curate.config import CurateConfig, SourceConfig
+from groundup.curate.dedup.config import RepeatedPassagesConfig
+from groundup.curate.passes.forecast import PASSAGES_DISK_RATIO
 from groundup.curate.run import run, source_hashes
 
 PART_BYTES = 16 << 10
@@ -38,6 +40,21 @@ def corpus(write_jsonl, prose) -> CurateConfig:
     return CurateConfig(sources=sources, validation=0.1, part_bytes=PART_BYTES)
 
 
+@pytest.fixture
+def shared(corpus, write_jsonl, prose) -> CurateConfig:
+    """The same with a third source of documents that share passages with each other and with the first, or say one twice."""
+    texts = [f"{prose(200 + i)} {prose(300 + i % 3, 60)}" for i in range(20)]
+    texts += [f"{prose(303, 55)} {prose(400 + i, 30)}" for i in range(6)] + [f"{prose(500 + i)} {prose(i, 70)}" for i in range(4)]
+    third = SourceConfig(name="three", path=write_jsonl([{"text": text} for text in texts], "three/c.jsonl"))
+    passages = RepeatedPassagesConfig(kind="windows", min_words=40)
+    return corpus.model_copy(update={"sources": (*corpus.sources, third), "repeated_passages": passages})
+
+
+@pytest.fixture(params=["corpus", "shared"])
+def either(request) -> CurateConfig:
+    return request.getfixturevalue(request.param)
+
+
 def build(config: CurateConfig, out: Path, workers: Workers) -> Documents:
     order = Order("curate", "documents", out, config, 3, sources=source_hashes(config), workers=workers)
     make(order, run, replace=False)
@@ -48,11 +65,12 @@ def hashes(made: Documents) -> dict[str, str]:
     return {name: entry.sha256 for name, entry in made.manifest.files.items() if name != "timings.json"}
 
 
-def test_any_number_of_workers_gives_the_same_bytes(corpus, tmp_path):
-    one = build(corpus, tmp_path / "one-worker", Workers("local", 1))
+def test_any_number_of_workers_gives_the_same_bytes(either, tmp_path, rows):
+    one = build(either, tmp_path / "one-worker", Workers("local", 1))
+    assert bool(rows(one, "edits")) == either.repeated_passages.is_on
     assert sum(name.startswith("documents/") for name in one.manifest.files) > 2
     for workers in (Workers("local", 3), Workers("local", 1, memory_bytes=1 << 20)):
-        other = build(corpus, tmp_path / f"other-{workers.number}-{workers.memory_bytes}", workers)
+        other = build(either, tmp_path / f"other-{workers.number}-{workers.memory_bytes}", workers)
         assert hashes(other) == hashes(one)
     assert not (one.path / SCRATCH).exists()
 
@@ -72,10 +90,10 @@ def test_a_ray_cluster_of_two_nodes_gives_the_same_bytes(corpus, tmp_path, monke
     assert hashes(other) == hashes(one)
 
 
-def test_the_size_of_parts_changes_files_only(corpus, tmp_path, rows):
-    small = build(corpus, tmp_path / "small", Workers("local", 1))
-    large = build(corpus.model_copy(update={"part_bytes": 16 << 20}), tmp_path / "large", Workers("local", 1))
-    for table in ("documents", "validation", "dropped", "redactions"):
+def test_the_size_of_parts_changes_files_only(either, tmp_path, rows):
+    small = build(either, tmp_path / "small", Workers("local", 1))
+    large = build(either.model_copy(update={"part_bytes": 16 << 20}), tmp_path / "large", Workers("local", 1))
+    for table in ("documents", "validation", "dropped", "redactions", "edits"):
         assert rows(small, table) == rows(large, table)
     assert (small.path / "funnel.json").read_bytes() == (large.path / "funnel.json").read_bytes()
 
@@ -139,6 +157,7 @@ from groundup.artifacts.build import Order, make
 from groundup.core.engines import Workers
 from groundup.core.errors import BudgetError
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.config import RepeatedPassagesConfig
 from groundup.curate.run import run, source_hashes
 
 if __name__ == "__main__":
@@ -157,19 +176,19 @@ def curate_in_process(folder: Path, config: CurateConfig) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.soak)])
-def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(corpus, tmp_path, kills):
+def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(shared, tmp_path, kills):
     started = time.monotonic()
-    assert curate_in_process(tmp_path, corpus).wait() == 0
+    assert curate_in_process(tmp_path, shared).wait() == 0
     whole_s = time.monotonic() - started
     expected = hashes(Documents.open(tmp_path / "killed"))
     chance = random.Random(kills)
     for number in range(kills):
         if number % 4 == 0:
             (tmp_path / "killed").rename(tmp_path / f"done-{number}")
-        with curate_in_process(tmp_path, corpus) as process:
+        with curate_in_process(tmp_path, shared) as process:
             time.sleep(whole_s * chance.uniform(0.2, 1.0))
             os.killpg(process.pid, signal.SIGKILL)
-    assert curate_in_process(tmp_path, corpus).wait() == 0
+    assert curate_in_process(tmp_path, shared).wait() == 0
     assert hashes(Documents.open(tmp_path / "killed")) == expected
 
 
@@ -203,6 +222,13 @@ def test_a_finished_part_is_not_read_again(corpus, tmp_path, monkeypatch):
 def test_what_it_takes_is_said_before_and_a_small_disk_is_refused(corpus, tmp_path, monkeypatch, capfd):
     build(corpus, tmp_path / "out", Workers("local", 1))
     said = " ".join(capfd.readouterr().err.split())
+    passages = RepeatedPassagesConfig(kind="windows")
+    build(corpus.model_copy(update={"repeated_passages": passages}), tmp_path / "passages", Workers("local", 1))
+    figures = r"([\d.]+) kB of text .* ([\d.]+) kB of disk"
+    (text, disk), (_, disk_with_passages) = (
+        map(float, re.search(figures, each).groups()) for each in (said, " ".join(capfd.readouterr().err.split()))
+    )
+    assert disk_with_passages - disk == pytest.approx(PASSAGES_DISK_RATIO["windows"] * text, rel=0.02)
     assert re.search(
         r"curate: [\d.]+ kB of text in \d+ parts: about [\d.]+ m?s with 1 workers, [\d.]+ MB of memory, [\d.]+ kB of disk", said
     )

@@ -37,11 +37,13 @@ def cluster(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_script_gives_the_bytes_of_the_command(write_jsonl, prose, tmp_path, cluster):
-    path = write_jsonl([{"id": f"d{number}", "text": prose(number % 30)} for number in range(40)])
-    config = CurateConfig(sources=(SourceConfig(name="s", path=path),), validation=0.1, part_bytes=16 << 10)
+    path = write_jsonl([{"id": f"d{number}", "text": f"{prose(number % 30)} {prose(99, 60)}"} for number in range(40)])
+    data = {"sources": [{"name": "s", "path": str(path)}], "validation": 0.1, "part_bytes": 16 << 10}
+    config = CurateConfig.parse({**data, "repeated_passages": "windows"}, "recipe.yaml")
     expected = api.curate(config, tmp_path / "expected", seed=5)
     order = order_curate(config, tmp_path / "by slurm", 5)
     assert api.write_sbatch(order, tmp_path / "curate.sh") > 2
+    assert "3 arrays" in (tmp_path / "curate.sh").read_text()
     subprocess.run(["bash", tmp_path / "curate.sh"], env=cluster, check=True, capture_output=True)
     assert Documents.open(tmp_path / "by slurm").content_hash == expected.content_hash
 
@@ -51,7 +53,10 @@ def test_what_cannot_be_done_is_said(write_jsonl, prose, tmp_path):
     with pytest.raises(ArtifactError, match=r"no curation was prepared there; .*--sbatch FILE"):
         api.run_split(tmp_path / "out", "read")
     api.write_sbatch(order_curate(config, tmp_path / "out", 0), tmp_path / "curate.sh")
-    with pytest.raises(ConfigError, match="--pass look: there are read, write, decide, finish"):
+    assert "2 arrays" in (tmp_path / "curate.sh").read_text()
+    with pytest.raises(ConfigError, match="--pass look: there are read, passages, write, decide, repeated, finish"):
         api.run_split(tmp_path / "out", "look")
     with pytest.raises(ConfigError, match="--index 2 is not below --of 2"):
         api.run_split(tmp_path / "out", "read", 2, 2)
+    with pytest.raises(ConfigError, match=r"--pass repeated: the curation was prepared without curate\.repeated_passages"):
+        api.run_split(tmp_path / "out", "repeated")

@@ -45,7 +45,11 @@ def strings(values: Sequence[str | None]) -> pa.StringArray:
 
 
 def of_type(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Return values of a table's row, texts or numbers, as an Arrow array of this type."""
+    """Return values of a table's column, texts or numbers, of which some may be missing, as an Arrow array of this type."""
     if kind == pa.string():
         return strings(values)
-    return column(np.array(values, np.dtype(kind.to_pandas_dtype())))
+    is_there = np.array([value is not None for value in values], np.bool_)
+    found = column(np.array([0 if value is None else value for value in values], np.dtype(kind.to_pandas_dtype())))
+    if is_there.all():
+        return found
+    return pa.Array.from_buffers(kind, len(found), [pa.py_buffer(np.packbits(is_there, bitorder="little")), found.buffers()[1]])

@@ -76,7 +76,7 @@ def curate(
 @curate_app.command("run-split")
 def curate_run_split(
     out: Out,
-    pass_name: Annotated[str, typer.Option("--pass", help="read, decide, write or finish.")],
+    pass_name: Annotated[str, typer.Option("--pass", help="read, decide, passages, repeated, write or finish.")],
     index: Annotated[int, typer.Option(min=0, help="Which share of the parts: I, I + N, I + 2 N, ...")] = 0,
     of: Annotated[int, typer.Option("--of", metavar="N", min=1, help="Shares in all.")] = 1,
     as_json: AsJson = False,

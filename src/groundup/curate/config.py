@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
-from groundup.curate.dedup.config import DecontaminateConfig
+from groundup.curate.dedup.config import DecontaminateConfig, PassageKind, RepeatedPassagesConfig, passages_from_kind
 from groundup.curate.language.config import LanguagesConfig, languages_from_list
 from groundup.curate.ledger.config import AlarmsConfig
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
@@ -100,6 +100,9 @@ class CurateConfig(Config):
     )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    repeated_passages: RepeatedPassagesConfig = Field(
+        default=RepeatedPassagesConfig(), description="passages that stand in several documents; a kind alone, or false: none"
+    )
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     part_bytes: int = Field(
         default=16 << 20,
@@ -135,6 +138,13 @@ class CurateConfig(Config):
     def _near_duplicates_switch(cls, setting: Any) -> Any:
         """Return the section that `near_duplicates: true` or `false` stands for."""
         return {"enabled": setting} if isinstance(setting, bool) else setting
+
+    @field_validator(
+        "repeated_passages", mode="before", json_schema_input_type=PassageKind | Literal[False] | RepeatedPassagesConfig
+    )
+    @classmethod
+    def _passages_from_kind(cls, setting: Any) -> Any:
+        return passages_from_kind(setting)
 
     @field_validator("rules", mode="before")
     @classmethod

@@ -42,12 +42,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Edited:
-    """What one rule about lines took out of a document."""
+    """What one rule about lines, or kind of repeated passages, took out of a document."""
 
     stage: str
     rule: str
     count: int
-    """Lines, or marks inside lines."""
+    """Lines, marks inside lines, or passages."""
     bytes: int
 
 
@@ -79,7 +79,7 @@ class Explanation:
     meta: str | None = None
     excerpt: str | None = None
     edits: tuple[Edited, ...] = ()
-    """What rules about lines took out of it, if it is kept."""
+    """What was taken out of it, if it is kept."""
     cluster: Cluster | None = None
 
 

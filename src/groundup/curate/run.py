@@ -28,6 +28,7 @@ from groundup.curate.passes.finish import Totals, check_sources, gather, totals
 from groundup.curate.passes.forecast import check_disk, forecast
 from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, near_duplicates
 from groundup.curate.passes.names import unique_names
+from groundup.curate.passes.passages import find_repeated, hash_passages
 from groundup.curate.passes.plan import part_tasks
 from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
@@ -66,6 +67,9 @@ def run(config: CurateConfig, job: Job) -> Outcome:
         _say_forecast(work, tasks, engine)
         _each_part(engine, read_part, tasks, "reading and filtering")
         decide(work, tasks, engine)
+        if config.repeated_passages.is_on:
+            _each_part(engine, hash_passages, tasks, "hashing passages")
+            find_repeated(work, tasks)
         give_back()
         _each_part(engine, write_part, tasks, "redacting and writing")
     found = totals(work, tasks)

@@ -10,6 +10,7 @@ from groundup.core.engines import Workers, open_engine
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
+from groundup.curate.passes.passages import find_repeated, hash_passages
 from groundup.curate.passes.plan import part_tasks
 from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
@@ -18,8 +19,8 @@ from groundup.curate.run import decide, open_work
 
 MAX_ARRAY = 1000
 """Jobs of an array; Slurm takes 1,001 unless its administrator says otherwise (MaxArraySize)."""
-PASSES: dict[str, Callable[[PartTask], None]] = {"read": read_part, "write": write_part}
-DECIDE, FINISH = "decide", "finish"
+PASSES: dict[str, Callable[[PartTask], None]] = {"read": read_part, "passages": hash_passages, "write": write_part}
+DECIDE, REPEATED, FINISH = "decide", "repeated", "finish"
 _WORK = "work.json"
 
 
@@ -37,13 +38,20 @@ def run_split(out: Path, pass_name: str, index: int, of: int) -> int:
     """Do the parts index, index + of, ... of a pass, or decide about all documents; return how many parts were done or compared."""
     if index >= of:
         raise ConfigError(f"--index {index} is not below --of {of}")
-    if pass_name not in (*PASSES, DECIDE):
-        raise ConfigError(f"--pass {pass_name}: there are {', '.join([*PASSES, DECIDE, FINISH])}")
+    if pass_name not in (*PASSES, DECIDE, REPEATED):
+        raise ConfigError(f"--pass {pass_name}: there are {', '.join([*PASSES, DECIDE, REPEATED, FINISH])}")
     work = prepared(out)
+    if pass_name not in _passes(work.config):
+        raise ConfigError(
+            f"--pass {pass_name}: the curation was prepared without curate.repeated_passages; prepare it again with them"
+        )
     with open_engine(Workers(number=1)) as engine:
         tasks = part_tasks(work, engine)
         if pass_name == DECIDE:
             decide(work, tasks, engine)
+            return len(tasks)
+        if pass_name == REPEATED:
+            find_repeated(work, tasks)
             return len(tasks)
     for task in tasks[index::of]:
         PASSES[pass_name](task)
@@ -60,21 +68,28 @@ def prepared(out: Path) -> Work:
     return Work(config, settings["seed"], found[0].parent, settings["memory_bytes"])
 
 
-def script(out: Path, parts: int) -> str:
+def script(config: CurateConfig, out: Path, parts: int) -> str:
     """Return a shell script that submits the passes one after another, and last the command that joins their results."""
     jobs = min(parts, MAX_ARRAY)
-    folder = shlex.quote(str(out.absolute()))
-    split = f"groundup curate run-split --quiet --out {folder} --pass"
-    shares = f"--index $SLURM_ARRAY_TASK_ID --of {jobs}"
+    split = f"groundup curate run-split --quiet --out {shlex.quote(str(out.absolute()))} --pass"
+    passes = _passes(config)
+    arrays = sum(name in PASSES for name in passes)
     lines = [
         "#!/usr/bin/env bash",
-        f"# Curates {parts:,} parts into {folder}: two arrays, and between and after them a job that looks at all parts.",
+        f"# Curates {parts:,} parts into {shlex.quote(str(out.absolute()))}: {arrays} arrays, and between and after them jobs that "
+        "look at all parts.",
         "# Change memory, time and partition to what your cluster has. What is finished is not done again.",
         "set -euo pipefail",
         'submit() { sbatch --parsable --cpus-per-task=1 --mem="${MEMORY:-4G}" --time="${TIME:-04:00:00}" "$@"; }',
-        f"read=$(submit --array=0-{jobs - 1} --wrap={shlex.quote(f'{split} read {shares}')})",
-        f'decide=$(submit --dependency="afterok:$read" --wrap={shlex.quote(f"{split} {DECIDE}")})',
-        f'write=$(submit --array=0-{jobs - 1} --dependency="afterok:$decide" --wrap={shlex.quote(f"{split} write {shares}")})',
-        f'submit --dependency="afterok:$write" --wrap={shlex.quote(f"{split} {FINISH}")}',
     ]
-    return "\n".join([*lines, ""])
+    after = ""
+    for name in passes:
+        array, share = (f"--array=0-{jobs - 1} ", f" --index $SLURM_ARRAY_TASK_ID --of {jobs}") if name in PASSES else ("", "")
+        lines.append(f"{name}=$(submit {array}{after}--wrap={shlex.quote(f'{split} {name}{share}')})")
+        after = f'--dependency="afterok:${name}" '
+    return "\n".join([*lines, f"submit {after}--wrap={shlex.quote(f'{split} {FINISH}')}", ""])
+
+
+def _passes(config: CurateConfig) -> list[str]:
+    """Return the passes that the settings need before the last one, in order."""
+    return ["read", DECIDE, *(("passages", REPEATED) if config.repeated_passages.is_on else ()), "write"]

@@ -11,6 +11,7 @@ def stages_of(config: CurateConfig) -> list[str]:
         "deduplicate": config.deduplicate,
         "near_duplicates": config.near_duplicates.enabled,
         "leakage": config.validation > 0,
+        "repeated_passages": config.repeated_passages.is_on,
         "redact": config.redact.is_on,
     }
     rule_sets = (rule_set.name for rule_set in chosen_sets(config))

@@ -53,7 +53,7 @@ class DropFacts(RuleFacts):
 
 
 class EditFacts(RuleFacts):
-    """What one rule about lines took out."""
+    """What one rule about lines, or kind of repeated passages, took out."""
 
     documents: int
     count: int

@@ -154,7 +154,8 @@ def test_the_suffix_array_finds_what_hashes_find(texts, width):
 
 def test_a_suffix_array_beyond_memory_is_refused_with_the_figure():
     with pytest.raises(
-        BudgetError, match=r"of 1,001 words takes about 72.1 kB, memory is 72 kB; raise it, or find the passages by hash"
+        BudgetError,
+        match=r"of 1,001 words takes about 72.1 kB, memory is 72 kB; raise it \(worker_memory_bytes\), or find .* by hash",
     ):
         repeated_windows(["x " * 1000], 72_000)
 

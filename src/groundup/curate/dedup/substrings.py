@@ -1,7 +1,9 @@
 """Repeated passages of many words by a suffix array: exact, without hashes, for text that fits into memory."""
 
 import importlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,25 @@ import numpy.typing as npt
 
 from groundup.core.errors import BudgetError, MissingExtraError
 from groundup.core.units import format_bytes
+from groundup.curate.dedup.passages import Passages, Range
 
 BYTES_PER_WORD = 72
 """At the peak: the words as numbers, the suffixes of their four bytes, those of whole words, and two neighbours to compare."""
 SUBSTRING_WORDS = 50
+_WORD = re.compile(r"\S+")
 
 
-def repeated_windows(texts: Sequence[str], memory_bytes: int, width: int = SUBSTRING_WORDS) -> npt.NDArray[np.int64]:
+@dataclass(frozen=True)
+class WholeWords(Passages):
+    """Any so many words in a row, as `WordWindows` but for words of any length, each of which is one."""
+
+    width: int = SUBSTRING_WORDS
+
+    def units(self, text: str) -> list[Range]:
+        return [match.span() for match in _WORD.finditer(text)]
+
+
+def repeated_windows(texts: Iterable[str], memory_bytes: int, width: int = SUBSTRING_WORDS) -> npt.NDArray[np.int64]:
     """Return rows (text, first word) of each run of `width` words that is not the first of its kind, sorted.
 
     Together they are every repeated passage of at least `width` words (Lee et al. 2022, section 4.1, by words instead of the tokens
@@ -24,12 +38,7 @@ def repeated_windows(texts: Sequence[str], memory_bytes: int, width: int = SUBST
     Raises BudgetError if the suffix array needs more than `memory_bytes`.
     """
     numbers, starts = _numbered(texts)
-    needed = len(numbers) * BYTES_PER_WORD
-    if needed > memory_bytes:
-        raise BudgetError(
-            f"a suffix array of {len(numbers):,} words takes about {format_bytes(needed)}, memory is {format_bytes(memory_bytes)}; "
-            "raise it, or find the passages by hash, which is bounded"
-        )
+    check_memory(len(numbers), memory_bytes)
     later, first = _pairs(numbers, width) if len(numbers) > 1 else (np.zeros(0, np.int64),) * 2
     of = np.searchsorted(starts, later, side="right") - 1
     is_apart = (later - first >= width) | (first < starts[of])
@@ -37,7 +46,17 @@ def repeated_windows(texts: Sequence[str], memory_bytes: int, width: int = SUBST
     return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
 
 
-def _numbered(texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def check_memory(num_words: int, memory_bytes: int) -> None:
+    """Raise BudgetError if a suffix array of so many words, and one more for each text, needs more than `memory_bytes`."""
+    needed = num_words * BYTES_PER_WORD
+    if needed > memory_bytes:
+        raise BudgetError(
+            f"a suffix array of {num_words:,} words takes about {format_bytes(needed)}, memory is {format_bytes(memory_bytes)}; "
+            "raise it (worker_memory_bytes), or find the passages by hash, which is bounded (kind: windows)"
+        )
+
+
+def _numbered(texts: Iterable[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return the words of all texts as numbers, after each text one that stands nowhere else, and where each text starts."""
     vocabulary: dict[str, int] = {}
     numbers: list[npt.NDArray[np.int32]] = []

@@ -20,6 +20,7 @@ WAYS_OUT = {
     "languages": "curate.languages names what is kept, and from which probability on",
     "near_duplicates": "look at the clusters; curate.near_duplicates.threshold sets what is alike",
     "leakage": "many documents say much the same; hold out less (curate.validation), or raise curate.leakage_threshold",
+    "repeated_passages": "curate.repeated_passages sets what a passage is, and how many words must be left",
     "redact": "curate.redact.kinds chooses what is replaced",
 }
 _RULES = "choose other curate.rules, or a set of your own with other thresholds"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.config import PassageKind
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.rules.lines import LINE_MEASURES
 from groundup.curate.rules.measures import MEASURES
@@ -16,9 +17,17 @@ STAGES = {
     "deduplicate": "equal to another document but for case and white space; one copy stays",
     "near_duplicates": "nearly equal to another document, which stays",
     "leakage": "too much in common with a document that is held out to measure with",
+    "repeated_passages": "passages that a document before it has too were taken out; it goes if too little is left",
     "redact": "personal data and secrets were replaced by placeholders; no document was dropped",
 }
 """Why a stage that is no rule set takes documents out."""
+PASSAGES: dict[PassageKind, str] = {
+    "three_sentences": "three sentences in a row",
+    "lines": "lines of five words or more",
+    "windows": "runs of 50 words or more",
+    "substrings": "runs of 50 words or more",
+}
+"""Kinds of passages that are taken out."""
 SHARED_SHINGLES = "runs of five words that two documents share, as a part of"
 
 
@@ -57,6 +66,12 @@ def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
     near, leak = config.near_duplicates.threshold, config.leakage_threshold
     found["near_duplicates", "near_duplicate"] = RuleFacts(f"{SHARED_SHINGLES} all that the two have", "below", near)
     found["leakage", "near_duplicate_of_validation"] = RuleFacts(f"{SHARED_SHINGLES} those of the shorter one", "below", leak)
+    passages = config.repeated_passages
+    if passages.kind is not None:
+        found["repeated_passages", passages.kind] = RuleFacts(
+            f"taken out: {PASSAGES[passages.kind]} that stand in a document before"
+        )
+        found["repeated_passages", "words_left"] = RuleFacts("words left without repeated passages", "at_least", passages.min_words)
     return found
 
 

@@ -75,7 +75,7 @@ def _drops(config: CurateConfig, found: Totals) -> list[dict[str, Any]]:
 
 
 def _edits(config: CurateConfig, found: Totals) -> list[dict[str, Any]]:
-    """Return for each rule about lines what it took out of the documents that kept all rules."""
+    """Return for each rule about lines, and kind of repeated passages, what it took out of the documents that kept all rules."""
     known = rules_of(config)
     return [
         {"stage": stage, "rule": rule, **asdict(of_rule(known, stage, rule)), **counts}

@@ -42,7 +42,7 @@ class Totals:
     by_source: dict[str, Tally]
     """Source -> what is counted of it; keys that are missing are 0."""
     edits: Tally = field(default_factory=dict)
-    """Rule set -> rule about lines -> what it took out of the documents that kept all rules."""
+    """Stage -> rule about lines, or kind of passages -> what it took out of the documents that kept all rules."""
     histograms: Histograms = field(default_factory=Histograms)
     examples: Examples = field(default_factory=Examples)
 
@@ -58,6 +58,7 @@ def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
     """Return the sums over all parts."""
     stages, sources = stages_of(work.config), [source.name for source in work.config.sources]
     found = Totals(Funnel(stages), {name: Funnel(stages) for name in sources}, {name: {} for name in sources})
+    passages: Tally = {}
     for task in tasks:
         source, read, wrote = task.part.source, read_object(task.read.tally), read_object(written(task).tally)
         for funnel in (found.funnel, found.funnels[source]):
@@ -67,6 +68,8 @@ def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
         add_up(found.edits, read["edits"])
         found.histograms.merge(Histograms.from_json(read["histograms"]))
         found.examples.merge(wrote["examples"])
+        add_up(passages, wrote["edits"])
+    found.edits.update(passages)
     return found
 
 

@@ -11,6 +11,7 @@ from groundup.artifacts.documents import Document
 from groundup.core.engines import Engine
 from groundup.core.errors import BudgetError
 from groundup.core.files import storage_errors
+from groundup.curate.dedup.config import PassageKind
 from groundup.curate.drops import Drop
 from groundup.curate.passes.read import PartReader
 from groundup.curate.passes.work import PartTask, ReadPart, Work
@@ -20,6 +21,10 @@ LATER_SHARE = 0.6
 """Time of the passes after the first over that of the first (benchmarks/curate/speed.py)."""
 DISK_RATIO = 2.6
 """Bytes on disk, while it works, over bytes of text read: compressed rows, shingles (the most), keys, results."""
+PASSAGES_SHARE = 0.4
+"""The same of the passes that find repeated passages, if they are asked for, at most (docs/deduplication.md)."""
+PASSAGES_DISK_RATIO: dict[PassageKind, float] = {"three_sentences": 0.1, "lines": 0.1, "windows": 1.5, "substrings": 0.1}
+"""Bytes on disk of their hashes, 8 a passage, over bytes of text."""
 WORKER_BYTES = 150 << 20
 """Of a worker process beside what it sorts and compares: the interpreter, its libraries, one part at a time."""
 
@@ -39,11 +44,13 @@ def forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> Forecast:
     text_bytes = sum(task.part.num_bytes for task in tasks)
     rates = [rate for _, rate in engine.run(sample_rate, [tasks[0], tasks[-1]])]
     busy = min(engine.workers, len(tasks))
+    kind = work.config.repeated_passages.kind
+    later, disk = (PASSAGES_SHARE, PASSAGES_DISK_RATIO[kind]) if kind else (0.0, 0.0)
     return Forecast(
         text_bytes=text_bytes,
-        elapsed_s=sum(rates) / len(rates) * text_bytes * (1 + LATER_SHARE) / busy,
+        elapsed_s=sum(rates) / len(rates) * text_bytes * (1 + LATER_SHARE + later) / busy,
         memory_bytes=busy * WORKER_BYTES + work.memory_bytes,
-        disk_bytes=int(DISK_RATIO * text_bytes),
+        disk_bytes=int((DISK_RATIO + disk) * text_bytes),
     )
 
 

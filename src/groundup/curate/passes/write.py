@@ -1,14 +1,14 @@
 """The last pass, part by part: what was decided is done, and what is kept is redacted and written."""
 
 import functools
+import heapq
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from groundup.artifacts.documents import (
     CLUSTER_SCHEMA,
@@ -18,17 +18,18 @@ from groundup.artifacts.documents import (
     EDIT_SCHEMA,
     REDACTION_SCHEMA,
 )
-from groundup.core.files import read_object, write_json
+from groundup.core.files import write_json
 from groundup.core.memory import give_back
 from groundup.curate.config import CurateConfig
-from groundup.curate.dedup.postings import Postings
 from groundup.curate.drops import Drop, excerpt, shown
 from groundup.curate.funnel import Funnel
-from groundup.curate.leakage import LeakageIndex
 from groundup.curate.ledger.examples import Examples
 from groundup.curate.ledger.shares import binned
 from groundup.curate.ledger.tallies import Tally, add_up, count
-from groundup.curate.passes.decide import COPY, NEAR, TRAIN, VALIDATION, Decisions, HeldOutFiles, held_out_files, shingles_of_part
+from groundup.curate.passes.decide import COPY, NEAR, TRAIN, VALIDATION, Decisions
+from groundup.curate.passes.leaks import Overlaps, leaks, overlaps
+from groundup.curate.passes.passages import Remover
+from groundup.curate.passes.tables import ParquetTable
 from groundup.curate.passes.work import PartTask, read_batches, whole_folder
 from groundup.curate.privacy.redactor import Redactor
 from groundup.curate.stages import stages_of
@@ -103,18 +104,21 @@ class _Writer:
         self._twins, self._clusters = self._decisions.twin_ids(), self._decisions.cluster_ids()
         self._names = self._decisions.new_names()
         self._redactor = _redactor(config.model_dump_json()) if config.redact.is_on else None
+        self._remover = Remover(task) if config.repeated_passages.is_on else None
         self._funnel = Funnel(stages_of(config))
         self._drops: list[tuple[int, Drop]] = []
         self._tally: Tally = {}
         self._examples = Examples()
+        self._edits: list[tuple[int, tuple[Any, ...]]] = []
+        self._edit_tally: Tally = {}
 
     def run(self) -> None:
-        leaks = self._leaks()
+        too_near = self._leaks()
         with (
-            _Parquet(self._out.documents, DOCUMENT_SCHEMA) as documents,
-            _Parquet(self._out.validation, DOCUMENT_SCHEMA) as validation,
-            _Parquet(self._out.redactions, REDACTION_SCHEMA) as redactions,
-            _Parquet(self._out.clusters, CLUSTER_SCHEMA) as clusters,
+            ParquetTable(self._out.documents, DOCUMENT_SCHEMA) as documents,
+            ParquetTable(self._out.validation, DOCUMENT_SCHEMA) as validation,
+            ParquetTable(self._out.redactions, REDACTION_SCHEMA) as redactions,
+            ParquetTable(self._out.clusters, CLUSTER_SCHEMA) as clusters,
         ):
             tables = {TRAIN: (documents, "documents"), VALIDATION: (validation, "validation")}
             first = 0
@@ -123,7 +127,7 @@ class _Writer:
                 for number, row in enumerate(rows, start=first):
                     row["id"] = self._names.get(row["record"], row["id"])
                     self._note_cluster(number, row["id"], clusters)
-                    if self._is_kept(number, row, leaks):
+                    if self._is_kept(number, row, too_near) and self._is_left(number, row):
                         table, name = tables[int(self._fates[number])]
                         self._write(row, table, name, redactions)
                 first += len(rows)
@@ -133,28 +137,24 @@ class _Writer:
         self._write_contamination()
         self._write_edits()
         tally = {"counts": self._tally, "funnel": self._funnel.to_tally(), "examples": self._examples.to_tally()}
-        write_json(self._out.tally, tally)
+        write_json(self._out.tally, {**tally, "edits": self._edit_tally})
 
-    def _note_cluster(self, number: int, document_id: str, table: "_Parquet") -> None:
+    def _note_cluster(self, number: int, document_id: str, table: ParquetTable) -> None:
         cluster_id = self._clusters[number]
         if cluster_id is not None:
             twin_id = self._twins[number]
             similarity = float(self._similarities[number]) if twin_id is not None else None
             table.add((document_id, self._task.part.source, cluster_id, twin_id, similarity))
 
-    def _leaks(self) -> dict[int, tuple[str, float]]:
-        """Return the documents to train on that are too near to one held out: row -> (that one's id, what they share)."""
-        if not self._config.validation:
-            return {}
-        found = _index(held_out_files(self._task.work)).overlaps(shingles_of_part(self._task.read))
-        shares = [overlap.containment for row, overlap in found.items() if self._fates[row] == TRAIN]
-        add_up(self._tally, {"leakage_shares": binned(shares)})
-        threshold = self._config.leakage_threshold
-        near = {row: overlap for row, overlap in found.items() if overlap.containment >= threshold}
-        return {row: (overlap.twin_id, overlap.containment) for row, overlap in near.items() if self._fates[row] == TRAIN}
+    def _leaks(self) -> Overlaps:
+        """Return the documents to train on that are too near to one held out."""
+        found = overlaps(self._task, self._fates)
+        if self._config.validation:
+            add_up(self._tally, {"leakage_shares": binned([overlap.containment for overlap in found.values()])})
+        return leaks(self._task, found)
 
-    def _is_kept(self, number: int, row: dict[str, Any], leaks: dict[int, tuple[str, float]]) -> bool:
-        """Count the document through the stages up to redaction, or drop it."""
+    def _is_kept(self, number: int, row: dict[str, Any], too_near: Overlaps) -> bool:
+        """Count the document through the stages up to that of repeated passages, or drop it."""
         size = len(row["text"].encode())
         fate = int(self._fates[number])
         if self._config.deduplicate:
@@ -167,11 +167,31 @@ class _Writer:
                 return self._drop(row, size, "near_duplicates", "near_duplicate", *values, self._twins[number])
             self._funnel.passed("near_duplicates", size)
         if self._config.validation > 0:
-            if number in leaks:
-                twin, value = leaks[number]
-                rule = "near_duplicate_of_validation"
-                return self._drop(row, size, "leakage", rule, value, self._config.leakage_threshold, twin)
+            if number in too_near:
+                values = (too_near[number].containment, self._config.leakage_threshold)
+                return self._drop(row, size, "leakage", "near_duplicate_of_validation", *values, too_near[number].twin_id)
             self._funnel.passed("leakage", size)
+        return True
+
+    def _is_left(self, number: int, row: dict[str, Any]) -> bool:
+        """Take repeated passages out of the document, or drop it if too little is left."""
+        if self._remover is None:
+            return True
+        text, threshold = row["text"], self._config.repeated_passages.min_words
+        size = len(text.encode())
+        cut = self._remover.cut(number, text)
+        if not cut.removed:
+            self._funnel.passed("repeated_passages", size)
+            return True
+        words = len(cut.text.split())
+        if words < threshold:
+            return self._drop(row, size, "repeated_passages", "words_left", words, threshold, None)
+        num_bytes = sum(len(text[start:end].encode()) for start, end in cut.removed)
+        what = (row["id"], "repeated_passages", self._remover.kind, len(cut.removed), num_bytes)
+        self._edits.append((row["record"], what))
+        count(self._edit_tally, *what[1:3], documents=1, count=len(cut.removed), bytes=num_bytes)
+        self._funnel.passed("repeated_passages", size, len(cut.text.encode()))
+        row["text"] = cut.text
         return True
 
     def _drop(
@@ -182,7 +202,7 @@ class _Writer:
         self._funnel.dropped(stage, rule, size)
         return False
 
-    def _write(self, row: dict[str, Any], table: "_Parquet", name: str, ledger: "_Parquet") -> None:
+    def _write(self, row: dict[str, Any], table: ParquetTable, name: str, ledger: ParquetTable) -> None:
         text = row["text"]
         size = len(text.encode())
         if self._redactor:
@@ -206,7 +226,7 @@ class _Writer:
                 record = row.pop("record")
                 row["id"] = self._names.get(record, row["id"])
                 self._drops.append((record, Drop(**row, source=self._task.part.source)))
-        with _Parquet(self._out.dropped, DROPPED_SCHEMA) as table:
+        with ParquetTable(self._out.dropped, DROPPED_SCHEMA) as table:
             for _, drop in sorted(self._drops, key=lambda found: found[0]):
                 text = shown(drop.excerpt, self._redactor)
                 what = (drop.stage, drop.rule, drop.value, drop.threshold)
@@ -215,59 +235,31 @@ class _Writer:
             count(self._tally, dropped=len(self._drops))
 
     def _write_edits(self) -> None:
-        """Write what rules about lines took out of documents that are kept to the end."""
+        """Write what was taken out of documents that are kept to the end, in the order of the records and stages."""
+        with ParquetTable(self._out.edits, EDIT_SCHEMA) as table:
+            for _, what in heapq.merge(self._line_edits(), self._edits, key=lambda found: found[0]):
+                table.add(what)
+
+    def _line_edits(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """Yield what rules about lines took out, by record."""
         dropped = {record for record, _ in self._drops}
-        with _Parquet(self._out.edits, EDIT_SCHEMA) as table:
-            for batch in read_batches(self._task.read.edits):
-                for row in batch.to_pylist():
-                    record = row.pop("record")
-                    if record not in dropped:
-                        row["id"] = self._names.get(record, row["id"])
-                        table.add(tuple(row[name] for name in EDIT_SCHEMA.names))
+        for batch in read_batches(self._task.read.edits):
+            for row in batch.to_pylist():
+                record = row.pop("record")
+                if record not in dropped:
+                    row["id"] = self._names.get(record, row["id"])
+                    yield record, tuple(row[name] for name in EDIT_SCHEMA.names)
 
     def _write_contamination(self) -> None:
         """Write where items of benchmarks were found, under the names that the documents have now."""
-        with _Parquet(self._out.contamination, CONTAMINATION_SCHEMA) as table:
+        with ParquetTable(self._out.contamination, CONTAMINATION_SCHEMA) as table:
             for batch in read_batches(self._task.read.contamination):
                 for row in batch.to_pylist():
                     table.add((self._names.get(row.pop("record"), row.pop("id")), *row.values()))
                 table.flush()
 
 
-class _Parquet:
-    """A Parquet file, written row group by row group."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path, self._schema = path, schema
-        self._rows: list[tuple[Any, ...]] = []
-
-    def __enter__(self) -> "_Parquet":
-        self._writer = pq.ParquetWriter(self._path.absolute(), self._schema, compression="zstd")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.flush()
-        self._writer.close()
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        self._rows.append(row)
-
-    def flush(self) -> None:
-        """Write the rows that wait as a row group."""
-        if self._rows:
-            columns = zip(*self._rows, strict=True)
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
-            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
-            self._rows.clear()
-
-
 @functools.lru_cache(maxsize=1)
 def _redactor(config: str) -> Redactor:
     """Return a worker's redactor."""
     return Redactor(CurateConfig.model_validate_json(config).redact)
-
-
-@functools.lru_cache(maxsize=1)
-def _index(files: HeldOutFiles) -> LeakageIndex:
-    """Return a worker's index of the documents held out."""
-    return LeakageIndex(read_object(files.ids)["ids"], Postings.open(files.folder))

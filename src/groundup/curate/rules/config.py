@@ -16,7 +16,17 @@ RuleOrderName = Literal["massivetext"]
 RULE_ORDERS: dict[RuleOrderName, tuple[RuleSetName, ...]] = {"massivetext": ("gopher-2021", "gopher-2021-repetition")}
 """Published orders of rule sets, replaced by their sets: MassiveText asks quality before repetition (Rae et al. 2021, A1)."""
 _NAMES = (*get_args(RuleSetName), *get_args(RuleOrderName))
-STAGE_NAMES = ("collect", "normalise", "languages", "decontaminate", "deduplicate", "near_duplicates", "leakage", "redact")
+STAGE_NAMES = (
+    "collect",
+    "normalise",
+    "languages",
+    "decontaminate",
+    "deduplicate",
+    "near_duplicates",
+    "leakage",
+    "repeated_passages",
+    "redact",
+)
 """Of the funnel, beside the rule sets."""
 
 Bound = Literal["at_least", "at_most", "above", "below"]
