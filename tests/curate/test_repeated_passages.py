@@ -1,6 +1,7 @@
 """A curation that takes passages out which stand in several documents."""
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,13 +13,22 @@ from groundup.core.engines import Workers
 from groundup.core.errors import BudgetError
 from groundup.curate import run as door
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.config import HashedKind, PassageKind
 from groundup.curate.dedup.substrings import BYTES_PER_WORD
 from groundup.curate.explain import explain
+from groundup.curate.ledger.words import PASSAGES
 from groundup.curate.ledger.write import LEDGER
+from groundup.curate.passes.forecast import PASSAGES_DISK_RATIO
+from groundup.curate.passes.passages import HASHED
 from groundup.curate.run import run, source_hashes
 
-KINDS = ("three_sentences", "lines", "windows", "substrings")
+KINDS = get_args(PassageKind)
 UNITS = {"three_sentences": 3, "lines": 1, "windows": 50, "substrings": 50}
+
+
+def test_every_kind_has_a_class_words_and_costs():
+    assert HASHED.keys() == set(get_args(HashedKind)) == set(KINDS) - {"substrings"}
+    assert PASSAGES.keys() == PASSAGES_DISK_RATIO.keys() == UNITS.keys() == set(KINDS)
 
 
 @pytest.fixture
