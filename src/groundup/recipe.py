@@ -41,7 +41,7 @@ class Recipe(Config):
         default=None, ge=1, description="processes that curate and encode text; null: one a core. Changes no result"
     )
     worker_memory_bytes: int = Field(
-        default=256 << 20, ge=1 << 20, description="memory of a process for sorting and comparing documents, about [bytes]"
+        default=128 << 20, ge=1 << 20, description="memory of a process for sorting and comparing documents, about [bytes]"
     )
     engine: EngineName = Field(
         default="local", description="where they run: local, or ray: a Ray cluster (RAY_ADDRESS, or this machine)"

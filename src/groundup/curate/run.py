@@ -137,12 +137,15 @@ def decide(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
     if config.deduplicate:
         first = first_of_equals([task.read.keys for task in tasks], work.scratch / "copies.npy", work.memory_bytes)
         kept = best_copies(corpus, first)
+        give_back()
     near = None
     if config.near_duplicates.enabled:
         near = near_duplicates(corpus, np.flatnonzero(kept != np.arange(len(corpus))), engine, work)
+        give_back()
     write_clusters(corpus, near, work)
     fates = Fates.of(kept, near.survivors if near else None)
     hold_out(corpus, fates, engine, work)
+    give_back()
     write_decisions(corpus, fates, work)
 
 

@@ -19,7 +19,7 @@ class Workers:
     engine: EngineName = "local"
     number: int | None = None
     """None: one a core that this process may run on."""
-    memory_bytes: int = 256 << 20
+    memory_bytes: int = 128 << 20
     """What one process may take for sorting and comparing, about; beyond it, work goes over disk."""
 
     @property

@@ -1,6 +1,6 @@
 """Arrays in files: written whole or not at all, read without loading them."""
 
-import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,15 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from groundup.core.errors import REMAKE, ArtifactError
-from groundup.core.files import storage_errors, sync_folder, write_bytes
+from groundup.core.files import storage_errors, sync_folder
 from groundup.curate.dedup.words import Hashes
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write `array` as .npy, atomically."""
-    data = io.BytesIO()
-    np.save(data, array, allow_pickle=False)
-    write_bytes(path, data.getvalue())
+    partial = path.with_name(path.name + ".partial")
+    with storage_errors(path):
+        with partial.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
 
 
 def open_array(path: Path, dimensions: int = 1, dtype: npt.DTypeLike = np.uint64) -> npt.NDArray[Any]:

@@ -104,8 +104,9 @@ class Postings:
 
 def _filter(hashes: Hashes) -> npt.NDArray[np.uint8]:
     seen = np.zeros(max(1, 1 << (max(1, len(hashes)) * _FILTER_BITS // 8 - 1).bit_length()), np.uint8)
-    slots = (hashes >> _shift(len(seen))).astype(np.int64)
-    np.bitwise_or.at(seen, slots >> 3, (1 << (slots & 7)).astype(np.uint8))
+    for start in range(0, len(hashes), _BLOCK):
+        slots = (hashes[start : start + _BLOCK] >> _shift(len(seen))).astype(np.int64)
+        np.bitwise_or.at(seen, slots >> 3, (1 << (slots & 7)).astype(np.uint8))
     return seen
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from groundup.artifacts.columns import chosen
 from groundup.core.engines import Engine
 from groundup.core.files import read_object, write_json
+from groundup.core.memory import give_back
 from groundup.curate.dedup.postings import Postings
 from groundup.curate.dedup.shingles import Shingles
 from groundup.curate.dedup.survivors import KEPT, Survivors
@@ -142,6 +143,7 @@ def write_decisions(corpus: Corpus, fates: Fates, work: Work) -> None:
             for path, numbers in ((files.twins, fates.twins[part]), (files.clusters, fates.clusters[part])):
                 _write_column(path, known_ids.take(chosen(np.searchsorted(known, numbers), numbers != KEPT)))
             write_json(files.names, {str(record): name for record, name in corpus.names.get(number, {}).items()})
+    give_back()
     _write_held_out(corpus, np.flatnonzero(fates.fates == VALIDATION), held_out_files(work))
 
 
@@ -168,8 +170,10 @@ def _write_held_out(corpus: Corpus, numbers: Numbers, files: HeldOutFiles) -> No
     with whole_folder(files.folder) as partial:
         inside = HeldOutFiles(partial)
         found = list(_shingles(corpus, numbers))
+        offsets = np.cumsum([0, *map(len, found)])
         flat = np.concatenate([np.zeros(0, np.uint64), *found])
-        Postings.of(Shingles(flat, np.cumsum([0, *map(len, found)]))).write(partial)
+        del found
+        Postings.of(Shingles(flat, offsets)).write(partial)
         write_json(inside.ids, {"ids": corpus.ids(numbers).to_pylist()})
 
 

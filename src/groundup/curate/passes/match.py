@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from groundup.artifacts.columns import column, strings
 from groundup.artifacts.columns import numbers as as_numbers
 from groundup.core.engines import Engine
+from groundup.core.memory import give_back
 from groundup.core.progress import progress
 from groundup.curate.dedup.arrays import Columns
 from groundup.curate.dedup.candidates import write_candidates
@@ -24,7 +25,8 @@ from groundup.curate.ledger.shares import binned
 from groundup.curate.passes.names import Names
 from groundup.curate.passes.work import Numbers, PartTask, ReadPart, Work, read_batches
 
-PAIRS_PER_TASK = 1 << 18
+PAIRS_PER_TASK = 1 << 12
+"""Their shingles are in memory at once: some 20 MB for documents of 1.5 kB."""
 NO_TWIN = -1
 
 
@@ -124,7 +126,9 @@ def similarities(task: PairsTask) -> npt.NDArray[np.float64]:
     first, second = (numbers.astype(np.int64) for numbers in unpack(packed))
     documents, places = np.unique(np.concatenate([first, second]), return_inverse=True)
     places = places.reshape(2, -1)
-    return jaccard(places[0], places[1], _shingles_of(task, documents))
+    found = jaccard(places[0], places[1], _shingles_of(task, documents))
+    give_back()
+    return found
 
 
 def _shingles_of(task: PairsTask, documents: Numbers) -> Shingles:
