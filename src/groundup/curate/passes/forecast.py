@@ -55,9 +55,11 @@ def forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> Forecast:
 
 
 def check_disk(found: Forecast, folder: Path) -> None:
-    """Raise BudgetError if the disk has less room than is needed."""
+    """Raise BudgetError if the disk has less room than is needed; what an interrupted run left in `folder` is needed no more."""
     with storage_errors(folder):
         free = shutil.disk_usage(folder).free
+        if free < found.disk_bytes:
+            free += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if free < found.disk_bytes:
         raise BudgetError(
             f"{folder}: {free:,} bytes are free there, and curating {found.text_bytes:,} bytes of text takes about "
