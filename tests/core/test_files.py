@@ -109,3 +109,7 @@ def test_any_bytes_are_an_object_or_a_clear_error(raw: bytes) -> None:
             assert isinstance(read_object(file), dict)
         except ArtifactError as error:
             assert "facts.json" in str(error)
+
+
+def test_a_short_write_of_numpy_is_a_full_disk() -> None:
+    assert "free some space" in explain_os_error(OSError("65536 requested and 65408 written"), Path("/some/array.npy"))

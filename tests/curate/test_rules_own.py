@@ -7,7 +7,7 @@ import pytest
 
 from groundup.core.errors import ConfigError, StorageError
 from groundup.curate.config import CurateConfig
-from groundup.curate.dedup.config import DecontaminateConfig, TaskItemsConfig
+from groundup.curate.dedup.config import DecontaminateConfig, RepeatedPassagesConfig, TaskItemsConfig
 from groundup.curate.explain import explain
 from groundup.curate.language.config import LanguagesConfig
 from groundup.curate.ledger.words import STAGES
@@ -123,6 +123,7 @@ def test_no_set_can_take_the_name_of_a_stage():
     sought = {
         "decontaminate": DecontaminateConfig(items=(TaskItemsConfig(path=Path("tasks")),)),
         "languages": LanguagesConfig(keep=("en",)),
+        "repeated_passages": RepeatedPassagesConfig(kind="windows"),
     }
     assert tuple(stages_of(config().model_copy(update=sought))) == STAGE_NAMES
     assert set(STAGES) == set(STAGE_NAMES), "each stage is told in words"

@@ -118,7 +118,10 @@ def explain_os_error(error: OSError, path: Path | None = None) -> str:
         errno.EROFS: "choose an --out on a disk that can be written",
         errno.ENOENT: "check the path",
     }
-    way_out = ways_out.get(error.errno or 0, "mend the cause and run the same command again; what was finished is kept")
+    is_short = error.errno is None and "requested and" in str(error)  # how NumPy tells that a file took a part of an array
+    way_out = ways_out.get(
+        errno.ENOSPC if is_short else error.errno or 0, "mend the cause and run the same command again; what was finished is kept"
+    )
     return f"{where}: {error.strerror or error}; {way_out}"
 
 
