@@ -57,13 +57,13 @@ def forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> Forecast:
 def check_disk(found: Forecast, folder: Path) -> None:
     """Raise BudgetError if the disk has less room than is needed; what an interrupted run left in `folder` is needed no more."""
     with storage_errors(folder):
-        free = shutil.disk_usage(folder).free
-        if free < found.disk_bytes:
-            free += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if free < found.disk_bytes:
+        free, missing = shutil.disk_usage(folder).free, found.disk_bytes
+        if free < missing:
+            missing -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if free < missing:
         raise BudgetError(
             f"{folder}: {free:,} bytes are free there, and curating {found.text_bytes:,} bytes of text takes about "
-            f"{found.disk_bytes:,} while it works; choose an --out on another disk, or curate the sources in several runs"
+            f"{missing:,} more while it works; choose an --out on another disk, or curate the sources in several runs"
         )
 
 
