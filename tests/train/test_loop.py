@@ -207,7 +207,7 @@ def test_a_step_that_overflows_is_skipped_and_says_so(half: Run) -> None:
     assert [row["loss_scale"] for row in rows[: first["step"]]] == [2.0 ** (20 - step) for step in range(first["step"])]
     assert {(row["grad_norm"], row["update_ratio"]) for row in skipped} == {(None, 0.0)}
     assert all(math.isfinite(row["grad_norm"]) for row in rows if row not in skipped)
-    assert any(after["loss_scale"] > before["loss_scale"] for before, after in pairwise(rows))
+    assert any(after["loss_scale"] > before["loss_scale"] for before, after in pairwise(rows[first["step"] :]))
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     assert rows[-1]["loss"] < rows[0]["loss"]
 
