@@ -27,11 +27,12 @@ from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.config import Config
 from groundup.core.files import write_json
-from groundup.curate.sink import ParquetSink
+from groundup.curate.passes.tables import ParquetTable
 from groundup.tokenizer.config import TokenizerConfig
 from groundup.tokenizer.run import run as train_tokenizer
 
 DOCUMENT_CHARS = 1500
+GROUP_ROWS = 512
 VOCAB_SIZE = 16_384
 PEER_BYTES = 6_000_000
 INTERVAL_S = 0.05
@@ -70,15 +71,18 @@ def main() -> None:
 def _documents(out: Path, folders: Sequence[Path], megabytes: int) -> Documents:
     def write(config: Size, job: Job) -> Outcome:
         total = number = 0
-        with ParquetSink(job.out / SPLIT_FOLDERS["train"], DOCUMENT_SCHEMA) as sink:
+        for folder in SPLIT_FOLDERS.values():
+            (job.out / folder).mkdir()
+        with ParquetTable(job.out / SPLIT_FOLDERS["train"] / "part-00000.parquet", DOCUMENT_SCHEMA) as table:
             for number, text in enumerate(itertools.chain.from_iterable(itertools.repeat(list(_texts(folders))))):
                 size = len(text.encode())
-                row = {"id": f"text/{number}", "text": text, "source": "text", "bytes": size, "meta": "{}"}
-                sink.write(dict.fromkeys(DOCUMENT_SCHEMA.names) | row, len(text))
+                table.add((f"text/{number}", text, "text", None, None, size, size // 4, "{}"))
+                if number % GROUP_ROWS == 0:
+                    table.flush()
                 total += size
                 if total >= config.megabytes * 1_000_000:
                     break
-        with ParquetSink(job.out / SPLIT_FOLDERS["validation"], DOCUMENT_SCHEMA):
+        with ParquetTable(job.out / SPLIT_FOLDERS["validation"] / "part-00000.parquet", DOCUMENT_SCHEMA):
             pass
         write_json(job.out / "sources.json", [{"name": "text", "weight": 1.0}])
         return Outcome({"documents": number + 1, "bytes": total})

@@ -34,13 +34,14 @@ from groundup.artifacts.special_tokens import EOS_TOKEN, UNK_TOKEN, SpecialNames
 from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.config import Config
 from groundup.core.files import write_json
-from groundup.curate.sink import ParquetSink
+from groundup.curate.passes.tables import ParquetTable
 from groundup.tokenizer.bpe import train_slowly
 from groundup.tokenizer.preparation import Preparation
 from groundup.tokenizer.trainers import TRAINERS
 from groundup.tokenizer.words import WORD
 
 PIECE_CHARS: Final = 1500
+GROUP_ROWS: Final = 512
 HELD_OUT_BYTES: Final = 6_000_000
 Encode = Callable[[list[str]], Any]
 
@@ -229,10 +230,13 @@ def _documents(out: Path, arguments: argparse.Namespace, megabytes: int) -> Docu
             ("validation", iter(held_out), 1_000_000),
         )
         for split, texts, num_bytes in parts:
-            with ParquetSink(job.out / SPLIT_FOLDERS[split], DOCUMENT_SCHEMA) as sink:
-                for name, text in rows(texts, num_bytes):
-                    row = {"id": name, "text": text, "source": "text", "bytes": len(text.encode()), "meta": "{}"}
-                    sink.write(dict.fromkeys(DOCUMENT_SCHEMA.names) | row, len(text))
+            (job.out / SPLIT_FOLDERS[split]).mkdir()
+            with ParquetTable(job.out / SPLIT_FOLDERS[split] / "part-00000.parquet", DOCUMENT_SCHEMA) as table:
+                for number, (name, text) in enumerate(rows(texts, num_bytes), start=1):
+                    size = len(text.encode())
+                    table.add((name, text, "text", None, None, size, size // 4, "{}"))
+                    if number % GROUP_ROWS == 0:
+                        table.flush()
         write_json(job.out / "sources.json", [{"name": "text", "weight": 1.0}])
         return Outcome({})
 

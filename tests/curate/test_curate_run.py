@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from groundup.core.errors import DataError
 from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.explain import explain
 from groundup.curate.leakage import LeakageIndex
+from groundup.curate.passes import finish
+from groundup.curate.passes.tables import ParquetTable
 from groundup.curate.run import run, source_hashes
-from groundup.curate.sink import ParquetSink, read_rows
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_redacted_values_are_nowhere_in_the_artifact(mixed, curate, rows):
     as_dropped = curate(mixed.model_copy(update={"rules": (), "validation": 0.0}), "other")
     for path in [*made.path.rglob("*"), *as_dropped.path.rglob("*")]:
         if path.suffix == ".parquet":
-            assert "jane@mail.org" not in str(list(read_rows(path.parent)))
+            assert "jane@mail.org" not in str(pq.read_table(path).to_pylist())
 
 
 def test_excerpts_of_dropped_documents_are_redacted(write_jsonl, prose, curate, rows):
@@ -301,16 +303,23 @@ class TestExplain:
 
 
 @pytest.mark.parametrize("schema", [DOCUMENT_SCHEMA, DROPPED_SCHEMA, REDACTION_SCHEMA])
-def test_sink_writes_a_readable_table_even_of_nothing(schema, tmp_path):
-    with ParquetSink(tmp_path / "t", schema):
+def test_a_table_is_readable_even_of_nothing(schema, tmp_path):
+    with ParquetTable(tmp_path / "t.parquet", schema):
         pass
-    assert [path.name for path in (tmp_path / "t").iterdir()] == ["part-00000.parquet"]
-    assert list(read_rows(tmp_path / "t")) == []
+    finish._join([tmp_path / "t.parquet"], tmp_path / "joined", schema)
+    assert [path.name for path in (tmp_path / "joined").iterdir()] == ["part-00000.parquet"]
+    for path in (tmp_path / "t.parquet", tmp_path / "joined"):
+        assert pq.read_table(path).to_pylist() == []
 
 
-def test_sink_starts_new_files_in_order(tmp_path):
-    with ParquetSink(tmp_path / "t", REDACTION_SCHEMA) as sink:
-        for number in range(1200):
-            sink.write({"id": str(number), "kind": "email", "start": 0, "end": 7}, 1 << 20)
-    assert len(list((tmp_path / "t").iterdir())) > 1
-    assert [row["id"] for row in read_rows(tmp_path / "t")] == [str(number) for number in range(1200)]
+def test_tables_of_parts_are_joined_into_files_in_order(tmp_path, monkeypatch):
+    files = [tmp_path / f"{number}.parquet" for number in range(12)]
+    for number, file in enumerate(files):
+        with ParquetTable(file, REDACTION_SCHEMA) as table:
+            for row in range(100):
+                table.add((str(100 * number + row), "email", 0, 7))
+    monkeypatch.setattr(finish, "_FILE_BYTES", 5 * files[0].stat().st_size)
+    finish._join(files, tmp_path / "joined", REDACTION_SCHEMA)
+    joined = sorted((tmp_path / "joined").iterdir())
+    assert len(joined) == 3
+    assert [row["id"] for path in joined for row in pq.read_table(path).to_pylist()] == [str(number) for number in range(1200)]

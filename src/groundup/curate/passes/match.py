@@ -27,7 +27,6 @@ from groundup.curate.passes.work import Numbers, PartTask, ReadPart, Work, read_
 
 PAIRS_PER_TASK = 1 << 12
 """Their shingles are in memory at once: some 20 MB for documents of 1.5 kB."""
-NO_TWIN = -1
 
 
 @dataclass(frozen=True)
