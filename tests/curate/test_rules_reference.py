@@ -168,4 +168,4 @@ def test_prose_is_measured_edited_and_judged_as_by_the_slow_version():
     assert_measured(pieces)
     for name in EDITED:
         assert_edited(pieces, name)
-    assert assert_judged(pieces, list(RULE_SETS)) > 10
+    assert assert_judged(pieces, PAPERS) > 10
