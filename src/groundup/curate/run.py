@@ -23,7 +23,7 @@ from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.ledger.alarms import Alarm, raised
 from groundup.curate.ledger.write import write_ledger
 from groundup.curate.passes.clusters import write_clusters
-from groundup.curate.passes.decide import Fates, hold_out, write_decisions
+from groundup.curate.passes.decide import VALIDATION, Fates, hold_out, write_decisions, write_held_out
 from groundup.curate.passes.finish import Totals, check_sources, gather, totals
 from groundup.curate.passes.forecast import check_disk, forecast
 from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, near_duplicates
@@ -144,9 +144,14 @@ def decide(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None:
         give_back()
     write_clusters(corpus, near, work)
     fates = Fates.of(kept, near.survivors if near else None)
+    del first, kept, near
     hold_out(corpus, fates, engine, work)
     give_back()
     write_decisions(corpus, fates, work)
+    held_out = np.flatnonzero(fates.fates == VALIDATION)
+    del fates
+    give_back()
+    write_held_out(corpus, held_out, work)
 
 
 def _open_sources(config: CurateConfig) -> list[Source]:

@@ -62,10 +62,11 @@ class Columns:
 
 
 class ArrayWriter:
-    """Writes one array of 64-bit numbers piece by piece; the file has its name only once it is whole."""
+    """Writes one array of numbers piece by piece, as `write_array` would whole; the file has its name only once it is whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, dtype: npt.DTypeLike = np.uint64) -> None:
         self._path = path
+        self._dtype = np.dtype(dtype)
         self._partial = path.with_name(path.name + ".partial")
         self._length = 0
 
@@ -88,13 +89,13 @@ class ArrayWriter:
             else:
                 self._partial.unlink()
 
-    def write(self, values: Hashes) -> None:
+    def write(self, values: npt.NDArray[Any]) -> None:
         """Append `values`."""
         with storage_errors(self._partial):
-            self._file.write(np.ascontiguousarray(values).data)
+            self._file.write(np.ascontiguousarray(values, self._dtype).data)
         self._length += len(values)
 
     def _header(self) -> None:
         """Write the header: numpy leaves room in it for a longer array."""
-        shape = {"descr": "<u8", "fortran_order": False, "shape": (self._length,)}
+        shape = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._length,)}
         np.lib.format.write_array_header_1_0(self._file, shape)

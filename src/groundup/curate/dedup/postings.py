@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ _FILTER_BITS = 16
 """Of the filter for each hash: one lookup in 17 of a hash that is not there goes on to the search."""
 
 Numbers = npt.NDArray[np.int64]
+Owners = npt.NDArray[np.int32]
+
+POSTINGS_TYPES: Final = {"hashes": np.uint64, "starts": np.int64, "owners": np.int32, "sizes": np.int64, "seen": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Postings:
     hashes: Hashes
     """Sorted, each once."""
     starts: Offsets
-    owners: npt.NDArray[np.int32]
+    owners: Owners
     """The texts that have hash i are `owners[starts[i]:starts[i + 1]]`, sorted."""
     sizes: Numbers
     """Hashes of each text."""
@@ -48,13 +52,10 @@ class Postings:
     def of(sets: Shingles) -> "Postings":
         """Index the hashes of some texts; each has a hash once."""
         sizes = np.diff(sets.offsets)
-        owners = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-        order = np.argsort(sets.hashes, kind="stable")
-        hashes = sets.hashes[order]
-        is_new = np.ones(len(hashes), bool)
-        is_new[1:] = hashes[1:] != hashes[:-1]
-        starts = np.append(np.flatnonzero(is_new), len(hashes))
-        return Postings(hashes[is_new], starts, owners[order], sizes, _filter(hashes))
+        hashes, starts, owners = grouped(sets.hashes, np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
+        num_bytes = filter_bytes(len(sets.hashes))
+        seen = filter_of(hashes, num_bytes, range(num_bytes))
+        return Postings(hashes, np.append(starts, len(owners)), owners, sizes, seen)
 
     def write(self, folder: Path) -> None:
         """Write the index into `folder`, which exists."""
@@ -64,8 +65,7 @@ class Postings:
     @staticmethod
     def open(folder: Path) -> "Postings":
         """Map what `write` wrote into memory."""
-        kinds = {"hashes": np.uint64, "starts": np.int64, "owners": np.int32, "sizes": np.int64, "seen": np.uint8}
-        return Postings(**{name: open_array(folder / f"{name}.npy", dtype=kind) for name, kind in kinds.items()})
+        return Postings(**{name: open_array(folder / f"{name}.npy", dtype=kind) for name, kind in POSTINGS_TYPES.items()})
 
     def found(self, hashes: Hashes) -> tuple[Numbers, Numbers]:
         """Return the places in `hashes` of those that are indexed, and the place of each in the index."""
@@ -102,11 +102,26 @@ class Postings:
             yield first + pairs[starts] // len(self.sizes), pairs[starts] % len(self.sizes), np.diff(starts, append=total)
 
 
-def _filter(hashes: Hashes) -> npt.NDArray[np.uint8]:
-    seen = np.zeros(max(1, 1 << (max(1, len(hashes)) * _FILTER_BITS // 8 - 1).bit_length()), np.uint8)
+def grouped(hashes: Hashes, owners: Owners) -> tuple[Hashes, Offsets, Owners]:
+    """Return the hashes sorted, each once, where the owners of each begin, and all owners in that order; `owners` rise."""
+    order = np.argsort(hashes, kind="stable")
+    hashes = hashes[order]
+    is_new = np.ones(len(hashes), bool)
+    is_new[1:] = hashes[1:] != hashes[:-1]
+    return hashes[is_new], np.flatnonzero(is_new), owners[order]
+
+
+def filter_bytes(num_hashes: int) -> int:
+    """Return the size of the filter for so many hashes, repeats included: a power of two."""
+    return 1 << (max(1, num_hashes) * _FILTER_BITS // 8 - 1).bit_length()
+
+
+def filter_of(hashes: Hashes, num_bytes: int, part: range) -> npt.NDArray[np.uint8]:
+    """Return these bytes of a filter of `num_bytes`; `hashes` are sorted, and all those that belong there."""
+    seen = np.zeros(len(part), np.uint8)
     for start in range(0, len(hashes), _BLOCK):
-        slots = (hashes[start : start + _BLOCK] >> _shift(len(seen))).astype(np.int64)
-        np.bitwise_or.at(seen, slots >> 3, (1 << (slots & 7)).astype(np.uint8))
+        slots = (hashes[start : start + _BLOCK] >> _shift(num_bytes)).astype(np.int64)
+        np.bitwise_or.at(seen, (slots >> 3) - part.start, (1 << (slots & 7)).astype(np.uint8))
     return seen
 
 

@@ -11,16 +11,16 @@ import pyarrow as pa
 from groundup.artifacts.columns import chosen
 from groundup.core.engines import Engine
 from groundup.core.files import read_object, write_json
-from groundup.core.memory import give_back
-from groundup.curate.dedup.postings import Postings
-from groundup.curate.dedup.shingles import Shingles
+from groundup.curate.dedup.indexing import write_postings
 from groundup.curate.dedup.survivors import KEPT, Survivors
 from groundup.curate.passes.match import Corpus, part_ids
-from groundup.curate.passes.work import Numbers, PartTask, ReadPart, Work, whole_folder
+from groundup.curate.passes.work import Numbers, PartTask, Work, whole_folder
 from groundup.curate.split import are_held_out, places
 
 FATES = ("train", "validation", "deduplicate", "near_duplicates")
 TRAIN, VALIDATION, COPY, NEAR = range(len(FATES))
+_INDEX_SHARE = 8
+"""Part of a process's memory that indexing takes: its workers wait with theirs."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def hold_out(corpus: Corpus, fates: Fates, engine: Engine, work: Work) -> None:
 
 
 def write_decisions(corpus: Corpus, fates: Fates, work: Work) -> None:
-    """Write the decisions of each part, and what is held out."""
+    """Write the decisions of each part."""
     known = np.unique(np.concatenate([numbers[numbers != KEPT] for numbers in (fates.twins, fates.clusters)]))
     known_ids = corpus.ids(known)
     for number in range(len(corpus.tasks)):
@@ -143,8 +143,6 @@ def write_decisions(corpus: Corpus, fates: Fates, work: Work) -> None:
             for path, numbers in ((files.twins, fates.twins[part]), (files.clusters, fates.clusters[part])):
                 _write_column(path, known_ids.take(chosen(np.searchsorted(known, numbers), numbers != KEPT)))
             write_json(files.names, {str(record): name for record, name in corpus.names.get(number, {}).items()})
-    give_back()
-    _write_held_out(corpus, np.flatnonzero(fates.fates == VALIDATION), held_out_files(work))
 
 
 def _write_column(path: Path, ids: pa.Array) -> None:
@@ -164,24 +162,19 @@ def held_out_files(work: Work) -> HeldOutFiles:
     return HeldOutFiles(work.scratch / "held_out")
 
 
-def _write_held_out(corpus: Corpus, numbers: Numbers, files: HeldOutFiles) -> None:
+def write_held_out(corpus: Corpus, numbers: Numbers, work: Work) -> None:
+    """Write what the documents to train on are compared with: those of these numbers, which are held out."""
+    files = held_out_files(work)
     if files.folder.exists():
         return
+    sizes = [np.zeros(0, np.int64)]
+    for part, rows in corpus.split(numbers):
+        sizes.append(np.diff(np.load(corpus.tasks[part].read.shingle_offsets))[rows])
     with whole_folder(files.folder) as partial:
-        inside = HeldOutFiles(partial)
-        found = list(_shingles(corpus, numbers))
-        offsets = np.cumsum([0, *map(len, found)])
-        flat = np.concatenate([np.zeros(0, np.uint64), *found])
-        del found
-        Postings.of(Shingles(flat, offsets)).write(partial)
-        write_json(inside.ids, {"ids": corpus.ids(numbers).to_pylist()})
+        write_postings(_shingles(corpus, numbers), np.concatenate(sizes), partial, work.memory_bytes // _INDEX_SHARE)
+        write_json(HeldOutFiles(partial).ids, {"ids": corpus.ids(numbers).to_pylist()})
 
 
 def _shingles(corpus: Corpus, numbers: Numbers) -> Iterator[npt.NDArray[np.uint64]]:
     for part, rows in corpus.split(numbers):
         yield from corpus.tasks[part].read.shingles_of(rows)
-
-
-def shingles_of_part(part: ReadPart) -> Shingles:
-    """Return the shingles of all documents of a part."""
-    return Shingles(np.fromfile(part.shingles, np.uint64), np.load(part.shingle_offsets))
