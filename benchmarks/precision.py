@@ -1,8 +1,8 @@
 """Train the same model on the same text in each precision, and draw the losses beside each other.
 
-    python benchmarks/precision.py DIR --text TEXT [--steps 200] [--picture FILE.png]
+    python benchmarks/precision.py DIR --text TEXT [--steps 240] [--picture FILE.png]
 
-The recipe is `decoder_clm` with a model of 2 layers of 128, AdamW, 2,048 tokens a step, not compiled; nothing but
+The recipe is `decoder_clm` with a model of 2 layers of 128, AdamW, 1,024 tokens a step, not compiled; nothing but
 `pretrain.precision` differs. Step times are medians, and mean something on an idle machine alone. DIR keeps the runs: a second
 call reads them.
 """
@@ -27,14 +27,14 @@ from groundup.recipe import SHIPPED
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, read_evaluations
 from groundup.train.metrics import read_rows
 
-PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = ("fp32", "bf16", "bf16_weights", "fp16")
 SETTINGS = (
     "tokenizer.vocab_size=2048",
     "model.dim=128",
     "model.num_layers=2",
     "model.qk_norm=false",
     "pretrain.optimizer.name=adamw",
-    "pretrain.batch_tokens=2048",
+    "pretrain.batch_tokens=1024",
     "pretrain.compile=off",
 )
 BEFORE = ("curate", "tokenizer", "encode")
@@ -96,7 +96,7 @@ def draw(runs: dict[str, Run], path: Path) -> None:
             held_out,
             "o",
             color=f"C{color}",
-            markersize=5 + 2 * (2 - color),
+            markersize=4 + 2 * (3 - color),
             fillstyle="none",
             label=f"{precision}, held out",
         )
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     runs = {precision: train(given.folder, given.text, given.steps, precision) for precision in PRECISIONS}

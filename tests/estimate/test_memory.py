@@ -14,6 +14,7 @@ from groundup.estimate.parameters import NORM_VECTORS, total_parameters
 from groundup.estimate.rows import RowLengths
 from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
+from groundup.nn.precision import hold_weights
 from groundup.nn.transformer import Transformer
 from groundup.nn.transformer import build_model as build
 from groundup.plan.probe import made_up_batch
@@ -46,7 +47,8 @@ GRID = [
     *product(["fp32", "bf16"], ["sdpa", "matmul"], SHAPES, [True, False]),
     *product(["fp32", "bf16"], ["sdpa"], VARIANTS, [True]),
     *product(["fp32", "bf16"], ["sdpa", "matmul"], OTHER_SHAPES, [True]),
-    *product(["fp16"], ["sdpa", "matmul"], [{}, OTHER_SHAPES[2]], [True]),
+    *product(["fp16", "bf16_weights"], ["sdpa", "matmul"], [{}, OTHER_SHAPES[2]], [True]),
+    *product(["bf16_weights"], ["sdpa"], [{"norm": "layer"}, {"norm": "rms_plain"}], [True]),
     *product(["fp32"], ["sdpa", "matmul"], [{"position": "t5_bias"}, {"position": "t5_bias", **OTHER_SHAPES[2]}], [True]),
 ]
 
@@ -75,6 +77,8 @@ def build_model(case: Workload) -> Transformer:
 def test_activations_are_what_autograd_saves(precision, kernel, model, masked):
     case = workload(precision, kernel, masked, **model)
     transformer, batch = build_model(case), made_up_batch(case)
+    if case.holds_copy:
+        hold_weights(transformer, "bf16")
     own = {tensor.untyped_storage().data_ptr() for tensor in (*transformer.parameters(), *transformer.buffers())}
     saved: dict[int, torch.Tensor] = {}
 
@@ -110,12 +114,23 @@ def allocations(work: Callable[[], object]) -> list[int]:
     return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
 
 
+def peak_of(case: Workload, work: Callable[[], object]) -> int:
+    """Return the most bytes in use during a step; weights, their copy and the optimizer's state were there before."""
+    in_use = peak = checkpoint_bytes(case) + (2 * total_parameters(case.model) if case.holds_copy else 0)
+    for size in allocations(work):
+        in_use += size
+        peak = max(peak, in_use)
+    return peak
+
+
 @pytest.mark.parametrize(
     ("precision", "kernel", "optimizer"),
     [
         ("fp32", "sdpa", "adamw"),
         ("bf16", "matmul", "adamw"),
         ("fp16", "matmul", "adamw"),
+        ("bf16_weights", "sdpa", "adamw"),
+        ("bf16_weights", "matmul", "adamw"),
         *(("bf16", "sdpa", name) for name in OPTIMIZERS if name != "adamw"),
     ],
 )
@@ -125,15 +140,13 @@ def test_peak_is_that_of_a_real_step(precision, kernel, optimizer):
     step = train_step(case)
     batches = [made_up_batch(case)] * case.num_micro_batches
     step(batches, 1e-3)
-    in_use = peak = checkpoint_bytes(case)  # weights and optimizer state were there before
-    for size in allocations(lambda: step(batches, 1e-3)):
-        in_use += size
-        peak = max(peak, in_use)
+    peak = peak_of(case, lambda: step(batches, 1e-3))
     assert training_memory(case, 0, allocator_share=0.0)["total"] == pytest.approx(peak, rel=LIVE_TOLERANCE)
 
 
 RECOMPUTED = [
     *product(["full", "selective"], ["fp32", "bf16"], ["sdpa", "matmul"], [{}]),
+    *product(["full", "selective"], ["bf16_weights"], ["sdpa", "matmul"], [{}]),
     *product(["full", "selective"], ["fp32"], ["sdpa"], [{"feed_forward": name} for name in FFN_BACKWARD_TENSORS]),
     *product(["full", "selective"], ["fp32", "bf16"], ["matmul"], [{"norm": "layer", "feed_forward": "relu"}]),
     *product(["full", "selective"], ["bf16"], ["sdpa", "matmul"], [{"position": "t5_bias"}, OTHER_SHAPES[2] | {"rows": LONG_ROWS}]),
@@ -161,10 +174,7 @@ def test_what_is_recomputed_is_not_kept_and_counts_at_the_peak(recompute, precis
 
     kept = sum(allocations(forward)) - hidden[0].untyped_storage().nbytes()
     assert activation_bytes(case) + mask_bytes(case) == pytest.approx(kept, rel=ACTIVATION_TOLERANCE)
-    in_use = peak = checkpoint_bytes(case)  # weights and optimizer state were there before
-    for size in allocations(lambda: step(batches, 1e-3)):
-        in_use += size
-        peak = max(peak, in_use)
+    peak = peak_of(case, lambda: step(batches, 1e-3))
     assert training_memory(case, 0, allocator_share=0.0)["total"] == pytest.approx(peak, rel=LIVE_TOLERANCE)
 
 
@@ -173,6 +183,14 @@ def test_states_are_sixteen_bytes_a_parameter():
     memory = training_memory(case, 0)
     counters = 4 * sum(1 for _ in build_model(case).parameters())
     assert memory["weights"] + memory["gradients"] + memory["optimizer"] == 16 * total_parameters(case.model) + counters
+
+
+def test_a_master_copy_is_the_only_state_more():
+    plain, master = (training_memory(workload(name, "matmul"), 0) for name in ("bf16", "bf16_weights"))
+    params = total_parameters(workload("bf16", "matmul").model)
+    assert (master["weights"], master["master_weights"]) == (2 * params, 4 * params)
+    assert "master_weights" not in plain
+    assert master["weight_copies"] == 0 < plain["weight_copies"]
 
 
 def test_total_is_the_sum_of_its_parts():

@@ -225,6 +225,18 @@ def test_a_run_in_float16_that_was_stopped_equals_one_that_was_not(
     assert [row["loss_scale"] for row in run.rows()] == [row["loss_scale"] for row in half.rows()]
 
 
+def test_weights_in_bfloat16_go_on_exactly(inputs: Inputs, tmp_path: Path) -> None:
+    once = Run(inputs, tmp_path / "once", precision="bf16_weights").go()
+    other = Run(inputs, tmp_path / "other", precision="bf16").go()
+    twice = Run(inputs, tmp_path / "twice", precision="bf16_weights").interrupt(3).crash(7).interrupt(9).go()
+    assert twice.bytes() == once.bytes()
+    assert same_learning(twice.rows(), once.rows())
+    assert once.bytes()["model.safetensors"] != other.bytes()["model.safetensors"]
+    assert Checkpoint.open(once.out / "checkpoints" / "step-12").weights.stat().st_size == (
+        Checkpoint.open(other.out / "checkpoints" / "step-12").weights.stat().st_size
+    )
+
+
 @pytest.mark.parametrize("healing", [UNHEALED, HealingConfig()], ids=["unhealed", "healed"])
 def test_a_loss_scale_that_falls_to_the_least_ends_the_run(inputs: Inputs, tmp_path: Path, healing: HealingConfig) -> None:
     run = Run(inputs, tmp_path / "run", precision="fp16", scale=4.0, spoilt=True, healing=healing)

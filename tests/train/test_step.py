@@ -1,11 +1,10 @@
-from typing import Literal
-
 import pytest
 import torch
 
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.train.batch import Batch
+from groundup.train.config import RunPrecision
 from groundup.train.loss import IGNORE
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
@@ -22,7 +21,7 @@ GOLDEN = [
 ]
 
 
-def train_step(precision: Literal["fp32", "bf16"] = "fp32", clip_norm: float = 1.0) -> TrainStep:
+def train_step(precision: RunPrecision = "fp32", clip_norm: float = 1.0) -> TrainStep:
     model = build_model(CONFIG)
     model.init_weights(torch.Generator().manual_seed(7))
     return TrainStep(model, build_optimizer(model, OptimizerConfig()), precision, clip_norm, CPU)
@@ -53,8 +52,9 @@ def test_golden_losses() -> None:
     assert losses(train_step()) == pytest.approx(GOLDEN, rel=OTHER_MACHINES)
 
 
-def test_bf16_follows_fp32_and_keeps_fp32_weights() -> None:
-    step = train_step("bf16")
+@pytest.mark.parametrize("precision", ["bf16", "bf16_weights"])
+def test_bf16_follows_fp32_and_keeps_fp32_weights(precision: RunPrecision) -> None:
+    step = train_step(precision)
     assert losses(step) == pytest.approx(GOLDEN, rel=BF16)
     assert {p.dtype for p in step.model.parameters()} == {torch.float32}
     assert {v.dtype for state in step.optimizer.state.values() for v in state.values()} == {torch.float32}

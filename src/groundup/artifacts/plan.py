@@ -21,7 +21,7 @@ class Decisions(Config):
     batch_tokens: int
     micro_batch: int
     seq_len: int
-    precision: Literal["fp32", "bf16", "fp16"]
+    precision: Literal["fp32", "bf16", "bf16_weights", "fp16"]
     attention: Literal["sdpa", "matmul"]
     compiled: bool = False
     """Whether blocks and loss run as kernels of torch.compile."""
@@ -53,7 +53,7 @@ class Forecast(Config):
     step_s: float
     train_s: float
     matmul_peak_flops_per_s: dict[str, float]
-    """Measured on this machine, by precision."""
+    """Measured on this machine, by what matrices are multiplied in: fp32, bf16, fp16."""
     mfu: float
     """Expected FLOP/s over the measured matmul peak of the precision."""
     loss: float | None

@@ -12,6 +12,7 @@ from groundup.cli.root import app
 from groundup.core.errors import GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
 from groundup.core.log import console
+from groundup.train.stop import STOPPING
 
 __all__ = ["app", "curation", "data", "fetch", "line", "main", "models", "tokenizers"]
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Run the command line; exit 0 done, 1 our fault, 2 your input, 3 stopped on purpose."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal cannot show
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     code: str | int | None = 0

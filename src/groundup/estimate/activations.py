@@ -6,9 +6,8 @@ saves).
 
 from dataclasses import replace
 
-from groundup.estimate.optimizer import FP32_BYTES
 from groundup.estimate.parameters import NORM_VECTORS, count_parameters
-from groundup.estimate.workload import Workload
+from groundup.estimate.workload import FP32_BYTES, Workload
 from groundup.nn.config import GATED, FeedForwardName
 
 INT64_BYTES = 8
@@ -66,7 +65,7 @@ def _stack_bytes(workload: Workload, layers: int, length: int, reads: bool, last
     if workload.recompute == "none":
         block = _block_bytes(workload, length, reads)
     else:
-        block = length * FP32_BYTES * workload.model.dim + _products_bytes(workload, length, reads)
+        block = length * workload.stream_bytes * workload.model.dim + _products_bytes(workload, length, reads)
     return layers * block + length * (_norm_bytes(workload, output=not last) + INT64_BYTES)
 
 
@@ -151,11 +150,11 @@ def _position_bytes(workload: Workload) -> int:
 
 
 def weight_copy_bytes(workload: Workload) -> int:
-    """Return autocast's copies of all block matrices, kept from the forward to the backward pass; none in float32.
+    """Return autocast's copies of all block matrices, kept from the forward to the backward pass; none of weights that need none.
 
     Where blocks compute again, their copies are made again with them.
     """
-    if workload.precision == "fp32" or workload.recompute != "none":
+    if workload.precision in ("fp32", "bf16_weights") or workload.recompute != "none":
         return 0
     counts = count_parameters(workload.model)
     return workload.compute_bytes * (counts["attention"] + counts["feed_forward"])

@@ -1,9 +1,9 @@
 """The peak memory of one training process, by component, from settings alone."""
 
 from groundup.estimate.activations import activation_bytes, recomputed_bytes, weight_copy_bytes
-from groundup.estimate.optimizer import FP32_BYTES, optimizer_bytes
+from groundup.estimate.optimizer import optimizer_bytes
 from groundup.estimate.parameters import total_parameters
-from groundup.estimate.workload import Workload
+from groundup.estimate.workload import FP32_BYTES, Workload
 
 INT64_BYTES = 8
 ALLOCATOR_SHARE = 0.65
@@ -24,7 +24,8 @@ def training_memory(workload: Workload, process_bytes: int, allocator_share: flo
     """
     params = total_parameters(workload.model)
     states = {
-        "weights": FP32_BYTES * params,
+        "weights": (workload.compute_bytes if workload.holds_copy else FP32_BYTES) * params,
+        **({"master_weights": FP32_BYTES * params} if workload.holds_copy else {}),
         "gradients": FP32_BYTES * params,
         "optimizer": optimizer_bytes(workload.model, workload.optimizer),
     }
@@ -75,16 +76,18 @@ def mask_bytes(workload: Workload) -> int:
 def loss_bytes(workload: Workload) -> int:
     """Return what the chunked loss holds at its peak, the log-softmax of the last chunk; compiled, the head's gradient of a chunk.
 
-    The trunk's result and its gradient; the head's gradient and copy in the compute dtype; of the chunk logits, their float32 copy
-    (none in float32) and log-probabilities. Compiled, of the chunk the logits alone, and the head's gradient of the chunk.
+    The trunk's result and its gradient; the head's gradient in float32 and, unless weights are held in it, its copy in the compute
+    dtype; of the chunk logits, their float32 copy (none in float32) and log-probabilities. Compiled, of the chunk the logits alone,
+    and the head's gradient of the chunk.
     """
     size, vocab, dim = workload.compute_bytes, workload.model.vocab_size, workload.model.dim
-    copies = size if workload.precision != "fp32" else 0
+    is_narrow = workload.precision != "fp32"
+    copies = size if is_narrow and not workload.holds_copy else 0
     features = 2 * size * workload.micro_batch * workload.rows.target_len * dim
     if workload.compiled:
         logits = size * min(COMPILED_LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab
         return features + vocab * dim * (FP32_BYTES + copies + size) + logits
-    tables = size + FP32_BYTES * (2 if copies else 1)
+    tables = size + FP32_BYTES * (2 if is_narrow else 1)
     return features + vocab * dim * (FP32_BYTES + copies) + min(LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab * tables
 
 

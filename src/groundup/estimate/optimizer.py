@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from groundup.estimate.tensors import parameter_tensors
+from groundup.estimate.workload import FP32_BYTES
 from groundup.nn.config import ModelConfig
 from groundup.train.optim.config import MomentumPrecision, OptimizerConfig, OptimizerName, Role
 
-FP32_BYTES = 4
 COUNTER_BYTES = 4
 """The number of steps, beside each tensor's moments."""
 _MOMENTUM_BYTES: Final[dict[MomentumPrecision | None, int]] = {None: 4, "fp32": 4, "bf16": 2}

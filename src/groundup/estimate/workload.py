@@ -10,7 +10,8 @@ from groundup.train.optim.config import OptimizerConfig
 
 AttentionName = Literal["sdpa", "matmul"]
 
-COMPUTE_BYTES: dict[RunPrecision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
+FP32_BYTES = 4
+COMPUTE_BYTES: dict[RunPrecision, int] = {"fp32": 4, "bf16": 2, "bf16_weights": 2, "fp16": 2}
 DEFAULT_OPTIMIZER = OptimizerConfig()
 
 
@@ -28,6 +29,16 @@ class Workload:
     optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
     compiled: bool = False
     recompute: Recompute = "none"
+
+    @property
+    def holds_copy(self) -> bool:
+        """Whether passes run through a copy of the weights, beside the master copy."""
+        return self.precision == "bf16_weights"
+
+    @property
+    def stream_bytes(self) -> int:
+        """Bytes of an element of the residual stream, which has the dtype of the weights."""
+        return self.compute_bytes if self.holds_copy else FP32_BYTES
 
     @property
     def num_micro_batches(self) -> int:

@@ -14,14 +14,14 @@ from groundup.plan.machine import BF16_WORTH_IT, Machine
 from groundup.plan.room import divisors, fits, too_large
 from groundup.plan.shapes import describe
 from groundup.plan.situation import Situation
-from groundup.train.config import RunPrecision, TrainConfig
+from groundup.train.config import PRODUCTS, ProductPrecision, RunPrecision, TrainConfig
 
 MATMUL_MAX_SEQ_LEN = 512
 """Longest sequence at which materialised scores beat the fused CPU kernel in bf16."""
 MICRO_BATCH_TOKENS = 2048
 """Fewer tokens in a backward pass lose speed on a CPU, more only cost memory."""
-MFU_LIMIT = {"fp32": 0.9, "bf16": 0.8, "fp16": 0.8}
-MFU_HALF_WIDTH = {"fp32": 60.0, "bf16": 240.0, "fp16": 240.0}
+MFU_LIMIT: dict[ProductPrecision, float] = {"fp32": 0.9, "bf16": 0.8, "fp16": 0.8}
+MFU_HALF_WIDTH: dict[ProductPrecision, float] = {"fp32": 60.0, "bf16": 240.0, "fp16": 240.0}
 """Prior of the MFU of an eager step before anything is timed: limit x dim / (dim + half width)."""
 
 
@@ -32,7 +32,7 @@ def choose_precision(train: TrainConfig, situation: Situation, why: list[str]) -
     """
     peaks = situation.machine.matmul_peak_flops_per_s
     if train.precision != "auto":
-        if train.precision not in peaks:
+        if PRODUCTS[train.precision] not in peaks:
             raise ConfigError(
                 f"pretrain.precision='{train.precision}': torch does not multiply such numbers on device "
                 f"'{situation.device}', only {', '.join(peaks)}; set pretrain.precision to auto"
@@ -125,8 +125,9 @@ def predicted_loss(law: Law, workload: Workload, situation: Situation, seconds: 
 def prior_speed(workload: Workload, situation: Situation) -> float:
     """Return the tokens per second expected before anything is timed."""
     dim = workload.model.dim
-    mfu = MFU_LIMIT[workload.precision] * dim / (dim + MFU_HALF_WIDTH[workload.precision])
-    peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
+    products = PRODUCTS[workload.precision]
+    mfu = MFU_LIMIT[products] * dim / (dim + MFU_HALF_WIDTH[products])
+    peak = situation.machine.matmul_peak_flops_per_s[products]
     return mfu * peak / flops_per_token(workload.model, workload.rows) / (1 + recomputed_share(workload))
 
 

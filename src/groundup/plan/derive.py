@@ -19,7 +19,7 @@ from groundup.plan.probe import Probe
 from groundup.plan.room import divisors, memory_limit, peak_memory, too_large
 from groundup.plan.shapes import at_depth, describe, family
 from groundup.plan.situation import Situation
-from groundup.train.config import TrainConfig
+from groundup.train.config import PRODUCTS, TrainConfig
 
 KERNEL_MARGIN = 0.15
 """A measured difference below this does not overturn the rule: noise must not decide what is trained."""
@@ -275,7 +275,7 @@ def _forecast(
     batch_tokens = workload.batch_sequences * workload.rows.text_len
     tokens = extent.tokens
     per_token = flops_per_token(workload.model, workload.rows)
-    peak = situation.machine.matmul_peak_flops_per_s[workload.precision]
+    peak = situation.machine.matmul_peak_flops_per_s[PRODUCTS[workload.precision]]
     return Forecast(
         params=params,
         tokens=tokens,

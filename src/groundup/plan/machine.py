@@ -17,9 +17,9 @@ from groundup.core.config import Config
 from groundup.core.containers import container_limit
 from groundup.nn.device import device_memory
 from groundup.nn.threads import threads
-from groundup.train.config import RunPrecision
+from groundup.train.config import ProductPrecision
 
-DTYPES: dict[RunPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[ProductPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 BF16_WORTH_IT = 1.2
 """Matmul speed of bf16 over fp32 above which the casts of autocast pay."""
 _SHAPES = ((2048, 384, 1536), (2048, 1536, 384), (2048, 1024, 1024))
@@ -38,7 +38,7 @@ class Machine(Config):
     memory_bytes: int
     """Physical memory, or the container's limit where that is lower."""
     available_bytes: int
-    matmul_peak_flops_per_s: dict[RunPrecision, float]
+    matmul_peak_flops_per_s: dict[ProductPrecision, float]
     """Of each precision that the device has."""
 
 

@@ -19,7 +19,7 @@ from groundup.core.files import storage_errors
 from groundup.core.units import format_bytes, format_seconds
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import device_memory
-from groundup.nn.transformer import Transformer
+from groundup.nn.transformer import Inputs, Transformer
 from groundup.train.batch import Batch
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
@@ -32,8 +32,14 @@ from groundup.train.optim.table import build_optimizer
 from groundup.train.state import RunState
 from groundup.train.step import TrainStep
 
-SAMPLE_TOKENS = 512
-"""Text that loss, gradient and learning are checked on, unless a row is longer."""
+SAMPLE_TOKENS = (64, 512)
+"""Text that loss, gradient and learning are checked on: less of it the larger the model."""
+SAMPLE_S = 5.0
+"""What these checks may take at the peak of the matrix products, about."""
+FORWARD_PASSES = 24
+"""That they come to, a backward pass counted as two."""
+FEW_TARGETS = 8
+"""A piece of a row that predicts fewer says nothing: the whole row is taken."""
 FIRST_LOSS = (0.5, 1.5)
 """What the first loss may be, over that of guessing evenly."""
 GRADIENT_TOLERANCE = 0.02
@@ -99,15 +105,22 @@ def _batch(subject: Subject) -> str:
 
 
 def _sample(subject: Subject) -> Batch:
-    """Return the first rows of the first micro-batch, about SAMPLE_TOKENS."""
-    batch = subject.batches.read(0)[0]
-    rows = max(1, SAMPLE_TOKENS // batch.inputs.tokens.shape[1])
+    """Return the first rows of the first micro-batch, or the beginning of the first: what can be looked at in SAMPLE_S."""
+    batch, forecast = subject.batches.read(0)[0], subject.plan.forecast
+    forward_s = forecast.flops_per_token / 3 / forecast.matmul_peak_flops_per_s["fp32"]
+    fewest, most = SAMPLE_TOKENS
+    wanted = min(most, max(fewest, int(SAMPLE_S / (FORWARD_PASSES * forward_s))))
+    rows = max(1, wanted // batch.inputs.tokens.shape[1])
+    if int((batch.targets[:rows, :wanted] != IGNORE).sum()) < FEW_TARGETS:
+        wanted = batch.inputs.tokens.shape[1]
+    return Batch(_beginning(batch.inputs, rows, wanted), batch.targets[:rows, :wanted])
 
-    def first(inputs: object) -> dict[str, object]:
-        parts = {name: value for name, value in vars(inputs).items() if value is not None}
-        return {name: value[:rows] if isinstance(value, Tensor) else type(value)(**first(value)) for name, value in parts.items()}
 
-    return Batch(type(batch.inputs)(**first(batch.inputs)), batch.targets[:rows])  # type: ignore[arg-type]
+def _beginning(inputs: Inputs, rows: int, length: int) -> Inputs:
+    """Return so many first rows, and of each so many first tokens."""
+    parts = {name: value for name, value in vars(inputs).items() if isinstance(value, Tensor)}
+    source = None if inputs.source is None else _beginning(inputs.source, rows, length)
+    return Inputs(**{name: value[:rows, :length] for name, value in parts.items()}, source=source)
 
 
 def _mean_loss(model: Transformer, step: TrainStep, sample: Batch) -> float:

@@ -32,7 +32,7 @@ from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, prefl
 from groundup.pretrain.trackers import trackings
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
-from groundup.train.config import TrainConfig
+from groundup.train.config import PRODUCTS, TrainConfig
 from groundup.train.deadline import Deadline
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.first_step import FirstStep
@@ -244,7 +244,7 @@ def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Trans
 
 def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, patience_s: float) -> MetricsLog:
     forecast, model = plan.forecast, ModelConfig.parse(plan.decisions.model, "plan")
-    peak = forecast.matmul_peak_flops_per_s[plan.decisions.precision]
+    peak = forecast.matmul_peak_flops_per_s[PRODUCTS[plan.decisions.precision]]
 
     def step_flops_per_token(step: int) -> float:
         rows = row_lengths(batches.objective(step))

@@ -22,6 +22,7 @@ BASELINES = {
 MEMORY_PARTS = {
     "process": "Python and its libraries, before the model is made",
     "weights": "the parameters",
+    "master_weights": "the parameters in float32, where the others are in bfloat16",
     "gradients": "one number a parameter",
     "optimizer": "what the optimizer keeps from step to step, such as means of gradients",
     "activations": "what the forward pass keeps for the backward pass of one micro-batch",

@@ -1,7 +1,7 @@
 """The settings of a training run."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,9 +16,12 @@ from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
 PackingName = Literal["windows", "best_fit"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-RunPrecision = Literal["fp32", "bf16", "fp16"]
-"""What training multiplies matrices in, once 'auto' is settled."""
+Precision = Literal["auto", "fp32", "bf16", "bf16_weights", "fp16"]
+RunPrecision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
+"""What training computes in, once 'auto' is settled."""
+ProductPrecision = Literal["fp32", "bf16", "fp16"]
+PRODUCTS: Final[dict[RunPrecision, ProductPrecision]] = {"fp32": "fp32", "bf16": "bf16", "bf16_weights": "bf16", "fp16": "fp16"}
+"""What matrices are multiplied in."""
 Compile = Literal["auto", "on", "off"]
 Recompute = Literal["none", "selective", "full"]
 Preflight = Literal["auto", "on", "off"]
@@ -53,7 +56,8 @@ class TrainConfig(Config):
     clip_value: float | None = Field(default=None, gt=0, description="bound of every entry of a gradient, in place of clip_norm")
     precision: Precision = Field(
         default="auto",
-        description="auto: bf16 autocast where it multiplies matrices faster, else fp32; fp16: autocast with dynamic loss scaling",
+        description="auto: bf16 autocast where it multiplies matrices faster, else fp32; bf16_weights: weights in bf16 beside a "
+        "master copy in fp32; fp16: autocast with dynamic loss scaling",
     )
     attention: AttentionKernel = Field(default="auto", description="auto: the faster of the two at this length and precision")
     compile: Compile = Field(

@@ -7,7 +7,6 @@ from typing import Any
 from groundup.core.errors import Stopped
 from groundup.core.log import say
 from groundup.core.progress import progress
-from groundup.core.units import format_count
 from groundup.train.batches import BatchReader, ReadAhead
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.deadline import Deadline
@@ -17,6 +16,7 @@ from groundup.train.healing.ladder import Healing
 from groundup.train.hooks.hook import Hook
 from groundup.train.metrics import MetricsLog
 from groundup.train.state import RunState
+from groundup.train.status import status_line
 from groundup.train.step import TrainStep
 from groundup.train.stop import stop_requests
 from groundup.train.update_ratio import UpdateRatio
@@ -81,7 +81,7 @@ def train(
                 told = [hook({**row, "last": last}) for hook in hooks]
             if save:
                 checkpoints.save(run, before=metrics.sync)
-            bar.advance(run.step - before, "  ".join([_status(row), *filter(None, told)]))
+            bar.advance(run.step - before, status_line(row, told))
 
             if stopping:
                 checkpoints.wait()
@@ -90,7 +90,3 @@ def train(
 
 
 _GOES_ON = "the same command goes on"
-
-
-def _status(row: dict[str, Any]) -> str:
-    return f"loss {row['loss']:.3f}  {format_count(float(row['tokens_per_s']), ' tok/s')}  MFU {row['mfu']:.0%}"

@@ -154,16 +154,17 @@ class _Gradients:
     def __init__(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         self._features = torch.empty_like(features)
         self._like = weight
+        self._exact = torch.promote_types(weight.dtype, torch.float32)
         self._weight: Tensor | None = None
-        self._bias = None if bias is None else torch.zeros_like(bias)
+        self._bias = None if bias is None else torch.zeros_like(bias, dtype=self._exact)
 
     def add(self, chunk: slice, logits_grad: Tensor, inputs: Tensor, head: Tensor) -> None:
         self._features[chunk] = logits_grad @ head
         part = logits_grad.T @ inputs
-        self._weight = part.to(self._like.dtype) if self._weight is None else self._weight.add_(part)
+        self._weight = part.to(self._exact) if self._weight is None else self._weight.add_(part)
         if self._bias is not None:
             self._bias += logits_grad.sum(0)
 
     def as_tuple(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        weight = torch.zeros_like(self._like) if self._weight is None else self._weight
-        return self._features, weight, self._bias
+        weight = torch.zeros_like(self._like) if self._weight is None else self._weight.to(self._like.dtype)
+        return self._features, weight, None if self._bias is None else self._bias.to(self._like.dtype)

@@ -20,8 +20,13 @@ from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, linear_cross_entrop
 from groundup.train.loss_scale import LossScale
 from groundup.train.optim.groups import set_learning_rate
 from groundup.train.recompute import recomputing
+from groundup.train.working_copy import WorkingCopy
 
-_AUTOCAST: Final[dict[RunPrecision, torch.dtype]] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_AUTOCAST: Final[dict[RunPrecision, torch.dtype]] = {
+    "bf16": torch.bfloat16,
+    "bf16_weights": torch.bfloat16,
+    "fp16": torch.float16,
+}
 """What matrices are multiplied in where it is not what weights are held in."""
 FEW_TARGETS = 0.5
 """Where fewer places than this share are predicted, the head is spared the others."""
@@ -54,6 +59,7 @@ class TrainStep:
     The gradient is that of the summed loss over all micro-batches by their targets together, however the tokens are split.
     With precision 'bf16' or 'fp16', matrices are multiplied in bfloat16 or float16 (autocast) while weights and optimizer state
     stay float32; in float16 the loss is scaled, and a step whose gradient overflows changes nothing but the scale. With
+    'bf16_weights' the passes run through a copy of the model in bfloat16, and `model` is the master copy in float32. With
     `compiled`, blocks and loss are compiled in the first step; `recompute` says what blocks compute again.
     """
 
@@ -82,8 +88,10 @@ class TrainStep:
         self._recomputes = recompute != "none"
         if isinstance(model, Transformer) and model.head.output is None:
             model.embedding.sparse = True  # its rows' gradients are added into the head's: no second matrix of that size
-        ways = [recomputing(recompute, model), compiled_forward if compiled else None]
-        self._blocks = BlockWays(model, [way for way in ways if way is not None])
+        self._copy = WorkingCopy(model) if precision == "bf16_weights" else None
+        self._passed = self._copy.model if self._copy else model
+        ways = [recomputing(recompute, self._passed), compiled_forward if compiled else None]
+        self._blocks = BlockWays(self._passed, [way for way in ways if way is not None])
         if compiled:
             self._cross_entropy = partial(linear_cross_entropy, chunk_rows=COMPILED_CHUNK_ROWS, kernel=compiled_logits_loss())
 
@@ -97,6 +105,8 @@ class TrainStep:
         """Take the clipped gradient of the micro-batches as one batch; weights stay as they are."""
         targets = sum(int((batch.targets != IGNORE).sum()) for batch in micro_batches)
         loss, scale = torch.zeros((), device=self._device), self.loss_scale.value if self.loss_scale else None
+        if self._copy:
+            self._copy.refresh()
         for batch in micro_batches:
             wanted, cross_entropy = self.losses(batch.to(self._device))
             torch.autograd.backward(wanted / targets * (scale or 1.0))
@@ -122,7 +132,7 @@ class TrainStep:
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what is to be made small over one micro-batch, and of it the cross-entropy; summed over its targets [nats]."""
-        head, targets, hidden = self.model.head, batch.targets, self.hidden(batch.inputs)
+        head, targets, hidden = self._passed.head, batch.targets, self.hidden(batch.inputs)
         predicted = targets != IGNORE
         if int(predicted.sum()) < FEW_TARGETS * predicted.numel():
             hidden, targets = hidden[predicted], targets[predicted]
@@ -132,7 +142,7 @@ class TrainStep:
     def hidden(self, inputs: Inputs) -> Tensor:
         """Return the vectors that the head gets, the blocks being run as the step runs them."""
         with self._autocast, self._blocks.active():
-            hidden = self.model.hidden(inputs)
+            hidden = self._passed.hidden(inputs)
         if self._recomputes:
             torch.clear_autocast_cache()  # copies of weights, which are made again as well
         return hidden

@@ -5,6 +5,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Final
+
+STOPPING: Final = tuple(number for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number)
+"""Ctrl-C, what schedulers send, and a terminal that is closed (which Windows does not tell)."""
+
+_LEFT_IGNORED: Final = STOPPING[2:]
+"""Where it is ignored somebody wants that; a shell ignores SIGINT for whatever it starts in the background."""
 
 
 class StopRequest:
@@ -18,15 +25,18 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one acts at once, as it did before.
+    """Turn the first signal of STOPPING into a request; a second one acts at once, as it did before.
 
-    Outside the main thread signals cannot be caught, and nothing is asked.
+    A SIGHUP that is ignored (nohup) stays so. Outside the main thread signals cannot be caught, and nothing is asked.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    before = {
+        number: handler for number, handler in handlers.items() if not (number in _LEFT_IGNORED and handler is signal.SIG_IGN)
+    }
 
     def restore() -> None:
         for number, handler in before.items():
