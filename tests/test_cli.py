@@ -132,6 +132,7 @@ def test_dry_run_refuses_what_the_real_run_would(line: Path) -> None:
         (["curate", "--input", "missing", "--out", "O"], "missing"),
         (["curate", "--input", "R", "--out", "O", "--format", "pdf"], "pdf"),
         (["curate", "--input", "R", "--out", "O", "--rules", "gopher"], "gopher"),
+        (["curate", "--input", "R", "--out", "O", "--set", "encode.mix=null"], "only keys of curate have an effect"),
         (["show", "missing"], "missing"),
         (["explain", "missing", "x"], "missing"),
         (["evaluate", "missing", "--text", "R"], "missing"),

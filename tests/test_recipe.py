@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from groundup.core.errors import ConfigError
+from groundup.orders import curate_config
 from groundup.recipe import SHIPPED, apply_override, load_recipe, recipe_schema
 
 DEMO = SHIPPED / "demo_cpu.yaml"
@@ -95,8 +96,36 @@ def test_missing_recipe_names_the_shipped_ones(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     data = yaml.safe_load(DEMO.read_text())
     data["curate"]["sources"] = [{"name": "own", "path": "texts"}]
+    data["curate"]["rules"] = [
+        "massivetext",
+        {"name": "own", "word_list": "w.txt", "rules": [{"measure": "listed_words", "below": 1}]},
+    ]
+    data["curate"]["decontaminate"] = {"items": [{"path": "exam.jsonl"}]}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(data))
-    assert load_recipe(tmp_path / "r.yaml").curate.sources[0].path == tmp_path / "texts"
+    curate = load_recipe(tmp_path / "r.yaml", ["curate.rules.1.name=mine"]).curate
+    assert curate.sources[0].path == tmp_path / "texts"
+    assert (curate.rules[-1].word_list, curate.decontaminate.items[0].path) == (tmp_path / "w.txt", tmp_path / "exam.jsonl")
+
+
+def test_text_alone_needs_no_budget(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump({"name": "text", "curate": {"sources": [{"name": "own", "path": "texts"}]}}))
+    with pytest.raises(ConfigError, match="or until: encode, if nothing is to be trained"):
+        load_recipe(tmp_path / "r.yaml")
+    assert load_recipe(tmp_path / "r.yaml", ["until=encode"]).budget is None
+    config, seed = curate_config([], None, None, None, tmp_path / "r.yaml", ["curate.validation=0.1"], None)
+    assert (config.sources[0].path, config.validation, seed) == (tmp_path / "texts", 0.1, 0)
+
+
+def test_keys_of_curate_are_set_without_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = [
+        "curate.near_duplicates=false",
+        "curate.decontaminate.items=[{path: exam.jsonl}]",
+        "curate.sources.0.section_chars=9000",
+    ]
+    config, _ = curate_config([tmp_path], None, None, None, None, said, None)
+    assert not config.near_duplicates.enabled
+    assert (config.decontaminate.items[0].path, config.sources[0].section_chars) == (tmp_path / "exam.jsonl", 9000)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)

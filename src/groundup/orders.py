@@ -27,7 +27,7 @@ from groundup.encode.config import EncodeConfig
 from groundup.export.config import ExportConfig
 from groundup.hub.config import ImportConfig
 from groundup.pipeline import find_stage
-from groundup.recipe import Recipe, load_recipe
+from groundup.recipe import Recipe, apply_override, load_recipe, make_paths_absolute
 from groundup.tokenizer.config import MODES, TokenizerConfig
 
 DEFAULT_WORKERS = Workers()
@@ -56,15 +56,19 @@ def curate_config(
         idle = [option for option, value in said.items() if value is not None]
         if idle:
             raise ConfigError(f"{', '.join(idle)}: no effect beside --recipe, which says it; change the recipe, or use --set")
-        loaded = load_recipe(recipe, overrides)
+        loaded = load_recipe(recipe, [*overrides, "until=curate"])
         return loaded.curate, loaded.seed
-    if overrides:
-        raise ConfigError("--set changes a recipe's keys and has no effect without --recipe")
     data: dict[str, Any] = {"sources": _sources(inputs, file_format or "auto")}
     if validation is not None:
         data["validation"] = validation
     if rules is not None:
         data["rules"] = [] if rules == "none" else rules.split(",")
+    tree = {"curate": data}
+    for override in overrides:
+        if not override.startswith("curate."):
+            raise ConfigError(f"--set {override}: without --recipe only keys of curate have an effect: --set curate.redact=false")
+        apply_override(tree, override)
+    make_paths_absolute(tree, Path.cwd())
     return CurateConfig.parse(data, "curate"), seed or 0
 
 
@@ -145,7 +149,7 @@ def order_tokenizer_extend(tokenizer: Path, documents: Path, num_tokens: int, ou
 def encode_config(recipe: Path | None, overrides: Sequence[str]) -> tuple[EncodeConfig, int]:
     """Return the settings of `groundup encode` and the seed, of the recipe if there is one."""
     if recipe is not None:
-        loaded = load_recipe(recipe, overrides)
+        loaded = load_recipe(recipe, [*overrides, "until=encode"])
         return loaded.encode, loaded.seed
     if overrides:
         raise ConfigError("--set changes a recipe's keys and has no effect without --recipe")

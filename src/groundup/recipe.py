@@ -25,6 +25,8 @@ from groundup.train.objectives.config import ObjectiveConfig
 
 StageName = Literal["curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export"]
 SHIPPED = Path(__file__).parent / "recipes"
+UNPLANNED: tuple[StageName, ...] = ("curate", "tokenizer", "encode")
+"""Stages that a recipe needs neither a budget nor a size for."""
 EXAMPLE_SENTINELS = 100
 """What T5 has (Raffel et al. 2020, section 2.2)."""
 
@@ -58,7 +60,13 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _check_plan(self) -> Self:
-        self.plan_config()
+        if self.until not in UNPLANNED:
+            try:
+                self.plan_config()
+            except ValueError as error:
+                if self.budget is None and self.model == SizeConfig() and self.pretrain.steps is None:
+                    raise ValueError(f"{error}; or until: encode, if nothing is to be trained") from None
+                raise
         return self
 
     @model_validator(mode="after")
@@ -148,14 +156,14 @@ def missing_special(objective: ObjectiveConfig, special: SpecialConfig) -> list[
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in the YAML file, with `a.b=c` overrides applied (values are YAML too).
 
-    Paths of sources and of a tokenizer are relative to the file's folder, those in overrides to the current one.
+    Paths of sources, word lists, benchmark items and a tokenizer are under the file's folder, in overrides under the current one.
     Raises ConfigError with the file, the key and the way out.
     """
     data = read_yaml(path)
-    _make_paths_absolute(data, path.parent)
+    make_paths_absolute(data, path.parent)
     for override in overrides:
         apply_override(data, override)
-    _make_paths_absolute(data, Path.cwd())
+    make_paths_absolute(data, Path.cwd())
     return Recipe.parse(data, str(path))
 
 
@@ -204,13 +212,23 @@ def _position(node: list[Any], part: str, override: str) -> int:
     return int(part)
 
 
-def _make_paths_absolute(data: dict[str, Any], base: Path) -> None:
-    """Read relative paths of sources and of a tokenizer as under `base`; data of the wrong shape is left for validation to name."""
+def make_paths_absolute(data: dict[str, Any], base: Path) -> None:
+    """Read relative paths of what is read for curation, and of a tokenizer, as under `base`; data of the wrong shape is left for
+    validation to name.
+    """
     curate = data.get("curate")
-    sources = curate.get("sources") if isinstance(curate, dict) else None
-    for source in [*(sources if isinstance(sources, list) else []), data.get("tokenizer")]:
-        if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = str((base / _at_home(source["path"])).absolute())
+    listed = _paths_of_curation(curate) if isinstance(curate, dict) else []
+    for place, key in [*listed, (data.get("tokenizer"), "path")]:
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = str((base / _at_home(place[key])).absolute())
+
+
+def _paths_of_curation(curate: dict[str, Any]) -> list[tuple[Any, str]]:
+    """Return what may hold a path, with the key that it has there: sources, sets of rules, items of benchmarks."""
+    decontaminate = curate.get("decontaminate")
+    items = decontaminate.get("items") if isinstance(decontaminate, dict) else None
+    lists = ((curate.get("sources"), "path"), (curate.get("rules"), "word_list"), (items, "path"))
+    return [(place, key) for places, key in lists if isinstance(places, list) for place in places]
 
 
 def _at_home(path: str) -> Path:

@@ -51,6 +51,12 @@ class SourceConfig(Config):
         description="a compressed file of which more than so many bytes come out per byte (and above 64 MiB) is not read further: "
         "most likely a bomb",
     )
+    section_chars: int | None = Field(
+        default=None,
+        ge=1000,
+        description="longer documents are cut into sections of at most so many characters, at headings of Markdown, else at blank "
+        "lines, line ends, sentences; all sections of one are held out together; null: documents stay whole",
+    )
     weight: float = Field(default=1.0, gt=0, description="how often the source is seen in training relative to its size")
     licence: str | None = Field(default=None, description="SPDX expression or words, for the model card")
 

@@ -19,14 +19,12 @@ def are_held_out(found: npt.NDArray[np.float64], fraction: float) -> npt.NDArray
     """Return which documents are held out: those with a place below `fraction`, so that the fate of one hangs on no other.
 
     Two or more documents give at least one held out (if `fraction` > 0) and at least one to train on: the one with the
-    lowest place is held out, the one with the highest is not.
+    lowest place is held out, the one with the highest is not. Those with one place, sections of one document, stay together.
     """
     if fraction <= 0 or len(found) < 2:
         return np.zeros(len(found), np.bool_)
-    chosen = found < fraction
-    chosen[found.argmin()] = True
-    chosen[found.argmax()] = False
-    return chosen
+    are_chosen: npt.NDArray[np.bool_] = ((found < fraction) | (found == found.min())) & (found != found.max())
+    return are_chosen
 
 
 def choose_validation(ids: Iterable[str], seed: int, fraction: float) -> set[str]:

@@ -122,6 +122,8 @@ class CardSource(Facts):
 
     name: str
     licence: str | None
+    section_chars: int | None = None
+    """Longer documents were cut into sections; absent from cards of earlier versions."""
     collected_documents: int
     collected_bytes: int
     documents: int

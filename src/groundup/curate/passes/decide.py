@@ -15,6 +15,7 @@ from groundup.curate.dedup.indexing import write_postings
 from groundup.curate.dedup.survivors import KEPT, Survivors
 from groundup.curate.passes.match import Corpus, part_ids
 from groundup.curate.passes.work import Numbers, PartTask, Work, whole_folder
+from groundup.curate.sources.sections import document_of
 from groundup.curate.split import are_held_out, places
 
 FATES = ("train", "validation", "deduplicate", "near_duplicates")
@@ -111,8 +112,11 @@ class PlacesTask:
 
 
 def part_places(of: PlacesTask) -> npt.NDArray[np.float64]:
-    """Return the place of each document of the part."""
-    return places(part_ids(of.task, of.names).to_pylist(), of.task.work.seed)
+    """Return the place of each document of the part; sections of one document have the same."""
+    ids = part_ids(of.task, of.names).to_pylist()
+    if of.task.work.config.sources[of.task.position].section_chars is not None:
+        ids = [document_of(section) for section in ids]
+    return places(ids, of.task.work.seed)
 
 
 def hold_out(corpus: Corpus, fates: Fates, engine: Engine, work: Work) -> None:

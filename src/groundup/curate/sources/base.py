@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from groundup.core.files import hash_file, hash_json, storage_errors
 from groundup.curate.config import SourceConfig
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.sources.parts import PART_BYTES, Part, Piece, group, read_index, scratch_of, stamp_of, write_index
+from groundup.curate.sources.sections import document_sections
 
 MAX_RECORD_BYTES = 64 << 20
 """A larger document is dropped unread: it could not be held in memory several times over."""
@@ -60,7 +61,7 @@ class Source(ABC):
     def documents(self) -> Iterator[Document | Drop]:
         """Yield what all files hold."""
         for file in self.files():
-            yield from self.read(file)
+            yield from self._in_sections(self.read(file))
 
     def text_bytes(self, file: SourceFile) -> int:
         """Return about how much text the file holds, without opening it."""
@@ -100,7 +101,8 @@ class Source(ABC):
     def read_part(self, part: Part, scratch: Path) -> Iterator[Document | Drop]:
         """Yield what one of the parts holds, in bounded memory."""
         for piece in part.pieces:
-            yield from self.read_piece(self.find(piece.file), piece, scratch_of(scratch, self.config.name, piece.file))
+            folder = scratch_of(scratch, self.config.name, piece.file)
+            yield from self._in_sections(self.read_piece(self.find(piece.file), piece, folder))
 
     def read_piece(self, file: SourceFile, piece: Piece, folder: Path) -> Iterator[Document | Drop]:
         """Yield what one piece of the file holds."""
@@ -111,6 +113,13 @@ class Source(ABC):
         if name not in self._by_name:
             raise DataError(f"source '{self.config.name}' had a file {name}, which is gone; put it back or start anew")
         return self._by_name[name]
+
+    def _in_sections(self, found: Iterable[Document | Drop]) -> Iterator[Document | Drop]:
+        for item in found:
+            if isinstance(item, Document):
+                yield from document_sections(item, self.config.section_chars)
+            else:
+                yield item
 
     @cached_property
     def _by_name(self) -> dict[str, SourceFile]:
@@ -131,9 +140,9 @@ class Source(ABC):
         with storage_errors(file.path):
             size = file.path.stat().st_size
             if size > self.max_record_bytes:
-                return self.too_long(document_id, size, str(file.path))
+                return self.too_long(document_id, size, file.name)
             data = file.path.read_bytes()
-        text = self.decode(document_id, data, str(file.path))
+        text = self.decode(document_id, data, file.name)
         return text if isinstance(text, Drop) else self.make_document(document_id, text, file)
 
     def decode(self, document_id: str, data: bytes, where: str) -> str | Drop:
