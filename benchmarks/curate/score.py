@@ -1,11 +1,11 @@
 """Score a curated folder against the truth that was planted in its input.
 
-    groundup curate --input DIR/corpus --out OUT
+    groundup curate --input DIR/corpus --out OUT [--set 'curate.decontaminate.items=[{path: DIR/items.jsonl}]']
     python benchmarks/curate/score.py DIR OUT [--json FILE]
 
-Reads documents/, validation/, dropped/ and funnel.json of OUT and the files that corpus.py wrote into DIR. Every similarity is
-computed here from the texts of the corpus, exactly; rule sets that edit lines (c4-jmlr, refinedweb) compare what is left of them,
-so bands and twins are to be read without such sets. Tables: where every document went; clean prose lost, by rule; low quality
+Reads documents/, validation/, dropped/, funnel.json and manifest.json of OUT and the files that corpus.py wrote into DIR. Every
+similarity is computed here from the texts of the corpus, exactly, and as they were compared: where rule sets edit lines (c4-jmlr,
+refinedweb), from what these leave of both texts. Tables: where every document went; clean prose lost, by rule; low quality
 dropped, by kind; near-duplicates found, by band of similarity; how like its twin each document is that was dropped as a
 near-duplicate; foreign text; personal data left, and decoys hit; benchmark items left; held-out text left in training.
 """
@@ -24,7 +24,14 @@ from typing import Any
 import pyarrow.parquet as pq
 from shingles import Shingles, containment, jaccard, shingles
 
-COPY_KINDS = ("exact_copy", "respaced_copy", "near_duplicate", "header_added")
+from groundup.artifacts.documents import Documents
+from groundup.curate.config import CurateConfig
+from groundup.curate.normalise import normalise
+from groundup.curate.rules.chosen import chosen_sets
+from groundup.curate.rules.judge import Judge
+
+EXACT_KINDS = ("exact_copy", "respaced_copy")
+COPY_KINDS = (*EXACT_KINDS, "near_duplicate", "header_added")
 BANDS = (0.25, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 LOWEST_CONFIRMED = 0.7
 """A document dropped as a near-duplicate must be at least so like its twin."""
@@ -59,6 +66,9 @@ class Result:
         self.train = {row["id"] for row in _rows(curated / "documents", ["id"])}
         self.held_out = {row["id"] for row in _rows(curated / "validation", ["id"])}
         self.funnel = json.loads((curated / "funnel.json").read_text())
+        config = CurateConfig.parse(Documents.open(curated).manifest.config, str(curated))
+        self._judge = Judge(chosen_sets(config))
+        self.edits_lines = any(rules.lines for rules in self._judge.rule_sets)
 
     def fate(self, document_id: str) -> str:
         """Return 'train', 'validation', the kind of stage that dropped it, or 'lost'."""
@@ -98,6 +108,25 @@ class Result:
             for document_id, drop in self.drops.items()
             if drop.twin_id and self.fate(document_id) == "duplicate" and "exact" not in drop.rule and "exact" not in drop.stage
         }
+
+    def compared(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the texts of these documents as they were compared: without the lines that rules took out."""
+        found = self.texts(ids)
+        if not self.edits_lines:
+            return found
+        verdicts = self._judge.judge([normalise(text) for text in found.values()])
+        return dict(zip(found, (verdict.text for verdict in verdicts), strict=True))
+
+    def pairs(self, kinds: Iterable[str]) -> Iterator[tuple[dict[str, Any], float, float]]:
+        """Yield the truth of documents made from another one with their Jaccard similarity to it and containment, as compared."""
+        rows = [row for row in self.of_kind(*kinds) if row["twin"]]
+        if not self.edits_lines:  # of an edited copy the containment is not known, and no less than the similarity
+            yield from ((row, row["jaccard"], row["containment"] or row["jaccard"]) for row in rows)
+            return
+        found = self.compared([name for row in rows for name in (row["id"], row["twin"])])
+        for row in rows:
+            one, other = shingles(found[row["id"]]), shingles(found[row["twin"]])
+            yield row, jaccard(one, other), containment(one, other)
 
     def texts(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the texts of these documents as they stood in the corpus."""
@@ -167,16 +196,24 @@ def low_quality(result: Result) -> Table:
 
 
 def near_duplicates(result: Result) -> Table:
-    """Find recall by band of Jaccard similarity: of pairs that no rule broke up, how many have one document left of both."""
+    """Find recall by band of Jaccard similarity: of pairs that nothing else broke up, how many have one document left of both.
+
+    `ruled_out`: a rule dropped one of them. `other_twin`: one of them went for a third document, which the other is not near to.
+    """
     rows: Table = {}
-    for row in result.of_kind(*COPY_KINDS):
-        band = _band(row["jaccard"]) if row["kind"] in ("near_duplicate", "header_added") else row["kind"]
-        entry = rows.setdefault(band, {"pairs": 0, "found": 0, "ruled_out": 0})
-        if {result.fate(row["id"]), result.fate(row["twin"])} & {"rules", "decontamination"}:
+    for row, similarity, _ in result.pairs(COPY_KINDS):
+        band = row["kind"] if row["kind"] in EXACT_KINDS and not result.edits_lines else _band(similarity)
+        entry = rows.setdefault(band, {"pairs": 0, "found": 0, "ruled_out": 0, "other_twin": 0})
+        pair = (row["id"], row["twin"])
+        fates = {result.fate(name) for name in pair}
+        is_found = len({result.kept_as(name) for name in pair}) == 1
+        if fates & {"rules", "decontamination"}:
             entry["ruled_out"] += 1
-            continue
-        entry["pairs"] += 1
-        entry["found"] += result.kept_as(row["id"]) == result.kept_as(row["twin"])
+        elif "duplicate" in fates and not is_found:
+            entry["other_twin"] += 1
+        else:
+            entry["pairs"] += 1
+            entry["found"] += is_found
     for entry in rows.values():
         entry["recall"] = entry["found"] / entry["pairs"] if entry["pairs"] else None
     return dict(sorted(rows.items()))
@@ -185,7 +222,7 @@ def near_duplicates(result: Result) -> Table:
 def confirmed(result: Result) -> Table:
     """Compute how like its recorded twin each document is that was dropped as a near-duplicate, and if it was planted so."""
     pairs = result.near_drops
-    texts = result.texts([*pairs, *pairs.values()])
+    texts = result.compared([*pairs, *pairs.values()])
     rows: Table = {}
     below = 0
     for document_id, twin in pairs.items():
@@ -225,14 +262,15 @@ def personal(result: Result) -> Table:
 
 
 def contaminated(result: Result) -> Table:
-    """Count documents with benchmark items that decontamination took out, by how the item stands in them."""
+    """Count documents with benchmark items that decontamination took out, by how the item stands in them; and false hits."""
     rows: Table = {}
-    for row in result.of_kind("contaminated"):
-        entry = rows.setdefault(row["how"], {"documents": 0, "taken_out": 0, "kept": 0})
-        fate = result.fate(row["id"])
-        entry["documents"] += 1
-        entry["taken_out"] += fate == "decontamination"
-        entry["kept"] += fate in ("train", "validation")
+    for row in result.truth.values():
+        is_out = result.fate(row["id"]) == "decontamination"
+        if row["item"] or is_out:
+            entry = rows.setdefault(row["how"] if row["item"] else "no item in it", {"documents": 0, "taken_out": 0, "kept": 0})
+            entry["documents"] += 1
+            entry["taken_out"] += is_out
+            entry["kept"] += result.fate(row["id"]) in ("train", "validation")
     return dict(sorted(rows.items()))
 
 
@@ -248,12 +286,14 @@ def leaks(result: Result) -> Table:
         share = _largest_share(shingles(text), owners, held_out)
         left += share >= LEAK
         most = max(most, share)
-    pairs = [row for row in result.truth.values() if row["twin"] and result.held_out & {row["id"], row["twin"]}]
-    planted_left = sum(row["kind"] != "near_duplicate" and bool(result.train & {row["id"], row["twin"]}) for row in pairs)
+    pairs = [found for found in result.pairs((*COPY_KINDS, "quotation")) if result.held_out & {found[0]["id"], found[0]["twin"]}]
+    too_near = [row for row, _, shared in pairs if shared >= LEAK]
+    planted_left = sum(bool(result.train & {row["id"], row["twin"]}) for row in too_near)
     return {
         "held out": {"documents": len(held_out)},
         "training documents with a share of 0.5 or more": {"documents": left, "largest_share": most},
-        "planted pairs with one side held out": {"documents": len(pairs), "left_but_near_duplicates": planted_left},
+        "planted pairs with one side held out": {"documents": len(pairs)},
+        "of these with a share of 0.5 or more": {"documents": len(too_near), "left": planted_left},
     }
 
 
