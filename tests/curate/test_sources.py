@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -129,10 +130,10 @@ def test_wrong_text_in_parquet_spoils_one_row_only(tmp_path):
     ("line", "rule", "said"),
     [
         (b'{"text": "a', "invalid_json", "c.jsonl:1: not JSON"),
-        (b'["a"]', "invalid_json", "a JSON list"),
+        (b'["a"]', "invalid_json", "a list, expected an object"),
         (b'{"texts": "a"}', "no_text", "did you mean 'texts'"),
-        (b'{"text": null}', "no_text", "'text' is NoneType"),
-        (b'{"text": 3}', "no_text", "'text' is int"),
+        (b'{"text": null}', "no_text", "'text' is null"),
+        (b'{"text": 3}', "no_text", "'text' is a number"),
         (b'{"text": "\xff"}', "invalid_utf8", "byte 10"),
         (b'{"text": "\x00"}', "not_text", "zero byte"),
         (b'{"text": "\\ud800"}', "invalid_utf8", "surrogate"),
@@ -196,6 +197,8 @@ def write_twice_the_column(path):
         (lambda path: None, "no such file or folder"),
         (lambda path: path.mkdir(), "an empty folder"),
         (lambda path: (path.mkdir(), (path / "a.exe").write_text("x")), "no file with a known ending (a.exe"),
+        (lambda path: (path.mkdir(), (path / "a.txt").symlink_to("gone")), "a.txt: a link to gone, which is not there; bring back"),
+        (lambda path: (path.mkdir(), os.mkfifo(path / "a.txt"), os.mkfifo(path / "b.txt")), "neither a file nor a folder (2 such"),
     ],
 )
 def test_a_source_without_files_is_an_error_that_names_it(tmp_path, make, said):
@@ -205,6 +208,33 @@ def test_a_source_without_files_is_an_error_that_names_it(tmp_path, make, said):
         read(path)
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_what_is_told_of_bad_records_does_not_hang_on_where_the_folder_lies(tmp_path):
+    for place in (tmp_path / "here", tmp_path / "there"):
+        place.mkdir()
+        (place / "a.jsonl").write_bytes(b'{"text": 3}\n{broken\n{"text": "good"}\n')
+        (place / "b.txt").write_bytes(b"\xff")
+        (place / "c.parquet").write_bytes(b"x")
+        (place / "d.html").write_bytes(b"")
+        (place / "e.csv").write_bytes(b"a,b\n1,2\n")
+        (place / "f.warc.gz").write_bytes(b"x")
+    here, there = (read(tmp_path / name) for name in ("here", "there"))
+    assert here == there
+    assert not any(str(tmp_path) in one.excerpt for one in here if isinstance(one, Drop))
+    assert len(here) == 8
+
+
+def test_links_to_folders_are_followed_and_no_folder_is_read_twice(tmp_path):
+    for name in ("a/b", "other"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "c.txt").write_text(f"text of {name}")
+    for name, place in {"a/linked": "../other", "a/again": "../other", "a/b/loop": ".."}.items():
+        (tmp_path / name).symlink_to(place)
+    assert [(one.id, one.text) for one in read(tmp_path / "a")] == [
+        ("s:again/c.txt", "text of other"),
+        ("s:b/c.txt", "text of a/b"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +256,7 @@ def test_an_unreadable_file_is_one_drop_and_the_next_is_read(tmp_path, name, wri
     drop, good = read(tmp_path)
     assert (drop.rule, drop.stage, good.text) == (rule, "collect", "good")
     assert said in _why(tmp_path)
-    assert str(tmp_path / name) in _why(tmp_path)
+    assert _why(tmp_path).startswith(name)
 
 
 def test_damaged_parquet_loses_a_row_group_only(tmp_path):

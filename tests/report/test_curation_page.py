@@ -107,7 +107,8 @@ def histogram(edges: list[float], counts: list[int], bound: str, threshold: floa
     ("bound", "threshold", "dropped", "place"),
     [
         ("at_least", 2, [True, False, False], 1.0),
-        ("above", 2, [True, False, False], 1.0),
+        ("above", 2, [True, True, False], 2.0),
+        ("at_most", 2, [False, False, True], 2.0),
         ("at_most", 2.5, [False, False, True], 1.5),
         ("below", 3, [False, False, True], 2.0),
     ],
@@ -120,6 +121,11 @@ def test_bins_on_the_wrong_side_of_the_threshold_are_dropped(
     assert bins.edges.tolist() == [1, 2, 3, 4]
     assert bins.is_dropped.tolist() == dropped
     assert bins.threshold == place
+
+
+def test_documents_without_any_are_kept_where_none_is_allowed() -> None:
+    bins = bins_of(histogram([0, 1, 2], [5, 6, 7], "at_most", 0))
+    assert (bins.is_dropped.tolist(), bins.threshold) == ([False, True, True], 1.0)
 
 
 @given(

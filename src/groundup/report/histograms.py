@@ -41,6 +41,9 @@ def bins_of(histogram: Histogram) -> Bins:
         bin_number = int(np.clip(np.searchsorted(edges, histogram.threshold, side="right") - 1, 0, len(edges) - 1))
         width = ends[bin_number] - edges[bin_number]
         place = bin_number + float(np.clip((histogram.threshold - edges[bin_number]) / width, 0, 1))
+        is_count = width == 1 and bool((edges == edges.round()).all()) and histogram.threshold == edges[bin_number]
+        if is_count and histogram.bound in ("at_most", "above"):
+            place += 1  # the bin holds the threshold alone, which lies on this side of the line
         wanted = np.append(wanted, bin_number)
     low, high = (int(wanted.min()), int(wanted.max()) + 1) if len(wanted) else (0, 1)
     middles = np.arange(len(edges)) + 0.5

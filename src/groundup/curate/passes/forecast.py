@@ -68,7 +68,10 @@ def check_disk(found: Forecast, folder: Path) -> None:
 
 
 def sample_rate(task: PartTask) -> float:
-    """Return seconds a character of text in the first pass; 0 if the part holds no text."""
+    """Return seconds a character of text in the first pass; 0 if the part holds no text.
+
+    A part of less text than a sample is one that is read to its end: most of it may be no text, as one line that is too long.
+    """
     sample: list[Document | Drop] = []
     num_chars = 0
     source = task.work.open_source(task.position)
@@ -77,7 +80,8 @@ def sample_rate(task: PartTask) -> float:
         num_chars += len(found.text) if isinstance(found, Document) else 0
         if num_chars >= SAMPLE_CHARS:
             break
-    return min(_read_s(task, sample) for _ in range(2)) / num_chars if num_chars else 0.0
+    stands_for = num_chars if num_chars >= SAMPLE_CHARS else max(num_chars, task.part.num_bytes)
+    return min(_read_s(task, sample) for _ in range(2)) / stands_for if num_chars else 0.0
 
 
 def _read_s(task: PartTask, sample: list[Document | Drop]) -> float:

@@ -1,6 +1,7 @@
 """The first pass, part by part: records become documents, are normalised and judged, and leave what copies are found by."""
 
 import dataclasses
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ class PartReader:
         for record, item in enumerate(found):
             self._id_keys.append(xxhash.xxh3_128_digest(item.id.encode()))
             if isinstance(item, Document) and not item.text.strip():
-                item = Drop(item.id, item.source, "collect", "empty", 0, 1, excerpt=f"{item.meta}: no text in it")  # noqa: PLW2901
+                place = ", ".join(f"{name} {value}" for name, value in json.loads(item.meta).items())
+                item = Drop(item.id, item.source, "collect", "empty", 0, 1, excerpt=excerpt(f"{place}: no text in it"))  # noqa: PLW2901
             if isinstance(item, Drop):
                 self._drop(record, item, 0)
                 self._first_problem = self._first_problem or f"{item.rule}: {item.excerpt}"

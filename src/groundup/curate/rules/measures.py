@@ -112,7 +112,7 @@ MEASURES: dict[str, Measure] = {
     "curly_brackets": Measure("number of '{'", lambda batch: batch.counted(lambda text: text.count("{")), _COUNTS),
     "lorem_ipsum": Measure("how often 'lorem ipsum' occurs, in any case", _lorem_ipsum, _COUNTS),
     "listed_words": Measure(
-        "how often words and phrases of the list given by the user occur, in any case",
+        "how often words and phrases of the list given by the user occur, in upper or lower case",
         lambda batch: batch.counted(batch.listed.count),
         _COUNTS,
     ),

@@ -39,7 +39,7 @@ class Files(Source):
         if len(names) < len(found):
             raise DataError(f"{path}: two files have the same name once bytes that are not UTF-8 are written out; rename one")
         if self.config.format != "auto":
-            return found
+            return _regular(found)
         known = [file for file in found if _format_of(file.name) is not None and self._format(file).is_text(file)]
         if not known:
             endings = ", ".join(ending for format_class in FORMATS.values() for ending in format_class.endings)
@@ -47,7 +47,7 @@ class Files(Source):
                 f"{path}: no file with a known ending ({found[0].name} has none of {endings}); "
                 f"say format: {', '.join(FORMATS)} in source '{self.config.name}', or rename"
             )
-        return known
+        return _regular(known)
 
     def read(self, file: SourceFile) -> Iterator[Document | Drop]:
         return self.read_piece(file, Piece(file.name), file.path.parent)
@@ -82,12 +82,25 @@ def _format_of(name: str) -> FileFormat | None:
 
 
 def _walk(root: Path) -> list[SourceFile]:
-    found = []
-    for folder, inner, names in os.walk(root, onerror=_raise):
-        inner[:] = [name for name in inner if not name.startswith(".")]
+    """Return what lies below `root`, links to folders followed, no folder twice."""
+    found, seen = [], {root.resolve()}
+    for folder, inner, names in os.walk(root, onerror=_raise, followlinks=True):
+        real = {Path(folder, name).resolve(): name for name in sorted(inner, reverse=True) if not name.startswith(".")}
+        inner[:] = sorted(name for place, name in real.items() if place not in seen)
+        seen |= real.keys()
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
-        found += [SourceFile(_name(path.relative_to(root)), path) for path in paths if path.is_file()]
+        found += [SourceFile(_name(path.relative_to(root)), path) for path in paths]
     return sorted(found, key=lambda file: file.name)
+
+
+def _regular(files: list[SourceFile]) -> list[SourceFile]:
+    """Return the files; raise DataError if one cannot hold text: a link that leads nowhere would be text that is missing unseen."""
+    odd = [file.path for file in files if not file.path.is_file()]
+    if odd:
+        what = f"a link to {odd[0].readlink()}, which is not there" if odd[0].is_symlink() else "neither a file nor a folder"
+        more = f" ({len(odd):,} such in all)" if len(odd) > 1 else ""
+        raise DataError(f"{odd[0]}: {what}{more}; bring back what it stands for, or take it out of the folder")
+    return files
 
 
 def _raise(error: OSError) -> None:

@@ -151,13 +151,13 @@ class Csv(Format):
             damage = stream.damage
         if row is None or row.rule:
             why = damage.why if damage else row.why if row else "an empty file"
-            return [], f"{file.path}: no line of column names: {why}"
+            return [], f"{file.name}: no line of column names: {why}"
         names = [printable(name.removeprefix("\ufeff")) for name in row.fields]
         field = self._source.config.text_field
         if names.count(field) != 1:
             found = "several columns are" if field in names else "no column is"
             hint = "keep one" if field in names else nearest(field, names)
-            return [], f"{file.path}: {found} called '{field}'; {hint} (text_field of source '{self._source.config.name}')"
+            return [], f"{file.name}: {found} called '{field}'; {hint} (text_field of source '{self._source.config.name}')"
         return names, ""
 
     def _document(self, places: Places, header: list[str], row: _Row) -> Document | Drop:

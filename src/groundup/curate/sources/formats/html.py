@@ -26,5 +26,5 @@ class Html(Format):
         document_id = f"{self._source.config.name}:{file.name}"
         with storage_errors(file.path), file.path.open("rb") as page:
             data = page.read(MAX_HTML_BYTES + 1)
-        text = self._pages.main_text(document_id, data, str(file.path))
+        text = self._pages.main_text(document_id, data, file.name)
         yield text if isinstance(text, Drop) else self._source.make_document(document_id, text, file)

@@ -11,7 +11,7 @@ from groundup.artifacts.documents import Document
 from groundup.curate.drops import Drop
 from groundup.curate.sources.base import SourceFile
 from groundup.curate.sources.formats.base import Format
-from groundup.curate.sources.formats.records import Places, damaged, document_of
+from groundup.curate.sources.formats.records import Places, damaged, document_of, json_name
 from groundup.curate.sources.lines import Line, cut_plain, is_packed, open_stream, unpack
 from groundup.curate.sources.packed import FRAMES
 from groundup.curate.sources.parts import PACKED_RATIO, Piece
@@ -66,7 +66,7 @@ class JsonLines(Format):
                 why = f"{places.where(number)}: not JSON ({error})"
                 return self._source.reject(places.fallback_id(number), "invalid_json", why)
         if not isinstance(record, dict):
-            why = f"{places.where(number)}: a JSON {type(record).__name__}, expected an object"
+            why = f"{places.where(number)}: {json_name(record)}, expected an object"
             return self._source.reject(places.fallback_id(number), "invalid_json", why)
         return document_of(self._source, record, places, number)
 

@@ -12,6 +12,17 @@ from groundup.curate.sources.parts import Damage
 KEPT_FIELDS = ("id", "url", "language", "source")
 
 
+_NAMES = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
+
+
 class Places:
     """Where records of a file lie: `kind` is 'line' or 'row'."""
 
@@ -23,7 +34,7 @@ class Places:
         return f"{self._source_name}:{self._file.name}:{number}"
 
     def where(self, number: int) -> str:
-        return f"{self._file.path}:{number}" if self._kind == "line" else f"{self._file.path}: {self._kind} {number}"
+        return f"{self._file.name}:{number}" if self._kind == "line" else f"{self._file.name}: {self._kind} {number}"
 
     def meta(self, number: int, own_source: str | None) -> str:
         """Return the place as a JSON object, with what the record itself calls its source."""
@@ -39,7 +50,7 @@ def document_of(source: Source, record: dict[str, Any], places: Places, number: 
     own_id = record.get("id")
     document_id = _clean(str(own_id)) if isinstance(own_id, str | int) and str(own_id) else places.fallback_id(number)
     if not isinstance(text, str):
-        found = f"'{field}' is {type(text).__name__}" if field in record else f"no '{field}'; {nearest(field, list(record))}"
+        found = f"'{field}' is {json_name(text)}" if field in record else f"no '{field}'; {nearest(field, list(record))}"
         why = f"{places.where(number)}: {found} (text_field of source '{source.config.name}')"
         return source.reject(document_id, "no_text", why)
     if not _is_unicode(text):
@@ -47,6 +58,11 @@ def document_of(source: Source, record: dict[str, Any], places: Places, number: 
     own_source = _optional(record.get("source")) if field != "source" else None
     url, language = _optional(record.get("url")), _optional(record.get("language"))
     return Document(document_id, text, source.config.name, url, language, places.meta(number, own_source))
+
+
+def json_name(value: Any) -> str:
+    """Return what kind of JSON value it is, in words."""
+    return _NAMES.get(type(value), type(value).__name__)
 
 
 def damaged(source: Source, places: Places, number: int, damage: Damage) -> Drop:

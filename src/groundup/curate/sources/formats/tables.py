@@ -38,7 +38,7 @@ def table_errors(file: SourceFile, kind: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError(explain_os_error(error, file.path)) from error
         why = " ".join(str(error).split())
-        raise Unreadable(f"{file.path}: not readable as {kind} ({why}); write or fetch the file again") from None
+        raise Unreadable(f"{file.name}: not readable as {kind} ({why}); write or fetch the file again") from None
 
 
 def kept_columns(schema: pa.Schema, field: str) -> list[str]:
@@ -63,12 +63,12 @@ def wrong_column(field: str, source: str, file: SourceFile, schema: pa.Schema) -
     """Return why a table has no column of text; nothing if it has."""
     if field not in schema.names:
         return (
-            f"{file.path}: no column '{field}' for the text; {nearest(field, schema.names)} (set text_field in source '{source}')"
+            f"{file.name}: no column '{field}' for the text; {nearest(field, schema.names)} (set text_field in source '{source}')"
         )
     if schema.names.count(field) > 1:
-        return f"{file.path}: several columns are called '{field}'; keep one, or set text_field to another"
+        return f"{file.name}: several columns are called '{field}'; keep one, or set text_field to another"
     if _plain(schema.field(field).type) not in TEXT_TYPES:
-        return f"{file.path}: column '{field}' holds {schema.field(field).type}, expected string"
+        return f"{file.name}: column '{field}' holds {schema.field(field).type}, expected string"
     return ""
 
 

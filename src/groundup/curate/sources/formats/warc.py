@@ -80,13 +80,13 @@ class Warc(Format):
                         _read(record, 0)
                     number += 1
             except _Damaged as error:
-                why = f"{file.path}: record {number}: {error}; from here on the file is not read; fetch it again"
+                why = f"{file.name}: record {number}: {error}; from here on the file is not read; fetch it again"
                 yield self._source.reject(f"{fallback_id}{number}", "damaged", why)
 
     def _document(self, file: SourceFile, record: WarcRecord, number: int) -> Document | Drop:
         document_id = _clean((record.headers.get("WARC-Record-ID") or "").strip("<>"))
         document_id = document_id or f"{self._source.config.name}:{file.name}:{number}"
-        where = f"{file.path}: record {number}"
+        where = f"{file.name}: record {number}"
         if record.content_length > self._source.max_record_bytes:
             _read(record, 0)
             return self._source.too_long(document_id, record.content_length, where)
