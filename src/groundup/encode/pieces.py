@@ -95,18 +95,21 @@ def _text_bytes(group: pq.RowGroupMetaData) -> int:
 def encode(task: Task) -> int:
     """Encode a piece and write it, whole or not at all; return its tokens.
 
-    A row a document: id, source, mark (for drawing), bytes of text, tokens with the final end-of-document.
+    A row a document: id, source, mark (for drawing), bytes of text, tokens with the final end-of-document. All lie in one batch:
+    joining is what a single process does, and takes its time by batches.
     """
     encoder, eos_id = _encoder(task.tokenizer)
-    sink = pa.BufferOutputStream()
     schema = _schema(task.dtype)
-    total = 0
+    batches = []
+    for batch in _batches(task.piece, task.batch_documents):
+        _check_sources(batch, task)
+        batches.append(_encode(batch, encoder, eos_id, schema))
+    total = sum(len(batch.column("tokens").flatten()) for batch in batches)
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
-        for batch in _batches(task.piece, task.batch_documents):
-            _check_sources(batch, task)
-            encoded = _encode(batch, encoder, eos_id, schema)
-            total += len(encoded.column("tokens").flatten())
-            writer.write_batch(encoded)
+        if batches:
+            writer.write_batch(pa.concat_batches(batches))
+    del batches
     write_bytes(task.piece.path(task.folder), sink.getvalue())
     return total
 

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-from sentencepiece import sentencepiece_model_pb2 as protobuf
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
 
 from groundup.artifacts.tokenizer_formats.beside import Beside
 from groundup.artifacts.tokenizer_formats.families import NUM_T5_SENTINELS
 from groundup.artifacts.tokenizer_formats.given import AGAIN, MAX_TOKENS, read_bytes
 from groundup.core.errors import ArtifactError
+from groundup.core.lazy import lazy
+
+message, protobuf = lazy("google.protobuf.message"), lazy("sentencepiece.sentencepiece_model_pb2")
+"""Loaded for such a file alone: every worker that encodes would wait for them."""
 
 SPACE = "▁"
 MAX_SENTINELS = 10_000
@@ -55,7 +57,7 @@ def parse_model(path: Path) -> Any:
     model: Any = protobuf.ModelProto()
     try:
         model.ParseFromString(read_bytes(path))
-    except DecodeError:
+    except message.DecodeError:
         raise ArtifactError(f"{path}: not a model of SentencePiece; {AGAIN}") from None
     names = [piece.piece for piece in model.pieces]
     if not 0 < len(names) <= MAX_TOKENS or len(set(names)) < len(names) or "" in names:
