@@ -116,6 +116,12 @@ def test_text_alone_needs_no_budget(tmp_path: Path) -> None:
     assert (config.sources[0].path, config.validation, seed) == (tmp_path / "texts", 0.1, 0)
 
 
+def test_a_data_set_of_the_hub_is_named_like_a_path(tmp_path: Path) -> None:
+    for path, place in {Path("owner/Some.Set"): ("hf", "owner/Some.Set", None), tmp_path: ("files", None, tmp_path)}.items():
+        config, _ = curate_config([path], "hf", None, None, None, [], None)
+        assert (config.sources[0].kind, config.sources[0].dataset, config.sources[0].path) == place
+
+
 def test_keys_of_curate_are_set_without_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said = [

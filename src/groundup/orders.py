@@ -78,7 +78,14 @@ def _sources(inputs: Sequence[Path], file_format: str) -> list[dict[str, Any]]:
         stem = re.sub(r"[^a-z0-9_.-]+", "-", path.resolve().stem.lower()).strip("_.-") or "text"
         numbered = (f"{stem}-{number}" for number in itertools.count(2))
         names.append(next(name for name in itertools.chain([stem], numbered) if name not in names))
-    return [{"name": name, "path": str(path.absolute()), "format": file_format} for name, path in zip(names, inputs, strict=True)]
+    return [{"name": name, **_place(path, file_format)} for name, path in zip(names, inputs, strict=True)]
+
+
+def _place(path: Path, file_format: str) -> dict[str, Any]:
+    """Return where a source is: with format 'hf' a data set of the Hub, or a folder that one was saved to."""
+    if file_format != "hf":
+        return {"path": str(path.absolute()), "format": file_format}
+    return {"path": str(path.absolute())} if path.exists() else {"kind": "hf", "dataset": path.as_posix()}
 
 
 def workers(engine: str, number: int | None) -> Workers:

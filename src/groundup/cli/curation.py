@@ -33,7 +33,10 @@ def curate(
     ] = None,
     file_format: Annotated[
         str | None,
-        typer.Option("--format", help="auto (default, by ending), text, markdown, jsonl, parquet, csv, tsv, html or warc."),
+        typer.Option(
+            "--format",
+            help="auto (by ending), text, markdown, jsonl, parquet, csv, tsv, html, warc; hf: --input is OWNER/NAME of the Hub.",
+        ),
     ] = None,
     rules: Annotated[str | None, typer.Option(help="Rule sets, comma-separated; 'none' for none.")] = None,
     validation: Annotated[float | None, typer.Option(help="Share of documents held out; default 0.01.")] = None,

@@ -101,21 +101,25 @@ def explain(folder: Path, document_id: str) -> Explanation:
 def render(explanation: Explanation) -> Group:
     """Return the explanation as a table for a terminal, one line a rule."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("", "stage", "rule", "value", "", "threshold", "twin"):
-        table.add_column(column, justify="right" if column in ("value", "threshold") else "left", overflow="fold")
+    for column in ("", "stage", "rule", "value", "", "threshold"):
+        table.add_column(column, justify="right" if column in ("value", "threshold") else "left", no_wrap=True, overflow="ignore")
     for check in explanation.checks:
         mark = Text("pass", "green") if check.passed else Text("fail", "red")
         bound = check.bound.replace("_", " ")
-        values = (f"{check.value:.4g}", bound, f"{check.threshold:.4g}")
-        table.add_row(mark, check.stage, check.rule, *values, check.twin_id or "")
+        table.add_row(mark, check.stage, check.rule, _figure(check.value), bound, _figure(check.threshold))
     head = Text.assemble((explanation.id, "bold"), f" ({explanation.source}): {explanation.fate}")
     return Group(head, table, *map(Text, _more(explanation)), Text(explanation.note))
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _more(explanation: Explanation) -> list[str]:
     """Return what the table has no place for, a line each."""
     cluster = explanation.cluster
-    lines = [f"'{edit.rule}' of '{edit.stage}' took out {edit.count:,} ({edit.bytes:,} bytes)" for edit in explanation.edits]
+    lines = [f"'{check.rule}' of '{check.stage}' compares it with {check.twin_id}" for check in explanation.checks if check.twin_id]
+    lines += [f"'{edit.rule}' of '{edit.stage}' took out {edit.count:,} ({edit.bytes:,} bytes)" for edit in explanation.edits]
     if cluster is not None:
         others = ", ".join(cluster.documents[:_NUM_SAID]) + (", ..." if cluster.size - 1 > _NUM_SAID else "")
         lines.append(f"one of {cluster.size:,} documents that are nearly equal, or linked by such: {others}")
