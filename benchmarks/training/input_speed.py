@@ -3,7 +3,7 @@
     python benchmarks/training/input_speed.py [--tokens 20000000]
 
 Shards of documents of geometric lengths are written to a temporary folder; every step is read as training reads it: order of the
-data, rows out of the memory map, documents, the causal objective, tensors. CPU seconds of the one thread are counted, so that what
+data, rows out of the files, documents, the causal objective, tensors. CPU seconds of the one thread are counted, so that what
 else runs on the machine is not; of several rounds the best.
 """
 

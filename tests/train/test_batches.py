@@ -1,3 +1,5 @@
+import shutil
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +12,7 @@ import torch
 import builders
 from groundup.artifacts.documents import Document
 from groundup.artifacts.token_shards import TokenShards
-from groundup.core.errors import ConfigError, DataError
+from groundup.core.errors import ConfigError, DataError, StorageError
 from groundup.train.batch import Batch
 from groundup.train.batches import BatchReader, ReadAhead, RowReader, document_ids
 from groundup.train.config import TrainConfig
@@ -306,3 +308,28 @@ def test_another_epoch_hides_other_tokens_of_the_same_text(shards: TokenShards) 
     first, second = (objective(rows.rows(np.array([0]), np.array([3]), np.array([times]))) for times in (0, 1))
     assert objective.restore(first) == objective.restore(second)
     assert not torch.equal(first.targets, second.targets)
+
+
+def test_what_the_disk_refuses_is_waited_for(shards: TokenShards, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = TokenShards.open(Path(shutil.copytree(shards.path, tmp_path / "encode")))
+    expected, broken = reader(shards), reader(copied)
+    file = copied.path / "train" / "long.bin"
+    whole = file.read_bytes()
+    with ReadAhead(broken, 3, patience_s=5.0) as ahead:
+        assert torch.equal(joined(ahead.read(0)), joined(expected.read(0)))
+        file.write_bytes(whole[:8])
+        back = threading.Timer(0.5, file.write_bytes, [whole])
+        back.start()
+        assert torch.equal(joined(ahead.read(1)), joined(expected.read(1)))
+        assert torch.equal(joined(ahead.read(2)), joined(expected.read(2)))
+    back.join()
+    assert "ends before token" in capsys.readouterr().err
+
+
+def test_a_disk_that_goes_on_refusing_ends_the_run(shards: TokenShards, tmp_path: Path) -> None:
+    copied = TokenShards.open(Path(shutil.copytree(shards.path, tmp_path / "encode")))
+    read = reader(copied)
+    for file in (copied.path / "train").glob("*.bin"):
+        file.unlink()
+    with ReadAhead(read, 3) as ahead, pytest.raises(StorageError, match="No such file"):
+        ahead.read(0)

@@ -213,7 +213,7 @@ def _what_is_there(order: Order, place: Place) -> str:
 
 
 def _way_out(order: Order, place: Place) -> str:
-    beside = " beside it, which takes over what both do alike" if order.resumable and place.unfinished else ""
+    beside = " beside it, which takes over what both do alike" if order.resumable else ""
     return f"choose another --out{beside}, or --force to replace it"
 
 

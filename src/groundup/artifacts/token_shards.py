@@ -16,6 +16,7 @@ from groundup.artifacts.documents import Split
 from groundup.artifacts.mix import MIX, Mix
 from groundup.artifacts.names import SOURCE_NAME
 from groundup.artifacts.parquet import parquet_errors
+from groundup.artifacts.token_stream import TokenStream
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
 from groundup.core.files import read_object
@@ -108,6 +109,10 @@ class TokenShards(Artifact):
         if file.stat().st_size == 0:
             return np.empty(0, dtype)
         return np.memmap(file, dtype, mode="r")
+
+    def stream(self, split: Split, source: str) -> TokenStream:
+        """Return the source's token stream, to be read piece by piece for as long as training takes."""
+        return TokenStream(self.path / split / f"{source}.bin", np.dtype(self.info.dtype).newbyteorder("<"))
 
     def index(self, split: Split, source: str) -> pa.Table:
         """Return id, start, tokens and bytes of each document of the stream, in order."""

@@ -10,6 +10,7 @@ from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.config import nearest
 from groundup.core.errors import ConfigError
+from groundup.core.patience import patiently
 from groundup.core.seeds import derive_seed
 from groundup.train.batch import Batch
 from groundup.train.config import PackingName, TrainConfig
@@ -38,7 +39,7 @@ class RowReader:
         self.streams = packed_streams(shards, self.packings) or streams_of(shards, split, objective.stride, objective.overlap)
         self._objective = objective
         self._seeds = np.array([derive_seed(seed, "objective", split, stream.name) for stream in self.streams], dtype=np.uint64)
-        self._tokens = [np.asarray(shards.tokens(split, stream.name)) for stream in self.streams]
+        self._tokens = [shards.stream(split, stream.name) for stream in self.streams]
         self._eos_id = shards.info.eos_id
         self._document_mask = document_mask
 
@@ -158,8 +159,10 @@ class BatchReader:
 class ReadAhead:
     """Reads the batches of one step while the step before is learned from, in a thread."""
 
-    def __init__(self, batches: BatchReader, stop_step: int) -> None:
+    def __init__(self, batches: BatchReader, stop_step: int, patience_s: float = 0.0) -> None:
+        """Read for steps below `stop_step`; what the disk refuses is asked for again for so long."""
         self._batches = batches
+        self._patience_s = patience_s
         self._stop_step = stop_step
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         self._ahead: dict[tuple[int, int], Future[list[Batch]]] = {}
@@ -167,13 +170,16 @@ class ReadAhead:
 
     def read(self, step: int, shift: int = 0) -> list[Batch]:
         """Return what `BatchReader.read` returns; what it would return for the step after is read meanwhile."""
-        current = self._ahead.pop((step, shift), None) or self._thread.submit(self._batches.read, step, shift)
         asked_s = time.perf_counter()
-        batches = current.result()
+        batches = patiently(lambda: self._read_or_wait(step, shift), self._patience_s)
         self._waited_s += time.perf_counter() - asked_s
         following = (step + 1, shift)
         self._ahead = {following: self._thread.submit(self._batches.read, *following)} if step + 1 < self._stop_step else {}
         return batches
+
+    def _read_or_wait(self, step: int, shift: int) -> list[Batch]:
+        reading = self._ahead.pop((step, shift), None) or self._thread.submit(self._batches.read, step, shift)
+        return reading.result()
 
     def wait_s(self) -> float:
         """Return how long batches had to be waited for since this was asked last."""

@@ -94,7 +94,9 @@ class TrainConfig(Config):
     checkpoint_minutes: float | None = Field(
         default=None, gt=0, description="a checkpoint is saved, too, when the last one is that old [min]; null: by steps alone"
     )
-    storage_patience_s: float = Field(default=600.0, ge=0, description="how long a full disk or refused write is waited for [s]")
+    storage_patience_s: float = Field(
+        default=600.0, ge=0, description="how long a full disk, a refused write, or text that cannot be read is waited for [s]"
+    )
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints kept, beside the best one")
     keep_every_steps: int | None = Field(
         default=None, gt=0, description="a checkpoint is saved every so many steps and kept for good; null: none is"

@@ -50,7 +50,8 @@ def train(
         say(f"  going on after step {run.step:,} of {steps:,}")
     events: list[Any] = ["resumed"] if run.step else []
 
-    with stop_requests() as stop, progress("pretrain", steps) as bar, ReadAhead(batches, steps) as reader, checkpoints.opened():
+    reading = ReadAhead(batches, steps, checkpoints.patience_s)
+    with stop_requests() as stop, progress("pretrain", steps) as bar, reading as reader, checkpoints.opened():
         bar.advance(run.step)
         while run.step < deadline.end(run):
             before = run.step

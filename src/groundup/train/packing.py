@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
+from groundup.artifacts.token_stream import TokenStream
 from groundup.train.objectives.ragged import group_starts, padded, places
 from groundup.train.order import Stream
 from groundup.train.randomness import Ints
@@ -41,7 +42,7 @@ class Packing:
         """Share of the rows that is text."""
         return float(self.lengths.sum()) / max(self.rows * self.capacity, 1)
 
-    def read(self, stream: npt.NDArray[np.unsignedinteger], rows: Ints, eos_id: int) -> tuple[Ints, Ints]:
+    def read(self, stream: TokenStream | npt.NDArray[np.unsignedinteger], rows: Ints, eos_id: int) -> tuple[Ints, Ints]:
         """Return tokens of the rows, the opening one first, and how many of each are not padding.
 
         A row opens with eos; one that goes on with a document opens with the token before.
@@ -51,11 +52,12 @@ class Packing:
         starts, lengths = self.starts[pieces], self.lengths[pieces]
         row_lens = np.add.reduceat(lengths, group_starts(counts))
         tokens = np.full((len(rows), self.capacity + 1), eos_id, dtype=np.int64)
-        text = stream[np.repeat(starts, lengths) + places(lengths)].astype(np.int64)
+        cuts = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+        text = np.concatenate([stream[start:stop] for start, stop in cuts]).astype(np.int64)
         tokens[:, 1:] = padded(text, row_lens, self.capacity, eos_id)
         first = starts[group_starts(counts)]
         goes_on = (row_lens == self.capacity) & (first > 0)
-        tokens[goes_on, 0] = stream[first[goes_on] - 1]
+        tokens[goes_on, 0] = [stream[start - 1 : start][0] for start in first[goes_on].tolist()]
         return tokens, row_lens + 1
 
 
