@@ -101,6 +101,7 @@ def test_tables_counts_and_funnel_agree(mixed, curate, rows):
         "dropped",
         "edits",
         "funnel.json",
+        "groups.json",
         "histograms.json",
         "ledger.json",
         "manifest.json",

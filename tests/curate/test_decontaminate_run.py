@@ -54,6 +54,22 @@ def test_documents_with_items_go_and_the_report_says_where(config, curate, rows,
     assert (check.stage, check.bound, check.twin_id) == ("decontaminate", "at_most", "q1")
 
 
+def test_explain_tells_how_much_a_kept_document_has_of_an_item(config, curate):
+    made = curate(config(min_share=0.5))
+    kept = {
+        name: next(check for check in explain(made.path, name).checks if check.stage == "decontaminate") for name in ("d1", "d7")
+    }
+    assert (kept["d1"].value, kept["d1"].bound, kept["d1"].threshold, kept["d1"].passed, kept["d1"].twin_id) == (
+        0,
+        "below",
+        0.5,
+        True,
+        None,
+    )
+    assert kept["d7"].value == pytest.approx(2 / (len(QUESTION.split()) - 12))
+    assert (kept["d7"].passed, kept["d7"].twin_id) == (True, "q1")
+
+
 def test_a_share_of_an_item_may_be_asked(config, curate, rows):
     assert {row["id"] for row in rows(curate(config(min_share=0.5)), "dropped")} == {"d3", "d5"}
 

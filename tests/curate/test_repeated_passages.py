@@ -161,6 +161,12 @@ def test_what_was_taken_out_is_told(cut, rows):
 def test_explain_tells_it(cut):
     (edit,) = explain(cut.path, "second").edits
     assert (edit.stage, edit.rule, edit.count) == ("repeated_passages", "three_sentences", 1)
+    left = [check for check in explain(cut.path, "second").checks if check.stage == "repeated_passages"]
+    text = next(document.text for document in cut.read("train") if document.id == "second")
+    assert [(check.rule, check.value, check.threshold, check.passed) for check in left] == [
+        ("words_left", len(text.split()), 50, True)
+    ]
+    assert not [check for check in explain(cut.path, "first").checks if check.stage == "repeated_passages"]
     (check,) = explain(cut.path, "third").checks
     assert (check.stage, check.rule, check.value, check.bound, check.threshold) == (
         "repeated_passages",

@@ -39,6 +39,7 @@ def prose(number: int) -> str:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Documents:
     folder = tmp_path_factory.mktemp("curation")
     records = [{"id": f"d{i}", "text": prose(i)} for i in range(1, 9)] + [{"id": "short", "text": f"{EVIL_TEXT} short"}] * 12
+    records += [{"id": f"women{i}", "text": f"the women {i}"} for i in range(24)]
     records += [{"id": "near", "text": prose(3) + f" {EVIL_TEXT}"}, {"id": "mail", "text": prose(11) + " jane@mail.org"}]
     return curate(folder / "in", records, folder / "docs", rules=("gopher-2021", "refinedweb"))
 
@@ -54,12 +55,14 @@ def test_a_curation_alone_has_a_page_beside_it(made: Documents, html: str) -> No
     text = Page(html).text
     for words in (
         "of text in 9 documents, curated from",
-        "stage 'gopher-2021' took out 12 of the 22 documents",
+        "stage 'gopher-2021' took out 36 of the 46 documents",
         "words; kept if at least 50",
         "repeats near",
         "email 1 1",
         "Data card",
-        "gopher-2021 22 documents that came to the stage",
+        "gopher-2021 46 documents that came to the stage",
+        "gender/women all stages 24 24 100.0%",
+        "gopher-2021 36 of 46 documents dropped",
     ):
         assert words in text, words
 
@@ -79,6 +82,17 @@ def test_every_histogram_is_drawn_with_its_threshold(made: Documents, html: str)
     assert len(labels) == len(facts.curation.histograms) > 10
     for histogram, label in zip(facts.curation.histograms, labels, strict=True):
         assert label.startswith(f"{histogram.rule} of {histogram.stage}")
+
+
+def test_groups_are_drawn_at_each_stage_that_dropped_something(made: Documents, html: str) -> None:
+    facts = gather(made.path)
+    assert facts.curation is not None
+    (women,) = [one for one in facts.curation.groups if one.documents_before]
+    assert (women.group, women.documents_before, women.documents_after) == ("gender/women", 24, 0)
+    labels = [label for label in Page(html).values("aria-label") if "percentage points" in label]
+    compared = [stage for stage in (women.whole, *women.stages) if stage.difference is not None]
+    assert [label.split(":")[0] for label in labels] == [stage.stage for stage in compared] == ["all stages", "gopher-2021"]
+    assert all(f"gender/women {100 * stage.value:+.1f}" in label for label, stage in zip(labels, compared, strict=True))
 
 
 def test_the_page_of_a_run_holds_it_too(made: Documents, tmp_path: Path) -> None:

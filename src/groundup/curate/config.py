@@ -11,6 +11,7 @@ from groundup.artifacts.names import SOURCE_NAME
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
 from groundup.curate.dedup.config import DecontaminateConfig, PassageKind, RepeatedPassagesConfig, passages_from_kind
+from groundup.curate.groups.config import GroupsConfig, groups_from_switch
 from groundup.curate.language.config import LanguagesConfig, languages_from_list
 from groundup.curate.ledger.config import AlarmsConfig
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
@@ -126,7 +127,10 @@ class CurateConfig(Config):
         le=1,
         description="drop a training document that shares this part of its 5-word shingles, or of the other's, with a held-out one",
     )
-
+    groups: GroupsConfig = Field(
+        default=GroupsConfig(),
+        description="whose mention is followed through the stages, to see whom they take out; false: nobody's",
+    )
     alarms: AlarmsConfig = AlarmsConfig()
 
     @field_validator("redact", mode="before", json_schema_input_type=bool | RedactConfig)
@@ -152,6 +156,11 @@ class CurateConfig(Config):
     def _passages_from_kind(cls, setting: Any) -> Any:
         return passages_from_kind(setting)
 
+    @field_validator("groups", mode="before", json_schema_input_type=bool | GroupsConfig)
+    @classmethod
+    def _groups_from_switch(cls, setting: Any) -> Any:
+        return groups_from_switch(setting)
+
     @field_validator("rules", mode="before")
     @classmethod
     def _known_sets(cls, rules: Any) -> Any:
@@ -171,6 +180,15 @@ class CurateConfig(Config):
         if twice:
             raise ValueError(f"two sources are called '{twice[0]}'; names must differ")
         return sources
+
+    @model_validator(mode="after")
+    def _check_alarms(self) -> Self:
+        limit = self.alarms.group_loss
+        if not self.groups.enabled and limit != AlarmsConfig().group_loss:
+            raise ValueError(
+                f"alarms.group_loss={limit:g} has no effect where groups are not counted; take it out, or groups: false"
+            )
+        return self
 
     def check_apart(self, results: Iterable[Path]) -> None:
         """Raise ConfigError if a source would read a folder of `results`, or lies in one: no result may become its own input."""

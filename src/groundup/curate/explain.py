@@ -13,6 +13,7 @@ from rich.text import Text
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents, Split
 from groundup.core.errors import DataError
 from groundup.curate.config import CurateConfig
+from groundup.curate.dedup.decontaminate import open_decontaminator
 from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.leakage import LeakageIndex
 from groundup.curate.lookup import find_row, find_rows, nearest_ids
@@ -154,8 +155,11 @@ def _edits(documents: Documents, document_id: str) -> tuple[Edited, ...]:
 
 def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[str, Any]) -> Explanation:
     checks = _language_checks(config, row["text"]) + _rule_checks(config, row["text"])
+    checks += _benchmark_checks(config, row["text"])
     if split == "train" and config.validation > 0:
         checks.append(_leakage_check(documents, config, row["text"]))
+    edits = _edits(documents, row["id"])
+    checks += _words_left_checks(config, edits, row["text"])
     return Explanation(
         id=row["id"],
         source=row["source"],
@@ -165,9 +169,34 @@ def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[st
         redactions=dict(Counter(found["kind"] for found in find_rows(documents.path / "redactions", "id", row["id"]))),
         note="values are measured again on the text as kept, after edits and redaction",
         meta=row["meta"],
-        edits=_edits(documents, row["id"]),
+        edits=edits,
         cluster=_cluster(documents, row["id"]),
     )
+
+
+def _benchmark_checks(config: CurateConfig, text: str) -> list[Check]:
+    """Return which item of a benchmark the text has most of."""
+    if not config.decontaminate.items:
+        return []
+    found = open_decontaminator(config.decontaminate.model_dump_json()).find([text])
+    worst = max(found, key=lambda one: one.share, default=None)
+    value, item_id = (worst.share, worst.item_id) if worst is not None else (0.0, None)
+    threshold = config.decontaminate.min_share
+    passes = value < threshold if threshold else value == 0
+    return [Check("decontaminate", "benchmark_item", value, _below(threshold), threshold, passes, item_id)]
+
+
+def _below(threshold: float) -> str:
+    """Return the bound of a share of an item: one of 0 stands for any part of it."""
+    return "below" if threshold else "at_most"
+
+
+def _words_left_checks(config: CurateConfig, edits: tuple[Edited, ...], text: str) -> list[Check]:
+    """Return how many words are left of a text that passages were taken out of; others are not asked."""
+    if not any(edit.stage == "repeated_passages" for edit in edits):
+        return []
+    words, threshold = len(text.split()), config.repeated_passages.min_words
+    return [Check("repeated_passages", "words_left", words, "at_least", threshold, words >= threshold)]
 
 
 def _language_checks(config: CurateConfig, text: str) -> list[Check]:
@@ -199,9 +228,9 @@ def _dropped(documents: Documents, config: CurateConfig, row: dict[str, Any]) ->
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
     if row["stage"] in ("collect", "languages"):
         bound = "at_most" if row["value"] > row["threshold"] else "at_least"
-    elif row["stage"] == "decontaminate" and not row["threshold"]:
-        bound = "at_most"
-    elif row["stage"] in ("decontaminate", "deduplicate", "near_duplicates", "leakage"):
+    elif row["stage"] == "decontaminate":
+        bound = _below(row["threshold"])
+    elif row["stage"] in ("deduplicate", "near_duplicates", "leakage"):
         bound = "below"
     else:
         bound = str(bounds.get(row["rule"], "at_least"))

@@ -19,6 +19,7 @@ from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.decontaminate import open_decontaminator
 from groundup.curate.dedup.items import item_files
 from groundup.curate.funnel import Funnel
+from groundup.curate.groups.terms import read_terms
 from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.ledger.alarms import Alarm, raised
 from groundup.curate.ledger.write import write_ledger
@@ -30,9 +31,11 @@ from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, n
 from groundup.curate.passes.names import unique_names
 from groundup.curate.passes.passages import find_repeated, hash_passages
 from groundup.curate.passes.plan import part_tasks
+from groundup.curate.passes.probe import probe_sources
 from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import write_part
+from groundup.curate.privacy.presidio import check_installed, pipeline_hash
 from groundup.curate.rules.chosen import word_lists
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
@@ -43,8 +46,13 @@ _KEY_CHARS = 16
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
-    """Return for each source one hash over the names and bytes of all files that it reads, and of each list of words or items."""
+    """Return for each source one hash over the names and bytes of all files that it reads, and of each list and pipeline."""
+    check_installed(config.redact.kinds)
     lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
+    if config.groups.terms is not None:
+        lists["groups/terms"] = hash_file(config.groups.terms)
+    if config.redact.person_pipeline is not None:
+        lists["redact/person_pipeline"] = pipeline_hash(config.redact.person_pipeline)
     for number, given in enumerate(config.decontaminate.items):
         lists[f"decontaminate/{number}"] = hash_json([(file.name, hash_file(file)) for file in item_files(given.path)])
     return lists | {source.config.name: source.fingerprint() for source in _open_sources(config)}
@@ -61,9 +69,11 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     _say_too_short(config)
     if config.languages.is_on:
         LanguageIdentifier(config.languages)  # a language that is not known is an error before the work
+    read_terms(config.groups.terms)  # and so is a list of terms that is none
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
+        probe_sources(tasks, engine)
         _say_forecast(work, tasks, engine)
         _each_part(engine, read_part, tasks, "reading and filtering")
         decide(work, tasks, engine)

@@ -12,6 +12,7 @@ from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
 from groundup.curate.passes.passages import find_repeated, hash_passages
 from groundup.curate.passes.plan import part_tasks
+from groundup.curate.passes.probe import probe_sources
 from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import write_part
@@ -29,6 +30,7 @@ def prepare(config: CurateConfig, job: Job) -> int:
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
+        probe_sources(tasks, engine)
     settings = {"config": config.model_dump(mode="json"), "seed": job.seed, "memory_bytes": job.workers.memory_bytes}
     write_json(work.scratch / _WORK, settings)
     return len(tasks)

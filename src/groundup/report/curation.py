@@ -10,7 +10,7 @@ from groundup.core.files import storage_errors
 from groundup.report.facts import Facts
 from groundup.report.reading import read_facts
 
-LEDGER, HISTOGRAMS, CLUSTERS = "ledger.json", "histograms.json", "clusters.json"
+LEDGER, HISTOGRAMS, CLUSTERS, GROUPS = "ledger.json", "histograms.json", "clusters.json", "groups.json"
 
 
 class RuleFacts(Facts):
@@ -178,6 +178,47 @@ class DataCard(Facts):
         return {stage.stage: stage.why for stage in self.removed}
 
 
+class Difference(Facts):
+    """Of two shares, with the ends of its interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+class GroupStage(Facts):
+    """What a stage did with the documents that name a group, and with the others."""
+
+    stage: str
+    came: int
+    dropped: int
+    others_came: int
+    others_dropped: int
+    share: float
+    share_of_all: float
+    difference: Difference | None
+
+    @property
+    def value(self) -> float:
+        return self.difference.value if self.difference is not None else 0.0
+
+
+class GroupFacts(Facts):
+    """The documents that name one group."""
+
+    group: str
+    documents_before: int
+    documents_after: int
+    whole: GroupStage
+    stages: tuple[GroupStage, ...]
+
+
+class Groups(Facts):
+    """curate/groups.json."""
+
+    groups: tuple[GroupFacts, ...]
+
+
 @dataclass(frozen=True)
 class Curation:
     """All of it."""
@@ -187,6 +228,8 @@ class Curation:
     clusters: Clusters
     card: DataCard
     card_text: str
+    groups: tuple[GroupFacts, ...] = ()
+    """Nothing where they were not counted."""
 
 
 def read_curation(folder: Path) -> Curation | None:
@@ -201,4 +244,5 @@ def read_curation(folder: Path) -> Curation | None:
         clusters=read_facts(folder / CLUSTERS, Clusters),
         card=read_facts(folder / DATA_CARD, DataCard),
         card_text=text,
+        groups=read_facts(folder / GROUPS, Groups).groups if (folder / GROUPS).is_file() else (),
     )

@@ -13,6 +13,7 @@ from groundup.report import view
 from groundup.report.card import render_card
 from groundup.report.figures import charts
 from groundup.report.gather import RunFacts, gather, is_curation
+from groundup.report.groups import drawn_groups
 from groundup.report.histograms import drawn_histograms
 from groundup.report.ink import DARK, LIGHT, css_variables
 
@@ -50,6 +51,7 @@ def render_page(facts: RunFacts) -> str:
         settings=view.settings(facts),
         environment=view.environment(facts),
         histograms=drawn_histograms(facts.curation.histograms) if facts.curation is not None else {},
+        group_drawings=drawn_groups(facts.curation.groups) if facts.curation is not None else [],
         data_card=render_card(facts.curation.card_text) if facts.curation is not None else None,
         card=render_card(facts.card) if facts.card is not None else None,
         recipe=_as_yaml(facts.recipe) if facts.recipe is not None else None,
@@ -73,6 +75,7 @@ def _environment() -> Environment:
         fixed=lambda value: f"{value:.2f}",
         share=lambda value: f"{value:.1%}",
         signed=lambda value: f"{value:+.1%}".replace("-", "\u2212"),
+        points=lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
         words=lambda value: str(value).replace("_", " "),
         count_value=view.count_value,
         measured=lambda value: f"{value:,.0f}" if value >= 1000 else f"{value:.4g}",

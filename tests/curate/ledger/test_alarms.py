@@ -9,6 +9,7 @@ from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.funnel import Funnel
 from groundup.curate.ledger.alarms import MIN_DOCUMENTS, Ground, raised
 from groundup.curate.ledger.config import AlarmsConfig
+from groundup.curate.ledger.groups import group_facts
 
 STAGES = ["collect", "gopher-2021", "leakage"]
 NOTHING = Ground(Funnel(STAGES), {}, {})
@@ -105,6 +106,33 @@ def test_redaction_of_many_documents_alarms_for_that_kind_and_source() -> None:
     (alarm,) = raised(AlarmsConfig(), found)
     assert (alarm.kind, alarm.where, alarm.value) == ("redacted_documents", "mails: email", 0.31)
     assert "31 of the 100 kept documents" in alarm.message
+
+
+def of_groups(**sources: dict[str, tuple[tuple[int, int], tuple[int, int]]]) -> Ground:
+    """Return a ground of two stages; a source says of each (dropped, kept) of those that name the group, and of the others."""
+    tallies = {}
+    for source, stages in sources.items():
+        came = [sum(dropped for dropped, _ in column) + column[-1][1] for column in zip(*stages.values(), strict=True)]
+        dropped = {stage: {"r": {"1": own[0], "0": other[0]}} for stage, (own, other) in stages.items()}
+        tallies[source] = {"groups": {"came": {"1": came[0], "0": came[1]}, "dropped": dropped}}
+    return Ground(Funnel(STAGES), {}, tallies, group_facts(["gender/women"], ["gopher-2021", "leakage"], tallies))
+
+
+@pytest.mark.parametrize(
+    ("sources", "where"),
+    [
+        ({"web": {"gopher-2021": ((60, 140), (100, 900))}}, ["gopher-2021: gender/women"]),
+        ({"web": {"gopher-2021": ((10, 20), (2, 18))}}, []),  # 23 points, but by few documents
+        ({"web": {"gopher-2021": ((10, 9), (0, 1000))}}, []),  # fewer than MIN_DOCUMENTS
+        ({"web": {"gopher-2021": ((38, 162), (100, 900))}}, []),  # nine points
+        ({"bad": {"gopher-2021": ((90, 10), (9, 1))}, "good": {"gopher-2021": ((1, 9), (10, 990))}}, []),  # the sources differ
+        ({"web": {"gopher-2021": ((200, 1800), (300, 9700)), "leakage": ((200, 1600), (200, 9500))}}, ["all stages: gender/women"]),
+    ],
+)
+def test_a_stage_that_takes_out_a_group_alarms_if_that_is_sure(sources: dict, where: list[str]) -> None:
+    found = of_groups(**sources)
+    assert [alarm.where for alarm in raised(AlarmsConfig(), found) if alarm.kind == "group_loss"] == where
+    assert raised(AlarmsConfig(group_loss=1), found) == ()
 
 
 @given(

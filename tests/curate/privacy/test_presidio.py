@@ -3,14 +3,17 @@
 import re
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 import spacy
 
 from groundup.core.errors import ConfigError
+from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.privacy.config import RedactConfig
-from groundup.curate.privacy.presidio import _PIECE_CHARS
+from groundup.curate.privacy.presidio import _PIECE_CHARS, pipeline_hash
 from groundup.curate.privacy.redactor import Redactor
+from groundup.curate.run import source_hashes
 
 STREETS = [
     "She lives at 221B Baker Street, London.",
@@ -98,6 +101,35 @@ def test_long_texts_are_read_in_pieces(pipeline):
 def test_a_pipeline_that_is_not_there_is_not_downloaded():
     with pytest.raises(ConfigError, match="'en_core_web_xxl' is neither an installed spaCy pipeline nor a folder"):
         Redactor(RedactConfig(kinds=("person",), person_pipeline="en_core_web_xxl"))
+
+
+def test_another_pipeline_of_the_same_name_is_another_order(pipeline, tmp_path, monkeypatch):
+    """A folder, and an installed package that is not imported for it."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").write_text("text")
+    source = SourceConfig(name="s", path=tmp_path / "in")
+    package = tmp_path / "site/pipe_of_a_test"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    (package / "model").write_text("1")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for name, changed in ((pipeline, Path(pipeline) / "meta.json"), ("pipe_of_a_test", package / "model")):
+        config = CurateConfig(sources=(source,), redact=RedactConfig(kinds=("person",), person_pipeline=name))
+        before = source_hashes(config)
+        assert before["redact/person_pipeline"] == pipeline_hash(name)
+        changed.write_text(changed.read_text() + " ")
+        after = source_hashes(config)
+        assert before["redact/person_pipeline"] != after["redact/person_pipeline"]
+        assert before["s"] == after["s"]
+    with pytest.raises(ConfigError, match="'no_such_pipe' is neither an installed spaCy pipeline nor a folder"):
+        pipeline_hash("no_such_pipe")
+
+
+def test_a_missing_extra_is_told_before_any_text_is_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    config = CurateConfig(sources=(SourceConfig(name="s", path=tmp_path),), redact=RedactConfig(kinds=("street",)))
+    with pytest.raises(ConfigError, match="names 'street', which needs Presidio"):
+        source_hashes(config)
 
 
 @pytest.mark.parametrize("settings", [{"kinds": ("street",)}, {"kinds": ("person",), "person_names": ("Ann Lee",)}])

@@ -1,51 +1,67 @@
-"""Words and phrases found whole in texts, whatever their case."""
+"""The terms by which texts name groups of people."""
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
-_MARKS = (
-    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e31-\u0e3a\u0e47-\u0e4e\u200c\u200d"
-)
-"""Marks and joiners that stand inside words of many scripts, which `\\w` does not know as parts of words."""
-_WORD = re.compile(rf"[\w{_MARKS}]+")
+import yaml
 
+from groundup.core.errors import DataError
+from groundup.core.files import storage_errors
+from groundup.curate.dedup.words import read_words
 
-def words_of(text: str) -> list[str]:
-    """Return the words of the text, case folded, in NFC: runs of letters, digits, underscores and the marks on them."""
-    folded = text.casefold()
-    if not folded.isascii():
-        folded = unicodedata.normalize("NFC", folded)
-    return _WORD.findall(folded)
+GroupTerms = dict[str, dict[str, list[str]]]
+"""Axis (gender) -> group (women) -> terms."""
+MAX_GROUPS = 62
+"""The groups that a document names are one number of 64 bits."""
 
 
-class Terms:
-    """Terms of one word or several, each with a label."""
+def name_of(axis: str, group: str) -> str:
+    """Return how a group is called in reports."""
+    return f"{axis}/{group}"
 
-    def __init__(self, labelled: Mapping[str, Iterable[str]]) -> None:
-        """Take the terms of each label; of a term with two labels the last counts. Terms without a word are passed over."""
-        self._by_first: dict[str, list[tuple[list[str], str]]] = {}
-        terms = {tuple(words_of(term)): label for label, terms in labelled.items() for term in terms}
-        for words, label in sorted(terms.items(), key=lambda item: -len(item[0])):
-            if words:
-                self._by_first.setdefault(words[0], []).append((list(words), label))
 
-    def __len__(self) -> int:
-        return sum(map(len, self._by_first.values()))
+def shipped_terms() -> GroupTerms:
+    """Return the groups and terms that are shipped."""
+    text = files("groundup.curate.groups").joinpath("group_terms.yaml").read_text(encoding="utf-8")
+    return _checked(yaml.safe_load(text), "group_terms.yaml")
 
-    def count(self, words: list[str]) -> Counter[str]:
-        """Return how often terms of each label occur among `words_of` a text; where terms overlap, the first and longest counts."""
-        found = Counter[str]()
-        if self._by_first.keys().isdisjoint(words):
-            return found
-        end = 0
-        for at, word in enumerate(words):
-            if at < end or word not in self._by_first:
-                continue
-            for term, label in self._by_first[word]:
-                if words[at : at + len(term)] == term:
-                    found[label] += 1
-                    end = at + len(term)
-                    break
-        return found
+
+def read_terms(path: Path | None) -> GroupTerms:
+    """Return the shipped terms with those of a file beside them: axis -> group -> list of terms, in YAML.
+
+    Raises DataError if the file holds something else, or there are more than `MAX_GROUPS` groups.
+    """
+    terms = shipped_terms()
+    if path is None:
+        return terms
+    try:
+        with storage_errors(path):
+            own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    for axis, groups in _checked(own, str(path)).items():
+        for group, found in groups.items():
+            terms.setdefault(axis, {}).setdefault(group, []).extend(found)
+    number = sum(map(len, terms.values()))
+    if number > MAX_GROUPS:
+        raise DataError(f"{path}: with those that are shipped there are {number} groups, and at most {MAX_GROUPS} are counted")
+    return terms
+
+
+def _checked(data: Any, where: str) -> GroupTerms:
+    if not isinstance(data, Mapping):
+        raise DataError(f"{where}: expected axes with groups of terms, as in 'gender: {{women: [woman, women]}}'")
+    for axis, groups in data.items():
+        for group, terms in groups.items() if isinstance(groups, Mapping) else [("", None)]:
+            if not isinstance(terms, list) or not all(isinstance(term, str) and has_word(term) for term in terms):
+                raise DataError(
+                    f"{where}: '{name_of(str(axis), str(group))}' should be a list of words and phrases, written as text"
+                )
+    return {str(axis): {str(group): list(terms) for group, terms in groups.items()} for axis, groups in data.items()}
+
+
+def has_word(term: str) -> bool:
+    """Return whether there is a word in it that a text could have."""
+    return len(read_words([term], punctuation=False).hashes) > 0

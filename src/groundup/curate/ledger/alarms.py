@@ -1,11 +1,13 @@
 """What looks wrong in a finished curation: shares that are larger than the settings allow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from groundup.core.units import format_bytes
 from groundup.curate.funnel import Funnel, StageFlow
+from groundup.curate.groups.tally import ALL_STAGES
 from groundup.curate.ledger.config import AlarmsConfig
+from groundup.curate.ledger.groups import GroupFacts, StageOfGroup
 from groundup.curate.ledger.tallies import Tally
 
 MIN_DOCUMENTS = 20
@@ -47,6 +49,7 @@ class Ground:
     by_source: Mapping[str, Funnel]
     tallies: Mapping[str, Tally]
     """Source -> counts; `redactions_by_kind` those that hold a placeholder, `documents` and `validation` those that are kept."""
+    groups: Sequence[GroupFacts] = ()
 
 
 def raised(settings: AlarmsConfig, ground: Ground) -> tuple[Alarm, ...]:
@@ -58,6 +61,7 @@ def raised(settings: AlarmsConfig, ground: Ground) -> tuple[Alarm, ...]:
         *_source_losses(settings, ground.by_source),
         *_rules_of_one_source(settings, ground),
         *_redactions(settings, ground.tallies),
+        *_group_losses(settings, ground.groups),
     )
 
 
@@ -186,3 +190,46 @@ def _redactions(settings: AlarmsConfig, tallies: Mapping[str, Tally]) -> Iterato
                     f"curate.redact.kinds chooses what is replaced (limit: curate.alarms.redacted_documents = "
                     f"{settings.redacted_documents:g})",
                 )
+
+
+def _group_losses(settings: AlarmsConfig, groups: Sequence[GroupFacts]) -> Iterator[Alarm]:
+    """Yield the stages that take out many more of the documents that name a group than of others; if none does, all together."""
+    found: dict[str, list[tuple[str, StageOfGroup]]] = {}
+    for one in groups:
+        for stage in one.stages:
+            if _is_hit(stage, settings.group_loss):
+                found.setdefault(stage.stage, []).append((one.group, stage))
+    if not found:
+        whole = [(one.group, one.whole) for one in groups if _is_hit(one.whole, settings.group_loss)]
+        found = {whole[0][1].stage: whole} if whole else {}
+    for where, hits in found.items():
+        yield _group_loss(where, sorted(hits, key=lambda hit: -_surely(hit[1])), settings.group_loss)
+
+
+def _is_hit(stage: StageOfGroup, limit: float) -> bool:
+    """Return whether the difference is above the limit for sure, and not by the sources that the documents are of alone."""
+    found = stage.difference
+    return found is not None and stage.flow.came >= MIN_DOCUMENTS and min(found.low, found.within_sources) > limit
+
+
+def _surely(stage: StageOfGroup) -> float:
+    return stage.difference.low if stage.difference is not None else 0.0
+
+
+def _group_loss(where: str, hits: Sequence[tuple[str, StageOfGroup]], limit: float) -> Alarm:
+    group, worst = hits[0]
+    found, flow = worst.difference, worst.flow
+    assert found is not None, "only what was compared is a hit"
+    rule = max(flow.by_rule, key=lambda name: flow.by_rule[name], default=None)
+    most = f", most by rule '{rule}'" if rule is not None and len(flow.by_rule) > 1 else ""
+    others = "; the same holds for " + ", ".join(name for name, _ in hits[1:]) if len(hits) > 1 else ""
+    who = f"stage '{where}'" if where != ALL_STAGES else "all stages together"
+    return Alarm(
+        "group_loss",
+        f"{where}: {group}",
+        found.low,
+        limit,
+        f"{who} took out {worst.share:.0%} of the {flow.came:,} documents that name '{group}' ({flow.dropped:,}{most}) and "
+        f"{worst.share_of_others:.0%} of the others, a difference of {found.low:.0%} to {found.high:.0%}{others}. "
+        f"{_way_out(where)} (limit: curate.alarms.group_loss = {limit:g})",
+    )

@@ -37,6 +37,7 @@ def card_facts(config: CurateConfig, found: Totals, clusters: dict[str, Any], al
         "removed": _removed(config, found),
         "duplicates": _duplicates(config, found, clusters),
         "redactions": _redactions(config, tally),
+        "groups": _groups(found) if config.groups.enabled else None,
         "rule_sets": [
             {
                 "name": rules.name,
@@ -119,6 +120,27 @@ def _redactions(config: CurateConfig, tally: Tally) -> dict[str, Any]:
     }
 
 
+def _groups(found: Totals) -> list[dict[str, Any]]:
+    """Return for each group that is named how many documents came and are left, and the stage that differs most."""
+    named = []
+    for one in found.groups:
+        if one.before:
+            compared = [stage for stage in one.stages if stage.difference is not None]
+            worst = max(compared, key=lambda stage: abs(stage.difference.value) if stage.difference else 0.0, default=None)
+            named.append(
+                {
+                    "group": one.group,
+                    "documents_before": one.before,
+                    "documents_after": one.after,
+                    **{key: value for key, value in one.whole.to_json().items() if key.startswith("share") or key == "difference"},
+                    "most_by": {"stage": worst.stage, "share": worst.share, "share_of_others": worst.share_of_others}
+                    if worst is not None
+                    else None,
+                }
+            )
+    return named
+
+
 def render_card(facts: dict[str, Any]) -> str:
     """Return the card as Markdown."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  Markdown
@@ -128,6 +150,7 @@ def render_card(facts: dict[str, Any]) -> str:
         comma=lambda value: f"{value:,}",
         share=lambda part, whole: f"{part / whole:.1%}" if whole else "0.0%",
         percent=lambda value: f"{100 * value:.3g}%",
+        points=lambda value: f"{100 * value:+.1f}",
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return f"{template.render(card=facts).strip()}\n"

@@ -22,4 +22,10 @@ class AlarmsConfig(Config):
     redacted_documents: float = Field(
         default=0.3, ge=0, le=1, description="of the kept documents of a source: with a placeholder of one kind"
     )
+    group_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="of the documents that name a group of people: dropped by a stage beyond the share of the others, for sure",
+    )
     stop: bool = Field(default=False, description="make nothing if there is an alarm")

@@ -16,7 +16,9 @@ from groundup.curate.ledger.words import of_rule, rules_of
 from groundup.curate.passes.finish import Totals
 from groundup.curate.passes.work import Work
 
-SOURCES, LEDGER, HISTOGRAMS, CLUSTERS = (f"{name}.json" for name in ("sources", "ledger", "histograms", "clusters"))
+SOURCES, LEDGER, HISTOGRAMS, CLUSTERS, GROUPS = (
+    f"{name}.json" for name in ("sources", "ledger", "histograms", "clusters", "groups")
+)
 
 
 def write_ledger(out: Path, work: Work, found: Totals, alarms: Sequence[Alarm]) -> None:
@@ -31,6 +33,8 @@ def write_ledger(out: Path, work: Work, found: Totals, alarms: Sequence[Alarm]) 
     write_json(out / LEDGER, {"drops": _drops(config, found), "edits": _edits(config, found)})
     write_json(out / HISTOGRAMS, {"histograms": _histograms(config, found, similarities)})
     write_json(out / CLUSTERS, clusters)
+    if config.groups.enabled:
+        write_json(out / GROUPS, {"groups": [one.to_json() for one in found.groups]})
     card = card_facts(config, found, clusters, alarms)
     write_json(out / DATA_CARD, card)
     write_text(out / DATA_CARD_TEXT, render_card(card))

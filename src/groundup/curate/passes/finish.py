@@ -21,9 +21,13 @@ from groundup.artifacts.documents import (
 from groundup.core.errors import DataError
 from groundup.core.files import read_object, storage_errors
 from groundup.curate.funnel import Funnel
+from groundup.curate.groups.finder import GroupFinder
+from groundup.curate.groups.terms import read_terms
 from groundup.curate.ledger.alarms import Ground
 from groundup.curate.ledger.examples import Examples
+from groundup.curate.ledger.groups import GroupFacts, group_facts
 from groundup.curate.ledger.tallies import Tally, add_up
+from groundup.curate.passes.probe import no_text
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import WrittenPart, written
 from groundup.curate.rules.histogram import Histograms
@@ -45,13 +49,14 @@ class Totals:
     """Stage -> rule about lines, or kind of passages -> what it took out of the documents that kept all rules."""
     histograms: Histograms = field(default_factory=Histograms)
     examples: Examples = field(default_factory=Examples)
+    groups: tuple[GroupFacts, ...] = ()
 
     def total(self, name: str) -> int:
         return sum(counts.get(name, 0) for counts in self.by_source.values())
 
     def ground(self) -> Ground:
         """Return what alarms are judged by."""
-        return Ground(self.funnel, self.funnels, self.by_source)
+        return Ground(self.funnel, self.funnels, self.by_source, self.groups)
 
 
 def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
@@ -65,11 +70,16 @@ def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
             funnel.add(read["funnel"])
             funnel.add(wrote["funnel"])
         add_up(found.by_source[source], {"records": read["records"], **wrote["counts"]})
+        for groups in (read["groups"], wrote["groups"]) if work.config.groups.enabled else ():
+            add_up(found.by_source[source], {"groups": groups})
         add_up(found.edits, read["edits"])
         found.histograms.merge(Histograms.from_json(read["histograms"]))
         found.examples.merge(wrote["examples"])
         add_up(passages, wrote["edits"])
     found.edits.update(passages)
+    if work.config.groups.enabled:
+        names = GroupFinder(read_terms(work.config.groups.terms)).names
+        found.groups = group_facts(names, stages, found.by_source)
     return found
 
 
@@ -83,8 +93,7 @@ def check_sources(work: Work, tasks: Sequence[PartTask]) -> None:
         problems[task.part.source] = problems.get(task.part.source) or tally["first_problem"]
     for source in work.config.sources:
         if not texts[source.name]:
-            what = problems.get(source.name) or "its files hold no documents"
-            raise DataError(f"source '{source.name}' has no usable text: {what}")
+            raise DataError(no_text(source.name, problems.get(source.name, "")))
 
 
 def gather(tasks: Sequence[PartTask], out: Path) -> None:

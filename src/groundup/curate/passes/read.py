@@ -20,6 +20,8 @@ from groundup.curate.dedup.shingles import as_sets, word_runs
 from groundup.curate.dedup.words import Hashes, Offsets, read_words
 from groundup.curate.drops import Drop, excerpt
 from groundup.curate.funnel import Funnel
+from groundup.curate.groups.finder import open_finder
+from groundup.curate.groups.tally import GroupTally
 from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.ledger.tallies import count
 from groundup.curate.normalise import normalise
@@ -34,7 +36,7 @@ BATCH_CHARS = 1 << 20
 """Documents are worked on together, up to so many or so long: what a call costs is shared by them."""
 
 _TEXTS = ("id", "text", "url", "language", "meta")
-ROW_SCHEMA = pa.schema([("record", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
+ROW_SCHEMA = pa.schema([("record", pa.int64()), *((name, pa.string()) for name in _TEXTS), ("groups", pa.int64())])
 DROP_SCHEMA = pa.schema(
     [
         ("record", pa.int64()),
@@ -77,6 +79,10 @@ class PartReader:
         self._funnel = Funnel(stages_of(config))
         self._histograms, self._edit_tally = Histograms(), dict[str, Any]()
         self._finder = open_decontaminator(config.decontaminate.model_dump_json()) if config.decontaminate.items else None
+        self._groups = open_finder(config.groups.model_dump_json()) if config.groups.enabled else None
+        self._group_tally = GroupTally()
+        self._named: dict[int, int] = {}
+        """Record -> groups that it names, of those that are on their way through the stages."""
         self._min_share = config.decontaminate.min_share
         self._contamination = _Table(out.contamination, FOUND_SCHEMA)
         self._rows, self._drops = _Table(out.rows, ROW_SCHEMA), _Table(out.drops, DROP_SCHEMA)
@@ -101,6 +107,7 @@ class PartReader:
             "funnel": self._funnel.to_tally(),
             "histograms": self._histograms.to_json(),
             "edits": self._edit_tally,
+            "groups": self._group_tally.to_tally(),
         }
         write_json(self._out.tally, tally)
 
@@ -122,6 +129,10 @@ class PartReader:
         """Pass a batch on through the stages."""
         for _, document in batch:
             self._funnel.passed("collect", len(document.text.encode()))
+        if self._groups:
+            masks = self._groups.find([document.text for _, document in batch]).tolist()
+            self._group_tally.came(masks)
+            self._named = dict(zip((record for record, _ in batch), masks, strict=True))
         if self._normalise:
             batch = self._normalised(batch)
         if self._languages:
@@ -131,8 +142,9 @@ class PartReader:
             batch = self._decontaminated(batch, self._finder)
         if batch:
             self._comparable.add([document.text for _, document in batch])
-            columns = [[record for record, _ in batch], *([getattr(document, name) for _, document in batch] for name in _TEXTS)]
-            self._rows.write(columns)
+            records = [record for record, _ in batch]
+            named = [self._named.get(record, 0) for record in records]
+            self._rows.write([records, *([getattr(document, name) for _, document in batch] for name in _TEXTS), named])
 
     def _normalised(self, batch: Records) -> Records:
         kept: Records = []
@@ -217,6 +229,8 @@ class PartReader:
 
     def _drop(self, record: int, drop: Drop, num_bytes: int) -> None:
         self._funnel.dropped(drop.stage, drop.rule, num_bytes)
+        if record in self._named:
+            self._group_tally.dropped(drop.stage, drop.rule, self._named[record])
         values: list[Any] = [record, drop.id, drop.stage, drop.rule, drop.excerpt, drop.twin_id, drop.value, drop.threshold]
         self._drops.write([[value] for value in values])
 

@@ -23,6 +23,7 @@ from groundup.core.memory import give_back
 from groundup.curate.config import CurateConfig
 from groundup.curate.drops import Drop, excerpt, shown
 from groundup.curate.funnel import Funnel
+from groundup.curate.groups.tally import GroupTally
 from groundup.curate.ledger.examples import Examples
 from groundup.curate.ledger.shares import binned
 from groundup.curate.ledger.tallies import Tally, add_up, count
@@ -109,6 +110,7 @@ class _Writer:
         self._drops: list[tuple[int, Drop]] = []
         self._tally: Tally = {}
         self._examples = Examples()
+        self._groups = GroupTally() if config.groups.enabled else None
         self._edits: list[tuple[int, tuple[Any, ...]]] = []
         self._edit_tally: Tally = {}
 
@@ -137,7 +139,8 @@ class _Writer:
         self._write_contamination()
         self._write_edits()
         tally = {"counts": self._tally, "funnel": self._funnel.to_tally(), "examples": self._examples.to_tally()}
-        write_json(self._out.tally, {**tally, "edits": self._edit_tally})
+        groups = self._groups.to_tally() if self._groups else {}
+        write_json(self._out.tally, {**tally, "edits": self._edit_tally, "groups": groups})
 
     def _note_cluster(self, number: int, document_id: str, table: ParquetTable) -> None:
         cluster_id = self._clusters[number]
@@ -200,6 +203,8 @@ class _Writer:
         drop = Drop(row["id"], self._task.part.source, stage, rule, value, threshold, twin, excerpt(row["text"]))
         self._drops.append((row["record"], drop))
         self._funnel.dropped(stage, rule, size)
+        if self._groups:
+            self._groups.dropped(stage, rule, row["groups"])
         return False
 
     def _write(self, row: dict[str, Any], table: ParquetTable, name: str, ledger: ParquetTable) -> None:

@@ -1,12 +1,14 @@
 """Street addresses and names of persons, by Presidio. The one place that knows it; it never downloads anything."""
 
+import importlib.util
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from groundup.core.errors import ConfigError
+from groundup.core.files import hash_file, hash_json
 from groundup.curate.privacy.config import RedactConfig
 from groundup.curate.privacy.kind import Finder, Span, in_order
 
@@ -79,11 +81,7 @@ class _Pipeline:
         from presidio_analyzer.nlp_engine import SpacyNlpEngine
         from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
-        if not (spacy.util.is_package(name) or Path(name).is_dir()):
-            raise ConfigError(
-                f"curate.redact.person_pipeline='{name}' is neither an installed spaCy pipeline nor a folder of one; install it "
-                f"(python -m spacy download {name}, with a network), or list names in curate.redact.person_names"
-            )
+        _pipeline_folder(name)
         self._engine = SpacyNlpEngine(models=[{"lang_code": _LANGUAGE, "model_name": name}])
         self._engine.nlp = {_LANGUAGE: spacy.load(name)}  # type: ignore[assignment]
         self._recognizer = SpacyRecognizer(supported_language=_LANGUAGE)
@@ -92,13 +90,45 @@ class _Pipeline:
         return self._recognizer.analyze(text, entities, self._engine.process_text(text, _LANGUAGE))
 
 
+def pipeline_hash(name: str) -> str:
+    """Return a hash over the files of an installed pipeline, or of the folder of one: what it finds hangs on all of them.
+
+    Raises ConfigError if there is none of that name.
+    """
+    folder = _pipeline_folder(name)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return hash_json([(path.relative_to(folder).as_posix(), hash_file(path)) for path in files])
+
+
+def _pipeline_folder(name: str) -> Path:
+    """Return where the pipeline lies; a package is not imported for that."""
+    if Path(name).is_dir():
+        return Path(name)
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise ConfigError(
+            f"curate.redact.person_pipeline='{name}' is neither an installed spaCy pipeline nor a folder of one; install it "
+            f"(python -m spacy download {name}, with a network), or list names in curate.redact.person_names"
+        )
+    return Path(found.submodule_search_locations[0])
+
+
+def check_installed(kinds: Iterable[str]) -> None:
+    """Raise ConfigError if one of the kinds needs Presidio and it is not there."""
+    for kind in ("street", "person"):
+        if kind in kinds and importlib.util.find_spec("presidio_analyzer") is None:
+            raise ConfigError(_missing(kind))
+
+
+def _missing(kind: str) -> str:
+    return f"curate.redact.kinds names '{kind}', which needs Presidio: pip install 'groundup[presidio]', or take '{kind}' out"
+
+
 def _presidio(kind: str) -> Any:
     try:
         import presidio_analyzer
     except ImportError:
-        raise ConfigError(
-            f"curate.redact.kinds names '{kind}', which needs Presidio: pip install 'groundup[presidio]', or take '{kind}' out"
-        ) from None
+        raise ConfigError(_missing(kind)) from None
     return presidio_analyzer
 
 
