@@ -257,11 +257,14 @@ def preview(order: Order, force: bool = False) -> dict[str, Any]:
     """Return what `carry_out` would do, and with which settings; raise ArtifactError if it would refuse to."""
     said = {"skip": "skip, already made:", "go on": "go on with"}
     todo = action(order, force)
+    stage = find_stage(order.stage)
+    forecast = stage.door().foresee(order.config, order.job()) if stage.foresees and todo in ("make", "replace") else None
     return {
         "stage": order.stage,
         "out": str(order.out),
         "action": said.get(todo, todo),
         "config": order.config.model_dump(mode="json"),
+        **({"forecast": forecast.to_json()} if forecast is not None else {}),
     }
 
 

@@ -38,6 +38,8 @@ class Stage:
     config: Callable[[Recipe], Config]
     answers: str
     resumable: bool = False
+    foresees: bool = False
+    """True if the door has `foresee(config, job)`: what the work takes (`words()`, `to_json()`, `is_long`), or None."""
     reads_sources: bool = False
     """True if the stage reads files from outside; its door then has `source_hashes(config)`."""
 
@@ -75,6 +77,7 @@ STAGES: tuple[Stage, ...] = (
         makes="token-shards",
         config=lambda recipe: recipe.encode,
         answers="how many tokens there are, of which source",
+        foresees=True,
     ),
     Stage(
         verb="plan",
@@ -293,8 +296,14 @@ def preview(
             _check_finished(stage, recipe, folders, stages)
             steps[stage.verb] = "skip"
         else:
-            steps[stage.verb] = "; ".join(["make", *map(str, moves(order, remake))])
+            steps[stage.verb] = "; ".join([step_of(stage, order), *map(str, moves(order, remake))])
     return steps
+
+
+def step_of(stage: Stage, order: Order) -> str:
+    """Return what is done, with what it takes if that can be told and is more than a moment."""
+    found = stage.door().foresee(order.config, order.job()) if stage.foresees else None
+    return f"make: {found.words()}" if found is not None and found.is_long else "make"
 
 
 def _perhaps_moved(stage: Stage, folder: Path) -> list[str]:

@@ -83,6 +83,15 @@ class Recipe(Config):
         return self
 
     @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.encode.curriculum is not None and self.pretrain.order == "shuffled":
+            raise ValueError(
+                "encode.curriculum orders the documents, and pretrain.order='shuffled' undoes it; say pretrain.order: as_encoded, "
+                "or take encode.curriculum out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_mix(self) -> Self:
         mix = self.encode.mix
         if mix is None:
@@ -156,7 +165,7 @@ def missing_special(objective: ObjectiveConfig, special: SpecialConfig) -> list[
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in the YAML file, with `a.b=c` overrides applied (values are YAML too).
 
-    Paths of sources, word lists, benchmark items and a tokenizer are under the file's folder, in overrides under the current one.
+    Paths of what curation reads, and of a tokenizer, are under the file's folder, in overrides under the current one.
     Raises ConfigError with the file, the key and the way out.
     """
     data = read_yaml(path)
@@ -217,7 +226,7 @@ def make_paths_absolute(data: dict[str, Any], base: Path) -> None:
     validation to name.
     """
     curate = data.get("curate")
-    listed = _paths_of_curation(curate) if isinstance(curate, dict) else []
+    listed = [*_paths_of_curation(curate), (curate.get("groups"), "terms")] if isinstance(curate, dict) else []
     for place, key in [*listed, (data.get("tokenizer"), "path")]:
         if isinstance(place, dict) and isinstance(place.get(key), str):
             place[key] = str((base / _at_home(place[key])).absolute())

@@ -55,6 +55,8 @@ EVERY_KEY = (
     "pretrain.profile={}",
     "curate.rules=[{name: own, word_list: w.txt, lines: [{measure: words, above: 1}], rules: [{measure: listed_words, below: 1}]}]",
     "encode.mix={shares: {docs: 51, licences: 49}}",
+    "encode.curriculum={by: column, column: ease}",
+    "pretrain.order=as_encoded",
     "curate.decontaminate.items=[{path: tasks}]",
 )
 """Settings with which a resolved recipe leaves out none as idle."""

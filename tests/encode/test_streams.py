@@ -16,13 +16,20 @@ def encoded(lengths: list[int], first: int = 0) -> Encoded:
     ids = pa.array([f"a/{first + number}" for number in range(len(lengths))], pa.string())
     tokens = np.arange(sum(lengths), dtype=np.uint16)
     marks = np.zeros(len(lengths), np.uint64)
-    return Encoded(ids, marks, np.full(len(lengths), 5), np.array(lengths), tokens)
+    return Encoded(ids, marks, np.full(len(lengths), 5), np.array(lengths), tokens, first + np.arange(len(lengths)))
 
 
 def test_tokens_are_little_endian(tmp_path: Path) -> None:
     with contextlib.closing(StreamWriter(tmp_path, "a", "uint16")) as writer:
         writer.add(
-            Encoded(pa.array(["a/0"]), np.zeros(1, np.uint64), np.array([5]), np.array([3]), np.array([1, 0x0203, 0], ">u2"))
+            Encoded(
+                pa.array(["a/0"]),
+                np.zeros(1, np.uint64),
+                np.array([5]),
+                np.array([3]),
+                np.array([1, 0x0203, 0], ">u2"),
+                np.zeros(1, int),
+            )
         )
     assert (tmp_path / "a.bin").read_bytes() == b"\1\0\3\2\0\0"
 
@@ -46,4 +53,5 @@ def test_chosen_documents_are_those_and_their_tokens() -> None:
     chosen = documents.only(np.array([True, False, True]))
     assert chosen.ids.to_pylist() == ["a/0", "a/2"]
     assert chosen.tokens.tolist() == [0, 1, 3, 4, 5]
+    assert chosen.rows.tolist() == [0, 2]
     assert documents.only(np.array([True] * 3)) is documents

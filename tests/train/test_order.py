@@ -1,4 +1,5 @@
 from collections import Counter
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -7,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundup.core.errors import ConfigError
-from groundup.train.order import BLOCK_PLACES, DataOrder, Stream, permute
+from groundup.train.arrangement import ARRANGEMENTS, permute
+from groundup.train.order import BLOCK_PLACES, DataOrder, Stream
 
 sizes = st.integers(1, 700)
 seeds = st.integers(0, 2**64 - 1)
+names = st.sampled_from(sorted(ARRANGEMENTS))
 streams = st.lists(st.tuples(st.integers(1, 60), st.floats(0.01, 5)), min_size=1, max_size=4).map(
     lambda rows: [Stream(f"s{number}", windows, weight) for number, (windows, weight) in enumerate(rows)]
 )
@@ -49,10 +52,10 @@ def test_permutations_look_random() -> None:
     assert 361 - 6 * 26.9 < chi_squared < 361 + 6 * 26.9  # standard deviation sqrt(2 x 361)
 
 
-@given(streams=streams, seed=seeds)
-@settings(deadline=None, max_examples=30)
-def test_every_mixed_epoch_has_the_exact_shares_and_no_window_gets_ahead(streams: list[Stream], seed: int) -> None:
-    order = DataOrder(streams, seed, "fingerprint")
+@given(streams=streams, seed=seeds, name=names)
+@settings(deadline=None, max_examples=40)
+def test_every_mixed_epoch_has_the_exact_shares_and_no_window_gets_ahead(streams: list[Stream], seed: int, name: str) -> None:
+    order = DataOrder(streams, seed, "fingerprint", name=name)
     seen: Counter[tuple[int, int]] = Counter()
     for epoch in range(3):
         epoch_pairs = pairs(order, epoch * order.epoch_windows, (epoch + 1) * order.epoch_windows)
@@ -76,27 +79,29 @@ def test_rounded_away_source_still_gives_one_window() -> None:
     assert Stream("tiny", 3, 0.01).share == 1
 
 
-@given(streams=streams, seed=seeds, cuts=st.lists(st.integers(0, 100), max_size=4))
-@settings(deadline=None, max_examples=15)
-def test_access_anywhere_equals_reading_through(streams: list[Stream], seed: int, cuts: list[int]) -> None:
-    order = DataOrder(streams, seed, "fingerprint")
+@given(streams=streams, seed=seeds, cuts=st.lists(st.integers(0, 100), max_size=4), name=names)
+@settings(deadline=None, max_examples=20)
+def test_access_anywhere_equals_reading_through(streams: list[Stream], seed: int, cuts: list[int], name: str) -> None:
+    order = DataOrder(streams, seed, "fingerprint", name=name)
     whole = pairs(order, 0, 100)
     edges = sorted({0, 100, *cuts})
     parts = [pairs(order, start, stop) for start, stop in pairwise(edges)]
     assert [pair for part in parts for pair in part] == whole
 
 
-@given(streams=streams, seed=seeds, data=st.data())
-@settings(deadline=None, max_examples=8)
-def test_changed_weights_leave_no_gap_in_any_sources_count(streams: list[Stream], seed: int, data: st.DataObject) -> None:
+@given(streams=streams, seed=seeds, data=st.data(), name=names)
+@settings(deadline=None, max_examples=12)
+def test_changed_weights_leave_no_gap_in_any_sources_count(
+    streams: list[Stream], seed: int, data: st.DataObject, name: str
+) -> None:
     """Counted window by window: however often the weights change, no window of a source gets two ahead of another that is
     still to come, every part has its shares, and `taken` knows how many there were."""
-    names = [stream.name for stream in streams]
+    known = [stream.name for stream in streams]
     firsts = sorted(data.draw(st.sets(st.integers(1, 250), max_size=2)))
-    weights = st.dictionaries(st.sampled_from(names), st.floats(0.1, 4), max_size=len(names))
+    weights = st.dictionaries(st.sampled_from(known), st.floats(0.1, 4), max_size=len(known))
     changes = [(first, data.draw(weights)) for first in firsts]
-    order = DataOrder(streams, seed, "fingerprint", changes)
-    plain = DataOrder(streams, seed, "fingerprint")
+    order = DataOrder(streams, seed, "fingerprint", changes, name)
+    plain = DataOrder(streams, seed, "fingerprint", name=name)
     first = firsts[0] if firsts else 400
     assert pairs(order, 0, first) == pairs(plain, 0, first)
     source, window, times = order.at(places(0, 400))
@@ -175,3 +180,47 @@ def test_order_is_the_same_on_every_machine() -> None:
     """Golden: a change here breaks resuming of runs made before it."""
     order = DataOrder([Stream("a", 10, 1.0), Stream("b", 4, 2.0)], 0, "x")
     assert pairs(order, 0, 6) == [(1, 1), (1, 2), (1, 0), (0, 7), (0, 5), (0, 6)]
+
+
+@given(streams=streams, seed=seeds, first=st.integers(0, 300), weights=st.lists(st.floats(0.1, 4), min_size=4, max_size=4))
+@settings(deadline=None, max_examples=25)
+def test_as_encoded_reads_each_source_from_its_beginning_to_its_end(
+    streams: list[Stream], seed: int, first: int, weights: list[float]
+) -> None:
+    """Whatever the weights, and when they change: the n-th window of a source that comes is n modulo its windows."""
+    changes = [(first, {stream.name: weight for stream, weight in zip(streams, weights, strict=False)})]
+    for order in (DataOrder(streams, seed, "x", name="as_encoded"), DataOrder(streams, seed, "x", changes, "as_encoded")):
+        source, window, times = order.at(places(0, 400))
+        for number, stream in enumerate(streams):
+            epochs, windows = np.divmod(np.arange((source == number).sum()), stream.windows)
+            assert window[source == number].tolist() == windows.tolist()
+            assert times[source == number].tolist() == epochs.tolist()
+
+
+@given(shares=st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any))
+@settings(deadline=None, max_examples=60)
+def test_as_encoded_spreads_sources_as_a_sort_of_their_places_does(shares: list[int]) -> None:
+    order = DataOrder(
+        [Stream(f"s{number}", max(share, 1), float(share > 0)) for number, share in enumerate(shares)], 0, "x", (), "as_encoded"
+    )
+    expected = sorted((Fraction(2 * k + 1, 2 * share), number, k) for number, share in enumerate(shares) for k in range(share))
+    assert pairs(order, 0, sum(shares)) == [(number, k) for _, number, k in expected]
+
+
+def test_as_encoded_of_sources_too_large_to_list() -> None:
+    streams = [
+        Stream("a", 10**9, 1.0),
+        Stream("b", 3, 1.0),
+        Stream("c", 7 * 10**8 + 1, 1.0),
+        *(Stream(f"d{n}", 1, 1.0) for n in range(20)),
+    ]
+    order = DataOrder(streams, 0, "x", (), "as_encoded")
+    for start in (0, order.epoch_windows // 2 - 50, order.epoch_windows - 100):
+        source, window, times = order.at(places(start, start + 100))
+        taken = np.array(order.taken(start)) if start == 0 else None
+        for number in (0, 2):
+            mine = window[source == number]
+            assert (np.diff(mine) == 1).all()
+            assert abs(mine[0] / streams[number].windows - start / order.epoch_windows) < 1e-6
+        assert times.max() == 0
+        assert taken is None or not taken.any()

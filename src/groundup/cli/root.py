@@ -48,7 +48,8 @@ def make(order: "build.Order", force: bool, dry_run: bool, as_json: bool) -> boo
     """Carry out the order; with `dry_run` only say what would be done, and return False."""
     if dry_run:
         preview = orders.preview(order, force)
-        print_result(preview, as_json, f"would {preview['action']} {preview['out']}")
+        costs = f": {preview['forecast']['words']}" if "forecast" in preview else ""
+        print_result(preview, as_json, f"would {preview['action']} {preview['out']}{costs}")
         return False
     orders.carry_out(order, force)
     return True

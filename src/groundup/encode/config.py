@@ -1,10 +1,33 @@
 """The settings of turning documents into token shards."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
+
+MeasureName = Literal["tokens", "bytes", "tokens_per_byte", "column"]
+
+
+class CurriculumConfig(Config):
+    """The order of the documents of each source, for a training that reads them in order."""
+
+    by: MeasureName = Field(
+        default="tokens",
+        description="what orders documents, least first: their tokens, bytes, tokens a byte (rare words have more), or a column",
+    )
+    column: str | None = Field(
+        default=None, description="with by: column: a column of numbers of the curated documents, or a number in their meta"
+    )
+    descending: bool = Field(default=False, description="greatest first: where more is easier")
+
+    @model_validator(mode="after")
+    def _check_column(self) -> Self:
+        if self.by == "column" and self.column is None:
+            raise ValueError("by='column' orders by a column and none is named; say column: NAME")
+        if self.by != "column" and self.column is not None:
+            raise ValueError(f"column='{self.column}' has no effect with by='{self.by}'; say by: column, or take it out")
+        return self
 
 
 class MixConfig(Config):
@@ -58,6 +81,9 @@ class EncodeConfig(Config):
 
     batch_documents: int = Field(
         default=256, gt=0, description="documents encoded at a time; bounds memory, does not change the result"
+    )
+    curriculum: CurriculumConfig | None = Field(
+        default=None, description="an order of each source's training documents, easy to hard; null: as they were curated"
     )
     mix: MixConfig | None = Field(
         default=None, description="shares of the sources, to the token; null: each as often as curate.sources.N.weight says"

@@ -98,20 +98,24 @@ def encode(task: Task) -> int:
     A row a document: id, source, mark (for drawing), bytes of text, tokens with the final end-of-document. All lie in one batch:
     joining is what a single process does, and takes its time by batches.
     """
-    encoder, eos_id = _encoder(task.tokenizer)
-    schema = _schema(task.dtype)
-    batches = []
-    for batch in _batches(task.piece, task.batch_documents):
-        _check_sources(batch, task)
-        batches.append(_encode(batch, encoder, eos_id, schema))
+    batches = list(encoded_batches(task))
     total = sum(len(batch.column("tokens").flatten()) for batch in batches)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, schema) as writer:
+    with pa.ipc.new_file(sink, _schema(task.dtype)) as writer:
         if batches:
             writer.write_batch(pa.concat_batches(batches))
     del batches
     write_bytes(task.piece.path(task.folder), sink.getvalue())
     return total
+
+
+def encoded_batches(task: Task) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a piece encoded, a batch at a time, with the columns that `encode` writes."""
+    encoder, eos_id = _encoder(task.tokenizer)
+    schema = _schema(task.dtype)
+    for batch in _batches(task.piece, task.batch_documents):
+        _check_sources(batch, task)
+        yield _encode(batch, encoder, eos_id, schema)
 
 
 def _batches(piece: Piece, max_documents: int) -> Iterator[pa.RecordBatch]:
@@ -170,31 +174,42 @@ class Encoded:
     lengths: npt.NDArray[np.int64]
     """Tokens of each, the end included."""
     tokens: Tokens
+    rows: npt.NDArray[np.int64]
+    """Their places among all documents of the piece."""
 
     def only(self, chosen: npt.NDArray[np.bool_]) -> "Encoded":
         """Return the chosen documents."""
         if chosen.all():
             return self
         tokens = self.tokens[np.repeat(chosen, self.lengths)]
-        return Encoded(self.ids.filter(mask(chosen)), self.marks[chosen], self.bytes[chosen], self.lengths[chosen], tokens)
+        ids, rows = self.ids.filter(mask(chosen)), self.rows[chosen]
+        return Encoded(ids, self.marks[chosen], self.bytes[chosen], self.lengths[chosen], tokens, rows)
+
+    def copied(self) -> "Encoded":
+        """Return them in memory of their own: what is read lies in a file that is mapped only while it is read."""
+        ids = pa.concat_arrays([self.ids, self.ids[:0]])
+        own = (self.marks.copy(), self.bytes.copy(), self.lengths.copy())
+        return Encoded(ids, *own, self.tokens.copy(), self.rows.copy())
 
 
 def read(piece: Piece, folder: Path) -> Iterator[tuple[str, Encoded]]:
     """Yield the documents of an encoded piece by source, in order, a batch at a time out of mapped memory."""
     path = piece.path(folder)
     with storage_errors(path), pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+        first = 0
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
             sources = batch.column("source").dictionary_encode()
             places = numbers(sources.indices)
             for position, name in enumerate(sources.dictionary.to_pylist()):
                 mine = places == position
-                yield name, _unpacked(batch if mine.all() else batch.filter(mask(mine)))
+                yield name, _unpacked(batch if mine.all() else batch.filter(mask(mine)), first + np.flatnonzero(mine))
+            first += len(batch)
 
 
-def _unpacked(batch: pa.RecordBatch) -> Encoded:
+def _unpacked(batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> Encoded:
     marks, sizes, listed = numbers(batch.column("mark")), numbers(batch.column("bytes")), batch.column("tokens")
-    return Encoded(batch.column("id"), marks, sizes, numbers(listed.value_lengths()), numbers(listed.flatten()))
+    return Encoded(batch.column("id"), marks, sizes, numbers(listed.value_lengths()), numbers(listed.flatten()), rows)
 
 
 def is_encoded(piece: Piece, folder: Path) -> bool:

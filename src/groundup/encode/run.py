@@ -3,8 +3,10 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow.parquet as pq
@@ -21,10 +23,12 @@ from groundup.core.files import write_json
 from groundup.core.log import say
 from groundup.core.units import format_count
 from groundup.encode.config import EncodeConfig
+from groundup.encode.curriculum import Sorter, open_sorter, read_columns
+from groundup.encode.forecast import Forecast
 from groundup.encode.mixing import Choice, choose
 from groundup.encode.pieces import SOURCES_FILE, Piece, Task, cut, read
 from groundup.encode.streams import StreamWriter, token_dtype
-from groundup.encode.work import encode_pieces
+from groundup.encode.work import encode_pieces, foresee_work
 from groundup.estimate.collecting import advice, bytes_to_collect
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -42,18 +46,19 @@ def run(config: EncodeConfig, job: Job) -> Outcome:
     _check_names(weights, documents)
     dtype = token_dtype(tokenizer.text.vocab_size)
     pieces = {split: cut(documents, split, tokenizer.content_hash) for split in SPLITS}
-    known = frozenset(weights)
-    tasks = [
-        Task(piece, job.scratch, tokenizer.file, dtype, config.batch_documents, known)
-        for split in SPLITS
-        for piece in pieces[split]
-    ]
+    tasks = _tasks(config, pieces, job, tokenizer, frozenset(weights))
+    columns = read_columns(config.curriculum, pieces["train"]) if config.curriculum is not None else {}
     encode_pieces(tasks, job.workers, job.scratch)
     chosen = {name: Choice(weight) for name, weight in weights.items()}
     mix = None
     if config.mix is not None:
         mix, chosen = choose(config.mix, pieces["train"], job.scratch, list(weights), job.seed)
-    train = _join(pieces["train"], job, "train", dtype, chosen)
+    with tempfile.TemporaryDirectory(dir=job.scratch) as spill:
+        sorter = None
+        if config.curriculum is not None:
+            places = (job.scratch, Path(spill))
+            sorter = open_sorter(config.curriculum, pieces["train"], *places, chosen, job.seed, columns)
+        train = _join(pieces["train"], job, "train", dtype, chosen, sorter)
     held_out = _join(pieces["validation"], job, "validation", dtype, dict.fromkeys(weights, Choice(1.0)))
     if not train.text_bytes:
         raise DataError(f"{documents.path}: the training split has no text; add sources or loosen curate.rules")
@@ -72,6 +77,21 @@ def run(config: EncodeConfig, job: Job) -> Outcome:
     return Outcome(_counts(info, mix))
 
 
+def foresee(config: EncodeConfig, job: Job) -> Forecast | None:
+    """Return what `run` would take; samples of the text are encoded for that. None if there is no text."""
+    documents, tokenizer = job.open("curate", Documents), job.open("tokenizer", Tokenizer)
+    pieces = {split: cut(documents, split, tokenizer.content_hash) for split in SPLITS}
+    return foresee_work(_tasks(config, pieces, job, tokenizer, frozenset(_weights(documents))), job.workers)
+
+
+def _tasks(
+    config: EncodeConfig, pieces: Mapping[Split, Sequence[Piece]], job: Job, tokenizer: Tokenizer, sources: frozenset[str]
+) -> list[Task]:
+    dtype = token_dtype(tokenizer.text.vocab_size)
+    given = (job.scratch, tokenizer.file, dtype, config.batch_documents, sources)
+    return [Task(piece, *given) for split in SPLITS for piece in pieces[split]]
+
+
 @dataclass
 class Joined:
     """The streams of a split, and what there was to write to them."""
@@ -81,8 +101,10 @@ class Joined:
     tokens: int = 0
 
 
-def _join(pieces: Iterable[Piece], job: Job, split: Split, dtype: str, chosen: Mapping[str, Choice]) -> Joined:
-    """Write the streams of a split out of its pieces, in order, with the documents that are kept."""
+def _join(
+    pieces: Iterable[Piece], job: Job, split: Split, dtype: str, chosen: Mapping[str, Choice], sorter: Sorter | None = None
+) -> Joined:
+    """Write the streams of a split out of its pieces, with the documents that are kept: in order, or in that of the sorter."""
     with contextlib.ExitStack() as stack:
         writers = {name: stack.enter_context(contextlib.closing(StreamWriter(job.out / split, name, dtype))) for name in chosen}
         joined = Joined(writers)
@@ -90,7 +112,15 @@ def _join(pieces: Iterable[Piece], job: Job, split: Split, dtype: str, chosen: M
             for name, documents in read(piece, job.scratch):
                 joined.text_bytes += int(documents.bytes.sum())
                 joined.tokens += len(documents.tokens)
-                writers[name].add(documents.only(chosen[name].keeps(documents, job.seed)))
+                kept = documents.only(chosen[name].keeps(documents, job.seed))
+                if sorter is None:
+                    writers[name].add(kept)
+                else:
+                    sorter.put(name, kept)
+        if sorter is not None:
+            for name, writer in writers.items():
+                for documents in sorter.sorted(name):
+                    writer.add(documents)
     return joined
 
 

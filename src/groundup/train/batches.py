@@ -98,7 +98,7 @@ class BatchReader:
         self._course = course or steady(objective.seq_len, batch_sequences)
         self._reader = RowReader(shards, "train", objective, seed, document_mask, self._course.config.packing)
         _check_sources(shards, self._course)
-        self.order = DataOrder(self._reader.streams, seed, shards.fingerprint, self._course.mixtures)
+        self.order = DataOrder(self._reader.streams, seed, shards.fingerprint, self._course.mixtures, self._course.config.order)
         self._objectives = {phase.seq_len: at_length(objective, phase.seq_len) for phase in self._course.phases}
         self._stride = objective.stride
         self._micro_batch = micro_batch

@@ -16,6 +16,7 @@ from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
 PackingName = Literal["windows", "best_fit"]
+OrderName = Literal["shuffled", "as_encoded"]
 Precision = Literal["auto", "fp32", "bf16", "bf16_weights", "fp16"]
 RunPrecision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
 """What training computes in, once 'auto' is settled."""
@@ -77,6 +78,11 @@ class TrainConfig(Config):
     packing: PackingName = Field(
         default="windows",
         description="windows: rows are cut from the stream of documents; best_fit: packed from whole documents, the rest padding",
+    )
+    order: OrderName = Field(
+        default="shuffled",
+        description="of the text in training: shuffled anew in each epoch; as_encoded: each source from its beginning to its end, "
+        "for encode.curriculum",
     )
     healing: HealingConfig = HealingConfig()
     preflight: Preflight = Field(
@@ -148,6 +154,11 @@ class TrainConfig(Config):
         if self.batch_ramp is not None:
             self.batch_ramp.check(self.batch_tokens, self.seq_len)
         check_lengths(self.lengths, self.seq_len)
+        if self.order != "shuffled" and self.packing != "windows":
+            raise ValueError(
+                f"order='{self.order}' reads windows of the stream one after another, and packing='{self.packing}' puts documents "
+                "together by what fits; take one out"
+            )
         if self.lengths and self.packing != "windows":
             raise ValueError(f"lengths cut rows from windows of the stream, and packing='{self.packing}' has none; take one out")
         if self.lengths and self.objective.name not in TEXT_IS_ROW:
@@ -175,6 +186,7 @@ class TrainConfig(Config):
             for name in (
                 "schedule",
                 "mixture",
+                "order",
                 "clip_norm",
                 "clip_value",
                 "healing",

@@ -10,37 +10,14 @@ from groundup.artifacts.documents import Split
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.errors import ConfigError, DataError
 from groundup.core.seeds import derive_seed
-from groundup.train.randomness import GOLDEN_RATIO, Ints, UInts, mix
+from groundup.train.arrangement import ARRANGEMENTS
+from groundup.train.config import OrderName
+from groundup.train.randomness import Ints
 
-_ROUNDS = 8
 BLOCK_PLACES = 4096
 _BLOCK_EPOCHS = 4
 """Mixed epochs of a very small corpus that a block holds: each one has shuffles of its own."""
 _KEPT_BLOCKS = 4
-
-
-def permute(positions: Ints, size: int, seed: int) -> Ints:
-    """Return where each of `positions` (all below `size`) goes under the permutation of 0..size-1 that `seed` picks.
-
-    A Feistel network over the next even number of bits (Luby & Rackoff 1988), repeated on results that fall outside until they
-    fall inside (cycle walking, Black & Rogaway 2002, section 3): no table, any size.
-    """
-    half_bits = max((size - 1).bit_length() + 1, 4) // 2
-    keys = mix(np.uint64(seed) + np.arange(1, _ROUNDS + 1, dtype=np.uint64) * GOLDEN_RATIO)
-    values = _feistel(positions.astype(np.uint64), half_bits, keys)
-    outside = np.flatnonzero(values >= size)
-    while outside.size:
-        values[outside] = _feistel(values[outside], half_bits, keys)
-        outside = outside[values[outside] >= size]
-    return values.astype(np.int64)
-
-
-def _feistel(values: UInts, half_bits: int, keys: UInts) -> UInts:
-    shift, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
-    left, right = values >> shift, values & mask
-    for key in keys:
-        left, right = right, left ^ (mix(right ^ key) & mask)
-    return (left << shift) | right
 
 
 @dataclass(frozen=True)
@@ -94,17 +71,22 @@ class _Part:
 class DataOrder:
     """Which window of which source each place of the run holds.
 
-    A mixed epoch holds `share` windows of every source, shuffled. Each source counts its own windows on through the mixed
-    epochs and shuffles anew each time all have been taken: after any number of mixed epochs, no window of a source has been
-    seen two times more often than another. `changes` gives sources other weights from some place on; what a mixed epoch that
-    is broken off there had not taken yet comes first after it, so that each source's count has no gaps.
+    A mixed epoch holds `share` windows of every source, as the arrangement called `name` has them. Each source counts its own
+    windows on through the mixed epochs and arranges them anew each time all have been taken: after any number of mixed epochs, no
+    window of a source has been seen two times more often than another. `changes` gives sources other weights from some place on;
+    what a mixed epoch that is broken off there had not taken yet comes first after it, so that each source's count has no gaps.
     """
 
     def __init__(
-        self, streams: list[Stream], seed: int, fingerprint: str, changes: Sequence[tuple[int, Mapping[str, float]]] = ()
+        self,
+        streams: list[Stream],
+        seed: int,
+        fingerprint: str,
+        changes: Sequence[tuple[int, Mapping[str, float]]] = (),
+        name: OrderName = "shuffled",
     ) -> None:
         self.streams = streams
-        self._seed = derive_seed(seed, "order", fingerprint)
+        self._arrangement = ARRANGEMENTS[name](derive_seed(seed, "order", fingerprint))
         nothing = np.zeros(0, dtype=np.int64)
         part = _Part(0, _shares(streams), (nothing,) * len(streams), np.zeros(len(streams), dtype=np.int64), ())
         self._parts = [part]
@@ -131,7 +113,7 @@ class DataOrder:
         for number, stream in enumerate(self.streams):
             mine = source == number
             source_epoch, position = np.divmod(count[mine], stream.windows)
-            window[mine] = self._shuffle(position, source_epoch, stream.windows, "source", stream.name)
+            window[mine] = self._arrangement.windows(position, source_epoch, stream.windows, stream.name)
             times[mine] = source_epoch
         return source, window, times
 
@@ -161,7 +143,7 @@ class DataOrder:
     def _dealt(self, part: _Part, places: Ints) -> tuple[Ints, Ints]:
         """Return the source of each place of the part, and where it stands in that source's count."""
         epoch, place = np.divmod(places - part.first, part.windows)
-        slot = self._shuffle(place, epoch, part.windows, "mix", *part.names)
+        slot = self._arrangement.slots(place, epoch, part.shares, part.names)
         source = np.searchsorted(part.ends, slot, side="right").astype(np.int64)
         numbers = epoch * part.shares[source] + slot - (part.ends - part.shares)[source]
         counts = np.empty_like(numbers)
@@ -173,7 +155,7 @@ class DataOrder:
     def _partial(self, part: _Part, epoch: int, places: int) -> tuple[Ints, Ints]:
         """Return source, and number within the part, of the first `places` of a mixed epoch of the part."""
         positions = np.arange(places, dtype=np.int64)
-        slot = self._shuffle(positions, np.full_like(positions, epoch), part.windows, "mix", *part.names)
+        slot = self._arrangement.slots(positions, np.full_like(positions, epoch), part.shares, part.names)
         source = np.searchsorted(part.ends, slot, side="right").astype(np.int64)
         return source, epoch * part.shares[source] + slot - (part.ends - part.shares)[source]
 
@@ -188,14 +170,6 @@ class DataOrder:
             ahead.append(np.concatenate([part.count(number, left), part.ahead[number][end:]]))
             dealt[number] += max(int(end) - len(part.ahead[number]), 0)
         return _Part(first, shares, tuple(ahead), dealt, names)
-
-    def _shuffle(self, positions: Ints, epochs: Ints, size: int, *names: str) -> Ints:
-        """Return the positions under the permutation that belongs to each one's epoch."""
-        result = np.empty_like(positions)
-        for epoch in np.unique(epochs):
-            mine = epochs == epoch
-            result[mine] = permute(positions[mine], size, derive_seed(self._seed, *names, int(epoch)))
-        return result
 
 
 def _shares(streams: list[Stream]) -> Ints:
