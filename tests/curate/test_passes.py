@@ -1,5 +1,6 @@
 """The passes over parts: the same result for any workers, engine or kill, and what copies are found across parts."""
 
+import errno
 import json
 import os
 import random
@@ -217,6 +218,29 @@ def test_a_finished_part_is_not_read_again(corpus, tmp_path, monkeypatch):
         build(corpus, tmp_path / "out", Workers("local", 1))
     assert seen == before
     assert json.loads((tmp_path / "out/funnel.json").read_text())["stages"]
+
+
+def test_a_kill_after_the_tables_are_gathered_loses_nothing_with_or_without_hard_links(corpus, tmp_path, monkeypatch):
+    from groundup.curate import run as door
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no second names here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "hardlink_to", refuse)
+        build(corpus, tmp_path / "whole", Workers("local", 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "write_ledger", interrupt)
+        with pytest.raises(Interrupted):
+            build(corpus, tmp_path / "out", Workers("local", 1))
+    build(corpus, tmp_path / "out", Workers("local", 1))
+    assert hashes(Documents.open(tmp_path / "out")) == hashes(Documents.open(tmp_path / "whole"))
 
 
 def test_what_it_takes_is_said_before_and_a_small_disk_is_refused(corpus, tmp_path, monkeypatch, capfd):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from groundup.artifacts.build import Job, Outcome
+from groundup.artifacts.documents import SPLIT_FOLDERS
 from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
 from groundup.core.files import hash_file, hash_json, read_object, storage_errors
@@ -25,7 +26,7 @@ from groundup.curate.ledger.alarms import Alarm, raised
 from groundup.curate.ledger.write import write_ledger
 from groundup.curate.passes.clusters import write_clusters
 from groundup.curate.passes.decide import VALIDATION, Fates, hold_out, write_decisions, write_held_out
-from groundup.curate.passes.finish import Totals, check_sources, gather, totals
+from groundup.curate.passes.finish import Totals, check_rows, check_sources, gather, totals
 from groundup.curate.passes.forecast import check_disk, forecast
 from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, near_duplicates
 from groundup.curate.passes.names import unique_names
@@ -90,6 +91,8 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     alarms = raised(config.alarms, found.ground())
     _sound(alarms, config.alarms.stop)
     gather(tasks, job.out)
+    rows = {SPLIT_FOLDERS["train"]: "documents", SPLIT_FOLDERS["validation"]: "validation_documents", "dropped": "dropped"}
+    check_rows(job.out, {folder: counts[name] for folder, name in rows.items()})
     write_ledger(job.out, work, found, alarms)
     _write_lineage(job.out / LINEAGE, _open_sources(config))
     return Outcome(counts, volatile=frozenset({LINEAGE}))

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,9 +97,12 @@ def check_sources(work: Work, tasks: Sequence[PartTask]) -> None:
 
 
 def gather(tasks: Sequence[PartTask], out: Path) -> None:
-    """Move and join the tables of the parts into the folders of the artifact; may be called again after a kill."""
+    """Put the tables of the parts into the folders of the artifact.
+
+    What the parts hold stays as it is: after a kill the artifact's folders are cleared, and this is called again.
+    """
     parts = [written(task) for task in tasks]
-    _move_documents(parts, out / SPLIT_FOLDERS["train"])
+    _link_documents(parts, out / SPLIT_FOLDERS["train"])
     _join([part.validation for part in parts], out / SPLIT_FOLDERS["validation"], DOCUMENT_SCHEMA)
     _join([part.dropped for part in parts], out / "dropped", DROPPED_SCHEMA)
     if tasks[0].work.config.decontaminate.items:
@@ -109,13 +112,25 @@ def gather(tasks: Sequence[PartTask], out: Path) -> None:
     _join([part.edits for part in parts], out / "edits", EDIT_SCHEMA)
 
 
-def _move_documents(parts: Sequence[WrittenPart], folder: Path) -> None:
-    """Move the tables of documents, one file a part: they are large, and stay as they are."""
+def check_rows(out: Path, rows: Mapping[str, int]) -> None:
+    """Fail if a folder of the artifact does not hold as many rows as were counted: nothing is lost unseen."""
+    for folder, counted in rows.items():
+        with storage_errors(out / folder):
+            found = sum(pq.read_metadata(file).num_rows for file in (out / folder).glob("*.parquet"))
+        assert found == counted, f"{out / folder}: {found:,} rows written, {counted:,} counted"
+
+
+def _link_documents(parts: Sequence[WrittenPart], folder: Path) -> None:
+    """Give the tables of documents, one file a part, a second name in the folder: they are large, and stay as they are."""
     with storage_errors(folder):
         folder.mkdir(exist_ok=True)
         for number, part in enumerate(parts):
-            if part.documents.exists():
-                part.documents.replace(folder / f"part-{number:05d}.parquet")
+            path = folder / f"part-{number:05d}.parquet"
+            path.unlink(missing_ok=True)
+            try:
+                path.hardlink_to(part.documents)
+            except OSError:  # not every file system has second names
+                shutil.copyfile(part.documents, path)
 
 
 def _join(files: Sequence[Path], folder: Path, schema: pa.Schema) -> None:
