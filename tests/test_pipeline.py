@@ -142,8 +142,6 @@ def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:
         (["curate.sources.0.path=RUN/.."], None, None, "overlap"),
         ([], "encode", "pretrain", "--from pretrain"),
         (["evaluate.stride=65"], None, None, r"evaluate\.stride=65 .* 64 tokens \(pretrain\.seq_len\)"),
-        (["model.num_heads=null", "model.num_kv_heads=3"], None, None, "num_heads=1 is not a multiple of num_kv_heads=3"),
-        (["model.dim=31", "model.num_heads=null"], "pretrain", None, "is odd"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_refused_first(

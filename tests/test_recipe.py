@@ -11,6 +11,8 @@ from groundup.orders import curate_config
 from groundup.recipe import SHIPPED, apply_override, load_recipe, recipe_schema
 
 DEMO = SHIPPED / "demo_cpu.yaml"
+SIZED = ("budget=null", "pretrain.steps=5", "model={dim: 192, num_layers: 2}")
+"""A size of one's own instead of a budget."""
 
 
 def test_overrides_reach_every_depth() -> None:
@@ -42,6 +44,17 @@ def test_bare_switches_and_sizes_in_words_are_read() -> None:
         (["model={dim: 64, num_layers: 2, num_heads: 5}", "pretrain.steps=5", "budget=null"], "nearest fewer heads that fit: 4"),
         (["model={num_heads: 6, num_kv_heads: 4}"], "num_heads=6 is not a multiple of num_kv_heads=4; nearest fewer that fit: 3"),
         (["model={dim: 6, num_layers: 2, num_heads: 2}", "pretrain.steps=5", "budget=null"], "dim / num_heads = 3 is odd"),
+        (["model={preset: gpt-2}"], "'model': preset: no published model 'gpt-2'; did you mean 'gpt2'?"),
+        (["model={preset: gpt2, num_heads: 5}"], "dim=768 is not a multiple of num_heads=5; nearest fewer heads that fit: 4"),
+        (["model={preset: t5-small}"], "is for model.shape='decoder', but model.shape='encoder_decoder'"),
+        ([*SIZED, "model.head_dim=25"], "is odd"),
+        ([*SIZED, "model.num_kv_heads=4"], "num_heads=6 is not a multiple of num_kv_heads=4"),
+        ([*SIZED, "model.dim=31"], "dim / num_heads = 31 is odd"),
+        ([*SIZED, "model.dim=195", "model.num_heads=3", "model.position=sinusoidal"], "fills dims in pairs, but dim=195 is odd"),
+        ([*SIZED, "model.rope_fraction=0.01"], "rope_fraction=0.01 of a head 32 wide is no pair of dims"),
+        (["model={attention: sliding_window, window: 512}"], "window=512 is longer than pretrain.seq_len=256, so it hides nothing"),
+        (["model={attention: big_bird, sparse_block: 256}"], "sparse_block=256 with attention='big_bird' is as long as pretrain"),
+        (["model={init: t5, init_std: 0.1}"], "init_std=0.1 has no effect with init='t5'"),
         (["pretrain.batch_tokens=1000"], "nearest that is: 1,024"),
         (["pretrain.batch_tokens=8589934592"], "less than or equal to 4294967296"),
         (["pretrain.schedule={name: constant, floor: 0.1}"], "floor=0.1 would have no effect"),

@@ -16,6 +16,7 @@ _FUNCTIONS = (
     "explain",
     "tokenizer_compare",
     "encode",
+    "plan_models",
     "pretrain",
     "evaluate",
     "evaluate_tasks",

@@ -35,6 +35,7 @@ from groundup.evaluate.tasks.config import TaskConfig
 from groundup.evaluate.tasks.load import load_task
 from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
+from groundup.plan.catalogue import PublishedModel, published_models
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 from groundup.tokenizer.compare import Comparison, compare
 from groundup.tokenizer.terms import characteristic, count_terms
@@ -268,6 +269,11 @@ def plan(recipe: Recipe | Path, shards: Path, out: Path, force: bool = False) ->
     """Decide what to train on the shards, and predict what it takes."""
     orders.carry_out(orders.order_plan(as_recipe(recipe), shards, out), force)
     return Plan.open(out)
+
+
+def plan_models(part: str = "") -> list[PublishedModel]:
+    """Return the published models with `part` in their name or family; a recipe takes one as `model.preset`."""
+    return published_models(part)
 
 
 def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:

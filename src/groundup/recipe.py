@@ -17,6 +17,7 @@ from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
 from groundup.export.config import ExportConfig
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
+from groundup.plan.shapes import family
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
@@ -63,6 +64,9 @@ class Recipe(Config):
         if self.until not in UNPLANNED:
             try:
                 self.plan_config()
+                family(self.model, self.tokenizer.vocab_size, self.pretrain.seq_len)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
             except ValueError as error:
                 if self.budget is None and self.model == SizeConfig() and self.pretrain.steps is None:
                     raise ValueError(f"{error}; or until: encode, if nothing is to be trained") from None

@@ -12,10 +12,12 @@ from groundup.nn.positions.rotary import rotary_table, turn_halves, turn_neighbo
 from groundup.nn.positions.sinusoidal import BASE, waves
 from groundup.nn.positions.t5 import buckets
 from groundup.nn.transformer import Inputs
+from groundup.nn.view import view_itself
 from models import small_config, small_model, some_tokens
 
 transformers = pytest.importorskip("transformers")
 
+CPU = torch.device("cpu")
 FLOAT32_ANGLES = 1e-5
 """Room for float32 powers taken in another order, on numbers up to 1."""
 SCALINGS = {
@@ -124,7 +126,34 @@ def test_learned_positions_refuse_what_they_never_learned():
         longer(Inputs(some_tokens(1, 17)))
 
 
-@pytest.mark.parametrize("position", ["rope", "alibi", "t5_bias", "sinusoidal", "none"])
+@pytest.mark.parametrize("shape", ["decoder", "encoder"])
+def test_transformer_xl_is_the_formula_of_the_paper(shape):
+    """Dai et al. 2019, section 3.3, pair by pair: (q_i + u) k_j + (q_i + v) W r_(i-j), over the root of the width of a head."""
+    model = small_model(shape=shape, position="transformer_xl", num_kv_heads=4).double()
+    stack = getattr(model, shape)
+    layer = stack.blocks[0].attention
+    scores = layer.distance_scores
+    for bias in (scores.content_bias, scores.place_bias):
+        torch.nn.init.normal_(bias)
+    length, heads, width = 9, 4, 8
+    x = torch.randn(1, length, 32, dtype=torch.float64)
+    q, k, v = (part(x)[0].view(length, heads, width) for part in (layer.query, layer.key, layer.value))
+    content, place = (bias.view(heads, width) for bias in (scores.content_bias, scores.place_bias))
+    wanted = torch.empty(length, heads, width, dtype=torch.float64)
+    for head in range(heads):
+        for i in range(length):
+            row = []
+            for j in range(i + 1 if shape == "decoder" else length):
+                wave = [[math.sin((i - j) / 10_000 ** (2 * n / 32)), math.cos((i - j) / 10_000 ** (2 * n / 32))] for n in range(16)]
+                key = (scores.place.weight @ torch.tensor(wave, dtype=torch.float64).flatten()).view(heads, width)[head]
+                row.append((q[i, head] + content[head]) @ k[j, head] + (q[i, head] + place[head]) @ key)
+            weights = torch.softmax(torch.stack(row) / width**0.5, dim=0)
+            wanted[i, head] = weights @ v[: len(row), head]
+    _, glance = stack.begin(x, view_itself(0, length, shape == "decoder", CPU), torch.float64)
+    torch.testing.assert_close(layer(x, glance), layer.output(wanted.flatten(1))[None], rtol=0, atol=FLOAT32_ANGLES)
+
+
+@pytest.mark.parametrize("position", ["rope", "alibi", "t5_bias", "sinusoidal", "transformer_xl", "none"])
 def test_the_others_read_longer_text_with_the_same_weights(position):
     short, longer = (small_model(position=position, max_seq_len=length) for length in (16, 64))
     longer.load_state_dict(short.state_dict())

@@ -19,6 +19,8 @@ EXACT = {
     "llama-13b": 13_015_864_320,
     "llama-33b": 32_528_943_616,
     "llama-65b": 65_285_660_672,
+    "llama2-7b": 6_738_415_616,
+    "llama2-13b": 13_015_864_320,
     "llama2-70b": 68_976_648_192,
     "llama3-8b": 8_030_261_248,
     "llama3-70b": 70_553_706_496,
@@ -52,7 +54,11 @@ EXACT = {
     "t5-v1.1-large": 783_150_080,
     "t5-v1.1-xl": 2_849_757_184,
     "t5-v1.1-xxl": 11_135_332_352,
+    "flan-t5-small": 76_961_152,
     "flan-t5-base": 247_577_856,
+    "flan-t5-large": 783_150_080,
+    "flan-t5-xl": 2_849_757_184,
+    "flan-t5-xxl": 11_135_332_352,
 }
 """Parameters as counted in the released weights (model cards), of BloombergGPT in Wu et al. 2023, table 4."""
 
@@ -60,6 +66,7 @@ ROUNDED = {
     "gpt3-125m": 125e6,
     "gpt3-350m": 350e6,
     "gpt3-760m": 760e6,
+    "gpt3-1.3b": 1.3e9,
     "gpt3-2.7b": 2.7e9,
     "gpt3-6.7b": 6.7e9,
     "gpt3-13b": 13.0e9,
@@ -67,6 +74,17 @@ ROUNDED = {
     "palm-8b": 8.63e9,
     "palm-62b": 62.50e9,
     "palm-540b": 540.35e9,
+    "gopher-44m": 44e6,
+    "gopher-117m": 117e6,
+    "gopher-417m": 417e6,
+    "gopher-1.4b": 1.4e9,
+    "gopher-7.1b": 7.1e9,
+    "gopher-280b": 280e9,
+    "chinchilla-70b": 70e9,
+    "opt-2.7b": 2.7e9,
+    "opt-6.7b": 6.7e9,
+    "opt-13b": 13e9,
+    "opt-30b": 30e9,
     "opt-66b": 66e9,
     "opt-175b": 175e9,
 }
@@ -84,33 +102,41 @@ def test_parameters_are_near_the_published_size(name):
     assert total_parameters(find_preset(name).config) == pytest.approx(ROUNDED[name], rel=ROUNDING)
 
 
-@pytest.mark.parametrize(("name", "extra_positions"), [("opt-125m", 2), ("roberta-base", 2), ("bart-base", 4), ("bart-large", 4)])
-def test_parameters_are_those_of_transformers(name, extra_positions):
-    """Theirs have two rows of positions in each stack that stand for padding."""
+BART_BASE = {
+    "d_model": 768,
+    **{f"{stack}_{key}": value for stack in ("encoder", "decoder") for key, value in (("layers", 6), ("ffn_dim", 3072))},
+    **{f"{stack}_attention_heads": 12 for stack in ("encoder", "decoder")},
+}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+ROBERTA = {"max_position_embeddings": 514, "type_vocab_size": 1}
+OPT = {"hidden_size": 2048, "word_embed_proj_dim": 2048, "num_hidden_layers": 24, "ffn_dim": 8192, "num_attention_heads": 32}
+PYTHIA = {"hidden_size": 128, "num_hidden_layers": 6, "num_attention_heads": 4, "intermediate_size": 512}
+THEIRS = {
+    "opt-125m": ("OPTForCausalLM", {}, 2),
+    "opt-1.3b": ("OPTForCausalLM", OPT, 2),
+    "pythia-14m": ("GPTNeoXForCausalLM", PYTHIA, 0),
+    "roberta-base": ("RobertaForMaskedLM", ROBERTA, 2),
+    "roberta-large": ("RobertaForMaskedLM", ROBERTA | LARGE, 2),
+    "bart-base": ("BartForConditionalGeneration", BART_BASE, 4),
+    "bart-large": ("BartForConditionalGeneration", {}, 4),
+}
+"""Class and settings that transformers has for a size, and the rows of positions by which it has more: those of padding."""
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_parameters_are_those_of_transformers(name):
     config = find_preset(name).config
-    common = {"vocab_size": config.vocab_size}
-    theirs = {
-        "opt-125m": lambda: transformers.OPTForCausalLM(transformers.OPTConfig(**common)),
-        "roberta-base": lambda: transformers.RobertaForMaskedLM(
-            transformers.RobertaConfig(**common, max_position_embeddings=514, type_vocab_size=1)
-        ),
-        "bart-base": lambda: transformers.BartForConditionalGeneration(
-            transformers.BartConfig(
-                **common,
-                d_model=768,
-                encoder_layers=6,
-                decoder_layers=6,
-                encoder_attention_heads=12,
-                decoder_attention_heads=12,
-                encoder_ffn_dim=3072,
-                decoder_ffn_dim=3072,
-            )
-        ),
-        "bart-large": lambda: transformers.BartForConditionalGeneration(transformers.BartConfig(**common)),
-    }[name]
+    model_name, settings, extra_positions = THEIRS[name]
+    model_class = getattr(transformers, model_name)
     with torch.device("meta"):
-        wanted = sum(p.numel() for p in theirs().parameters())
+        theirs = model_class(model_class.config_class(vocab_size=config.vocab_size, **settings))
+    wanted = sum(p.numel() for p in theirs.parameters())
     assert total_parameters(config) + extra_positions * config.dim == wanted
+
+
+def test_every_published_size_is_held_against_what_was_published():
+    ours = {name for name, preset in presets().items() if preset.family == "tiny"}
+    assert set(EXACT) | set(ROUNDED) | set(THEIRS) == set(presets()) - ours
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if total_parameters(find_preset(name).config) < 2e9])

@@ -144,7 +144,7 @@ CHOICES = [
     *({"residual": name} for name in RESIDUALS),
     *({"norm": name} for name in NORMS),
     *({"feed_forward": name} for name in FEED_FORWARD),
-    *({"init": name} for name in INITS),
+    *({"init": name, **({"residual": name} if name == "deepnorm" else {})} for name in INITS),
     *({"position": "rope", "rope_scaling": name, "rope_factor": 4.0} for name in ("linear", "ntk")),
     *({"rope_scaling": name, "rope_factor": 4.0, "rope_original_len": 24} for name in ("yarn", "llama3")),
     {"rope_pairs": "neighbours"},

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from groundup.artifacts import plan as plans
     from groundup.artifacts import reports
     from groundup.evaluate.tasks import lines as task_lines
+    from groundup.plan import catalogue
 else:
     api, orders, previews, recipes = (lazy(f"groundup.{name}") for name in ("api", "orders", "preview", "recipe"))
     checkpoints, plans, reports = (lazy(f"groundup.artifacts.{name}") for name in ("checkpoint", "plan", "reports"))
-    task_lines = lazy("groundup.evaluate.tasks.lines")
+    task_lines, catalogue = lazy("groundup.evaluate.tasks.lines"), lazy("groundup.plan.catalogue")
 
 
 @plan_app.command("recipe")
@@ -44,6 +45,18 @@ def plan_recipe(
     plan = plans.Plan.open(out)
     result = {"decisions": plan.decisions.model_dump(mode="json"), "forecast": plan.forecast.model_dump(mode="json")}
     print_result({"out": str(out), "content_hash": plan.content_hash, **result}, as_json, "\n".join(plan.forecast.why))
+
+
+@plan_app.command("models")
+def plan_models(
+    part: Annotated[str, typer.Argument(metavar="NAME", help="Part of a name or family; all without it.")] = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """List published models with their exact number of parameters; a recipe takes one as model.preset."""
+    set_quiet(quiet)
+    found = api.plan_models(part)
+    print_result({"models": [vars(model) for model in found]}, as_json, catalogue.render_models(found))
 
 
 @app.command()

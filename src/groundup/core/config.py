@@ -35,7 +35,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 def _explain(model: type[BaseModel], problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
-    key = ".".join(path) or "(top level)"
+    key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'; {nearest(path[-1], _fields_at(model, path[:-1]))}"
     if problem["type"] == "missing":
@@ -43,7 +43,7 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     given = problem.get("input")
     shown = f" (got {given!r})" if isinstance(given, str | int | float | bool | None) else ""
-    return f"'{key}': {message}{shown}"
+    return f"'{key}': {message}{shown}" if key else f"{message}{shown}"
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -45,7 +45,8 @@ def attention_parameters(config: ModelConfig) -> int:
     """Return the parameters of one attention."""
     matrices = 2 * config.dim * (config.inner_dim + config.kv_dim)
     biases = config.inner_dim + 2 * config.kv_dim + config.dim if config.bias else 0
-    return matrices + biases + (2 * NORM_VECTORS[config.norm] * config.head_dim if config.qk_norm else 0)
+    distances = (config.dim + 2) * config.inner_dim if config.position == "transformer_xl" else 0
+    return matrices + biases + distances + (2 * NORM_VECTORS[config.norm] * config.head_dim if config.qk_norm else 0)
 
 
 def feed_forward_parameters(config: ModelConfig) -> int:

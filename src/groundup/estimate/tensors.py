@@ -33,7 +33,9 @@ def parameter_tensors(config: ModelConfig) -> list[Tensors]:
 def _attention(config: ModelConfig, count: int) -> list[Tensors]:
     dim, inner, kv = config.dim, config.inner_dim, config.kv_dim
     linears = [((inner, dim), count), ((kv, dim), 2 * count), ((dim, inner), count)]
-    return [*_linears(config, linears), *_norm(config, config.head_dim, 2 * count if config.qk_norm else 0)]
+    of_distances = count if config.position == "transformer_xl" else 0
+    scores = [Tensors("matrices", (inner, dim), of_distances), Tensors("biases", (inner,), 2 * of_distances)]
+    return [*_linears(config, linears), *scores, *_norm(config, config.head_dim, 2 * count if config.qk_norm else 0)]
 
 
 def _feed_forward(config: ModelConfig, count: int) -> list[Tensors]:

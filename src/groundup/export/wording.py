@@ -49,6 +49,7 @@ POSITIONS: Final[dict[PositionName, str]] = {
     "sinusoidal": "sinusoidal",
     "t5_bias": "relative biases (T5)",
     "alibi": "ALiBi",
+    "transformer_xl": "relative scores (Transformer-XL)",
     "none": "none",
 }
 FEED_FORWARDS: Final[dict[FeedForwardName, str]] = {

@@ -10,7 +10,7 @@ from groundup.core.config import Config
 ShapeName = Literal["decoder", "prefix_decoder", "encoder", "encoder_decoder"]
 NormName = Literal["rms", "layer", "layer_no_bias", "rms_plain"]
 ResidualName = Literal["pre", "post", "sandwich", "parallel", "parallel_shared", "deepnorm"]
-PositionName = Literal["rope", "learned", "sinusoidal", "t5_bias", "alibi", "none"]
+PositionName = Literal["rope", "learned", "sinusoidal", "t5_bias", "alibi", "transformer_xl", "none"]
 RopeScalingName = Literal["none", "linear", "ntk", "yarn", "llama3"]
 AttentionName = Literal["full", "sliding_window", "sparse_strided", "sparse_fixed", "big_bird", "performer"]
 FeedForwardName = Literal["swiglu", "geglu", "geglu_tanh", "reglu", "gelu", "gelu_tanh", "relu", "relu_squared", "silu"]
@@ -85,12 +85,16 @@ class ArchitectureConfig(Config):
                     f"{' or '.join(repr(name) for name in names)}: set that, or leave {key} out"
                 )
         _check_rope(self)
+        _check_t5(self)
         _check_attention(self)
+        _check_transformer_xl(self)
         _check_shape(self)
         return self
 
 
 _ROPE = ("rope",)
+SPARSE = ("sparse_strided", "sparse_fixed", "big_bird")
+"""Kinds of attention whose patterns are made of blocks."""
 _ONLY_WITH: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("rope_theta", "position", _ROPE),
     ("rope_pairs", "position", _ROPE),
@@ -101,7 +105,7 @@ _ONLY_WITH: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("t5_buckets", "position", ("t5_bias",)),
     ("t5_max_distance", "position", ("t5_bias",)),
     ("window", "attention", ("sliding_window",)),
-    ("sparse_block", "attention", ("sparse_strided", "sparse_fixed", "big_bird")),
+    ("sparse_block", "attention", SPARSE),
     ("sparse_summary", "attention", ("sparse_fixed",)),
     ("sparse_global", "attention", ("big_bird",)),
     ("sparse_random", "attention", ("big_bird",)),
@@ -116,6 +120,20 @@ def _check_rope(config: ArchitectureConfig) -> None:
         raise ValueError(f"rope_scaling='{config.rope_scaling}' with rope_factor=1 stretches nothing; set rope_factor above 1")
     if config.rope_scaling in ("yarn", "llama3") and config.rope_original_len is None:
         raise ValueError(f"rope_scaling='{config.rope_scaling}' needs rope_original_len, the length before the stretching")
+
+
+def _check_t5(config: ArchitectureConfig) -> None:
+    if config.position != "t5_bias":
+        return
+    both_ways = config.shape in ("encoder", "encoder_decoder")
+    if both_ways and config.t5_buckets % 2:
+        raise ValueError(f"t5_buckets={config.t5_buckets} is odd, but an encoder has as many for either side; make it even")
+    exact = config.t5_buckets // (4 if config.shape == "encoder" else 2)
+    if config.t5_max_distance <= exact:
+        raise ValueError(
+            f"t5_max_distance={config.t5_max_distance} leaves nothing to the buckets of several distances: {exact} of "
+            f"t5_buckets={config.t5_buckets} are of one distance each; set t5_max_distance above {exact}"
+        )
 
 
 def _check_attention(config: ArchitectureConfig) -> None:
@@ -134,6 +152,22 @@ def _check_attention(config: ArchitectureConfig) -> None:
         raise ValueError(f"sparse_summary={config.sparse_summary} is more than a block; set it to at most {config.sparse_block}")
 
 
+def _check_transformer_xl(config: ArchitectureConfig) -> None:
+    if config.position != "transformer_xl":
+        return
+    for key, idle in (("attention", "full"), ("attention_soft_cap", None)):
+        if getattr(config, key) != idle:
+            raise ValueError(
+                f"position='transformer_xl' gives every query scores of its own for all distances, which {key}="
+                f"{getattr(config, key)!r} has no place for; set {key}={idle!r}".replace("=None", "=null")
+            )
+    if config.shape == "encoder_decoder":
+        raise ValueError(
+            "position='transformer_xl' is for one stack that looks at itself; set shape to decoder or encoder, or position to "
+            "t5_bias"
+        )
+
+
 def _check_shape(config: ArchitectureConfig) -> None:
     if config.shape == "encoder" and config.position == "none":
         raise ValueError("shape='encoder' with position='none' cannot tell the order of tokens; set position")
@@ -146,6 +180,11 @@ def _check_shape(config: ArchitectureConfig) -> None:
         raise ValueError("attention='performer' has no form with a prefix; set attention='full', or shape='decoder'")
     if config.segments and config.shape == "encoder_decoder":
         raise ValueError(f"segments={config.segments} belongs to encoders and decoders alone; leave it out")
+    if config.init == "deepnorm" and config.residual != "deepnorm":
+        raise ValueError(
+            f"init='deepnorm' shrinks weights by the beta that belongs to the alpha of residual='deepnorm', but residual="
+            f"'{config.residual}'; set residual='deepnorm', or another init"
+        )
 
 
 class ModelConfig(ArchitectureConfig):
@@ -190,12 +229,9 @@ class ModelConfig(ArchitectureConfig):
     def _check_sizes(self) -> Self:
         check_heads(None, self.num_heads, self.num_kv_heads)
         check_pairs(self, self.head_dim)
-        if self.position == "sinusoidal" and self.dim % 2:
-            raise ValueError(f"position='sinusoidal' fills dims in pairs, but dim={self.dim} is odd")
-        if self.window is not None and self.window > self.max_seq_len:
-            raise ValueError(
-                f"window={self.window} is longer than max_seq_len={self.max_seq_len}, so it hides nothing; set attention='full'"
-            )
+        if self.position in ("sinusoidal", "transformer_xl") and self.dim % 2:
+            raise ValueError(f"position='{self.position}' fills dims in pairs, but dim={self.dim} is odd")
+        check_reach(self, self.max_seq_len, "max_seq_len")
         both = self.shape == "encoder_decoder"
         if both != bool(self.num_encoder_layers):
             way_out = "set it to at least 1" if both else "leave it out"
@@ -221,6 +257,19 @@ def check_pairs(config: ArchitectureConfig, head_dim: int) -> None:
         )
     if config.position == "rope" and int(head_dim * config.rope_fraction) < 2:
         raise ValueError(f"rope_fraction={config.rope_fraction} of a head {head_dim} wide is no pair of dims; raise it")
+
+
+def check_reach(config: ArchitectureConfig, length: int, key: str) -> None:
+    """Raise ValueError if a window or a block is so long that it hides nothing of `length` tokens, which `key` gives."""
+    if config.window is not None and config.window > length:
+        raise ValueError(
+            f"window={config.window} is longer than {key}={length}, so it hides nothing; shorten it, or set attention='full'"
+        )
+    if config.attention in SPARSE and config.sparse_block >= length:
+        raise ValueError(
+            f"sparse_block={config.sparse_block} with attention='{config.attention}' is as long as {key}={length}, so it hides "
+            "nothing; set a shorter block, or attention='full'"
+        )
 
 
 def _largest_divisor(number: int, limit: int) -> int:

@@ -34,7 +34,7 @@ class ReorderedLinear(nn.Module):
 class JoinedAttention(nn.Module):
     """Attention of tokens to themselves, with queries, keys and values made in one product, the first two turned together.
 
-    Without norms of queries and keys, which each have their own.
+    Without norms of queries and keys, which each have their own, and without scores of distances, which queries alone take part in.
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -55,7 +55,7 @@ class JoinedAttention(nn.Module):
         query, key, value = turned[:, : self._queries], turned[:, self._queries :], heads[:, :, self._turned :].transpose(1, 2)
         if cache is not None:
             key, value = cache.append(key, value)
-        return self._output(gather(query, key, value, glance, dtype))  # type: ignore[no-any-return]
+        return self._output(gather(query, key, value, glance.mechanism, glance.prepared, dtype))  # type: ignore[no-any-return]
 
 
 class JoinedGated(nn.Module):
@@ -102,7 +102,7 @@ def reordered(model: Transformer) -> Transformer:
 def _put_faster_parts(module: nn.Module, instead: dict[int, object]) -> None:
     """Put into `instead`, by the id of each part of the module that has a faster form, that form."""
     for name, part in module.named_children():
-        if isinstance(part, Attention) and name == "attention" and not isinstance(part.query_norm, Norm):
+        if isinstance(part, Attention) and name == "attention" and can_be_joined(part):
             instead[id(part)] = JoinedAttention(part)
         elif isinstance(part, Gated):
             instead[id(part)] = JoinedGated(part)
@@ -114,6 +114,11 @@ def _put_faster_parts(module: nn.Module, instead: dict[int, object]) -> None:
             instead |= {id(weight): nn.Parameter(weight.detach().float(), requires_grad=False) for weight in part.parameters()}
         else:
             _put_faster_parts(part, instead)
+
+
+def can_be_joined(attention: Attention) -> bool:
+    """Return whether queries and keys are made alike, but for their number."""
+    return not isinstance(attention.query_norm, Norm) and attention.distance_scores is None
 
 
 def reordered_linear(linear: nn.Linear) -> ReorderedLinear:

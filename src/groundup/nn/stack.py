@@ -37,7 +37,7 @@ class Base(nn.Module):
         effects = self.position.effects(view, dtype)
         if effects.added is not None:
             embedded = embedded + effects.added.to(embedded.dtype)
-        glance = Glance(self.mechanism, self.mechanism.prepare(view, effects.bias, dtype), effects.turn)
+        glance = Glance(self.mechanism, self.mechanism.prepare(view, effects.bias, dtype), effects.turn, effects.distances)
         return self.dropout(self.embedding_norm(embedded)), glance
 
 

@@ -1,12 +1,14 @@
 """What a plan is made from."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
-from groundup.nn.config import ArchitectureConfig, check_heads, check_pairs
+from groundup.nn.config import ArchitectureConfig, check_heads, check_pairs, check_reach
+from groundup.nn.presets.config import find_preset
 from groundup.train.config import TrainConfig
 from groundup.train.objectives.config import check_shape
 
@@ -31,9 +33,18 @@ class BudgetConfig(Config):
         return self
 
 
+_OF_OTHERS = ("vocab_size", "max_seq_len")
+"""Sizes of a published model that the tokenizer and pretrain.seq_len decide here."""
+
+
 class SizeConfig(ArchitectureConfig):
     """The model: every choice of the architecture, and its size as far as the user wants to say it; null is derived."""
 
+    preset: str | None = Field(
+        default=None,
+        description="published model ('groundup plan models') whose choices and sizes stand where nothing else is said; the "
+        "vocabulary is the tokenizer's, the length pretrain.seq_len",
+    )
     dim: int | None = Field(default=None, gt=0, description="width of the residual stream")
     num_layers: int | None = Field(default=None, gt=0, description="blocks")
     num_encoder_layers: int | None = Field(
@@ -41,6 +52,7 @@ class SizeConfig(ArchitectureConfig):
     )
     num_heads: int | None = Field(default=None, gt=0, description="query heads; null: dim / 64, below a width of 256 dim / 32")
     num_kv_heads: int | None = Field(default=None, gt=0, description="key/value heads; null: as many as query heads")
+    head_dim: int | None = Field(default=None, gt=0, le=1 << 16, description="width of a head; null: dim / num_heads")
     ffn_dim: int | None = Field(
         default=None, gt=0, description="inner width of the feed-forward layer; null: 8/3 dim (without a gate 4 dim), in 32s"
     )
@@ -49,13 +61,29 @@ class SizeConfig(ArchitectureConfig):
         """Return the choices of the architecture, without sizes."""
         return self.model_dump(include=set(ArchitectureConfig.model_fields))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not isinstance(data.get("preset"), str):
+            return data
+        try:
+            published = find_preset(data["preset"]).filled
+        except ConfigError as error:
+            raise ValueError(f"preset: {error}") from None
+        return {**{key: value for key, value in published.items() if key not in _OF_OTHERS}, **data}
+
     @model_validator(mode="after")
     def _check_size(self) -> Self:
         if (self.dim is None) != (self.num_layers is None):
             raise ValueError("dim and num_layers go together: say both, or neither and a budget")
-        check_heads(self.dim, self.num_heads, self.num_kv_heads)
-        if self.dim and self.num_heads:
-            check_pairs(self, self.dim // self.num_heads)
+        check_heads(None if self.head_dim else self.dim, self.num_heads, self.num_kv_heads)
+        if self.head_dim or (self.dim and self.num_heads):
+            check_pairs(self, self.head_dim or (self.dim or 0) // (self.num_heads or 1))
+        if self.init_std != ArchitectureConfig.model_fields["init_std"].default and self.init not in ("gpt2", "mup"):
+            raise ValueError(
+                f"init_std={self.init_std:g} has no effect with init='{self.init}', which takes its spreads from the widths; leave "
+                "it out, or set init='gpt2'"
+            )
         if self.num_encoder_layers is not None and self.shape != "encoder_decoder":
             raise ValueError(
                 f"num_encoder_layers={self.num_encoder_layers} has no effect with shape='{self.shape}'; leave it out, or set "
@@ -92,6 +120,11 @@ class PlanConfig(Config):
             check_shape(self.pretrain.objective.name, self.model.shape)
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        check_reach(self.model, self.pretrain.seq_len, "pretrain.seq_len")
         return self
 
     @model_validator(mode="after")

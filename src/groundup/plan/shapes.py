@@ -17,7 +17,7 @@ def shape(size: SizeConfig, dim: int, num_layers: int, vocab_size: int, seq_len:
 
     Raises ConfigError if the parts do not fit together.
     """
-    num_heads = size.num_heads or default_heads(dim)
+    num_heads = size.num_heads or (max(1, dim // size.head_dim) if size.head_dim else default_heads(dim))
     fields = {
         **size.choices(),
         "vocab_size": vocab_size,
@@ -26,6 +26,7 @@ def shape(size: SizeConfig, dim: int, num_layers: int, vocab_size: int, seq_len:
         "num_encoder_layers": (size.num_encoder_layers or num_layers) if size.shape == "encoder_decoder" else 0,
         "num_heads": num_heads,
         "num_kv_heads": size.num_kv_heads or num_heads,
+        "head_dim": size.head_dim or 0,
         "ffn_dim": size.ffn_dim or default_ffn_dim(dim, size.feed_forward),
         "max_seq_len": seq_len,
     }

@@ -11,7 +11,8 @@ from groundup.nn.attention.mechanism import Mechanism
 from groundup.nn.cache import LayerCache
 from groundup.nn.config import ModelConfig
 from groundup.nn.norms import NORMS
-from groundup.nn.positions.base import Turn
+from groundup.nn.positions.base import Distances, Turn
+from groundup.nn.positions.transformer_xl import DistanceScores
 from groundup.nn.precision import compute_dtype
 
 
@@ -22,6 +23,7 @@ class Glance:
     mechanism: Mechanism
     prepared: Any
     turn: Turn
+    distances: Distances | None = None
 
 
 class Attention(nn.Module):
@@ -36,6 +38,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(config.inner_dim, config.dim, bias=config.bias)
         self.query_norm = NORMS[config.norm](config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.key_norm = NORMS[config.norm](config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.distance_scores = DistanceScores(config) if config.position == "transformer_xl" else None
 
     def forward(
         self, x: Float[Tensor, "batch seq dim"], glance: Glance, cache: LayerCache | None = None
@@ -45,7 +48,11 @@ class Attention(nn.Module):
         key, value = self.keys_values(x, glance.turn)
         if cache is not None:
             key, value = cache.append(key, value)
-        return self.output(gather(query, key, value, glance, compute_dtype(x)))  # type: ignore[no-any-return]
+        prepared = glance.prepared
+        if self.distance_scores is not None and glance.distances is not None:
+            query, added = self.distance_scores(query.to(key.dtype), glance.distances)
+            prepared = prepared + added
+        return self.output(gather(query, key, value, glance.mechanism, prepared, compute_dtype(x)))  # type: ignore[no-any-return]
 
     def across(
         self,
@@ -55,7 +62,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "batch seq dim"]:
         """Return what the tokens gather from the keys and values of other tokens."""
         query = glance.turn(self.query_norm(self._heads(self.query(x)))).transpose(1, 2)
-        return self.output(gather(query, *source, glance, compute_dtype(x)))  # type: ignore[no-any-return]
+        return self.output(gather(query, *source, glance.mechanism, glance.prepared, compute_dtype(x)))  # type: ignore[no-any-return]
 
     def keys_values(
         self, x: Float[Tensor, "batch seq dim"], turn: Turn
@@ -72,9 +79,10 @@ def gather(
     query: Float[Tensor, "batch heads query head_dim"],
     key: Float[Tensor, "batch kv_heads key head_dim"],
     value: Float[Tensor, "batch kv_heads key head_dim"],
-    glance: Glance,
+    mechanism: Mechanism,
+    prepared: Any,
     dtype: torch.dtype,
 ) -> Float[Tensor, "batch query inner_dim"]:
     """Return what all heads gathered, in `dtype`; they do so in the dtype of the keys, which may come from a wider cache."""
-    mixed: Tensor = glance.mechanism(query.to(key.dtype), key, value, glance.prepared)
+    mixed: Tensor = mechanism(query.to(key.dtype), key, value, prepared)
     return mixed.to(dtype).transpose(1, 2).flatten(2)

@@ -11,6 +11,7 @@ from groundup.nn.positions.none import NoPosition
 from groundup.nn.positions.rotary import RotaryPosition
 from groundup.nn.positions.sinusoidal import SinusoidalPosition
 from groundup.nn.positions.t5 import T5Position
+from groundup.nn.positions.transformer_xl import DistanceScores, TransformerXlPosition
 
 POSITIONS: Final[dict[PositionName, Callable[[ModelConfig, bool], Position]]] = {
     "rope": RotaryPosition,
@@ -18,8 +19,9 @@ POSITIONS: Final[dict[PositionName, Callable[[ModelConfig, bool], Position]]] = 
     "sinusoidal": SinusoidalPosition,
     "t5_bias": T5Position,
     "alibi": AlibiPosition,
+    "transformer_xl": TransformerXlPosition,
     "none": NoPosition,
 }
 """Name -> class(config, whether the stack is causal)."""
 
-__all__ = ["POSITIONS", "Effects", "Position"]
+__all__ = ["POSITIONS", "DistanceScores", "Effects", "Position"]

@@ -22,6 +22,16 @@ def unchanged(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Distances:
+    """The distances of one pass, for blocks that give each a score of their own."""
+
+    waves: Float[Tensor, "distance dim"]
+    """Of every distance that occurs, from the lowest on."""
+    index: Int[Tensor, "query key"]
+    """Which of them lies between each query and key."""
+
+
+@dataclass(frozen=True)
 class Effects:
     """What one position encoding does to one pass, computed once for all blocks."""
 
@@ -31,6 +41,8 @@ class Effects:
     """Of queries and keys alike, both being the tokens of this pass."""
     bias: Bias | None = None
     """To the scores of self-attention."""
+    distances: Distances | None = None
+    """Of which each block makes scores, where the position asks for that (`transformer_xl`)."""
 
 
 class Position(nn.Module, ABC):

@@ -18,11 +18,17 @@ class SinusoidalPosition(Position):
 
     def __init__(self, config: ModelConfig, causal: bool) -> None:
         super().__init__()
-        exponents = torch.arange(0, config.dim, 2, dtype=torch.float32, device="cpu") / config.dim
-        self.register_buffer("frequencies", BASE**-exponents, persistent=False)
+        self.register_buffer("frequencies", wave_frequencies(config.dim), persistent=False)
 
     def effects(self, view: View, dtype: torch.dtype) -> Effects:
         return Effects(added=waves(view.document_positions, self.frequencies))
+
+
+def wave_frequencies(dim: int) -> Float[Tensor, " half"]:
+    """Return 10000^(-2i/dim) for each pair i of dims."""
+    exponents = torch.arange(0, dim, 2, dtype=torch.float32, device="cpu") / dim
+    frequencies: Tensor = BASE**-exponents
+    return frequencies
 
 
 def waves(positions: Int[Tensor, "batch seq"], frequencies: Float[Tensor, " half"]) -> Float[Tensor, "batch seq dim"]:

@@ -25,10 +25,14 @@ class Preset:
     settings: dict[str, Any]
 
     @property
+    def filled(self) -> dict[str, Any]:
+        """The settings, with heads and feed-forward width by the rules of the originals where the table leaves them out."""
+        return {"num_kv_heads": self.settings["num_heads"], "ffn_dim": 4 * self.settings["dim"], **self.settings}
+
+    @property
     def config(self) -> ModelConfig:
-        """The model; heads and feed-forward width are filled in by the rules of the originals where the table leaves them out."""
-        filled = {"num_kv_heads": self.settings["num_heads"], "ffn_dim": 4 * self.settings["dim"], **self.settings}
-        return ModelConfig.parse(filled, self.name)
+        """The model."""
+        return ModelConfig.parse(self.filled, self.name)
 
 
 @cache
