@@ -392,10 +392,19 @@ def goes_on(checkpoint: Path) -> bool:
 
 
 def export(
-    checkpoint: Path, out: Path, verify: bool = True, force: bool = False, file_format: str = "hf", gguf_type: str | None = None
+    checkpoint: Path,
+    out: Path,
+    verify: bool = True,
+    force: bool = False,
+    file_format: str = "hf",
+    gguf_type: str | None = None,
+    family: str | None = None,
 ) -> Export:
-    """Ship a checkpoint as a Hugging Face folder ("hf") or GGUF file ("gguf"), read back and compared logit by logit."""
-    orders.carry_out(orders.order_export(checkpoint, out, file_format, verify, gguf_type), force)
+    """Ship a checkpoint as a Hugging Face folder ("hf") or GGUF file ("gguf"), read back and compared logit by logit.
+
+    `family` says whose layout the folder has ("opt", "mistral", ...); None: the first that can hold the model.
+    """
+    orders.carry_out(orders.order_export(checkpoint, out, file_format, verify, gguf_type, family), force)
     return Export.open(out)
 
 

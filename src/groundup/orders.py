@@ -181,9 +181,12 @@ def order_plan(recipe: Recipe, shards: Path, out: Path) -> Order:
     return _order("plan", out, recipe.plan_config(), recipe.seed, {"encode": TokenShards.open(shards)}, recipe=recipe)
 
 
-def order_export(checkpoint: Path, out: Path, file_format: str, verify: bool, gguf_type: str | None = None) -> Order:
+def order_export(
+    checkpoint: Path, out: Path, file_format: str, verify: bool, gguf_type: str | None = None, family: str | None = None
+) -> Order:
     """Return the order to export a checkpoint, with what its lineage holds for the model card."""
-    config = ExportConfig.parse({"format": file_format, "gguf_type": gguf_type, "verify": verify}, "export")
+    settings = {"format": file_format, "family": family, "gguf_type": gguf_type, "verify": verify}
+    config = ExportConfig.parse(settings, "export")
     found = find_checkpoint(checkpoint)
     return _order("export", out, config, found.manifest.seed, {"pretrain": found, **lineage_of(found.path.parent.parent)})
 

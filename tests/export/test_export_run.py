@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import builders
 import models
+from groundup import api
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.build import Order, Outcome, make
 from groundup.artifacts.documents import REDACTION_SCHEMA, Document, Documents
@@ -32,9 +33,10 @@ from groundup.export.run import run
 from groundup.export.wording import PIPELINES
 from groundup.nn.device import resolve_device
 from groundup.nn.generate import generate
-from groundup.nn.load import load_model
+from groundup.nn.load import load_config, load_model
 from groundup.nn.sampling import Greedy
 from groundup.nn.transformer import Inputs
+from groundup.tokenizer.config import SpecialConfig
 
 transformers = pytest.importorskip("transformers")
 
@@ -228,6 +230,48 @@ def test_every_family_is_written_and_proven(special_tokenizer, tmp_path, family)
     assert card.data.pipeline_tag == PIPELINES[shape]
     code = card.text.split("```python\n")[1].split("```")[0]
     exec(compile(code.replace("PATH/TO/THIS/FOLDER", str(exported.path)), "card", "exec"), {"print": lambda *_: None})
+
+
+@pytest.mark.parametrize(("family", "first"), [("opt", "gpt2"), ("mistral", "llama")])
+def test_the_layout_may_be_chosen(special_tokenizer, tmp_path, family, first):
+    settings = models.FAMILIES["opt" if family == "opt" else "llama"] | {"num_kv_heads": 2, "ffn_dim": 64}
+    training = builders.build_training_run(tmp_path / "pretrain", special_tokenizer, **settings)
+    found = {}
+    for wanted in (None, family):
+        exported = export(tmp_path / f"export-{wanted}", {"pretrain": training}, family=wanted)
+        found[wanted] = json.loads((exported.path / "config.json").read_text())["model_type"]
+        assert exported.result["verified"] is True
+        assert found[wanted] in ModelCard.load(exported.path / "README.md").data.tags
+    assert found == {None: first, family: family}
+    again = api.import_checkpoint(exported.path, tmp_path / "again")
+    assert again.imported["format"] == family
+    assert load_config(again) == load_config(training.final)
+
+
+def test_roberta_is_written_where_its_padding_is(line, special_tokenizer, tmp_path):
+    """It counts positions over what is not token 1."""
+    settings = models.FAMILIES["roberta"] | {"num_kv_heads": 2, "ffn_dim": 64, "segments": 1}
+    documents = Documents.open(line["curate"].path)
+    fitting = builders.build_tokenizer(tmp_path / "tokenizer", documents, special=SpecialConfig(pad=True, mask=True, sep=True))
+    assert fitting.text.pad_id == 1
+    training = builders.build_training_run(tmp_path / "pretrain", fitting, **settings)
+    exported = export(tmp_path / "export", {"pretrain": training}, family="roberta")
+    assert json.loads((exported.path / "config.json").read_text())["model_type"] == "roberta"
+    assert exported.result["verified"] is True
+    other = builders.build_training_run(tmp_path / "other", special_tokenizer, **settings)
+    with pytest.raises(
+        ConfigError, match=r"takes token 1 for padding.*this tokenizer's padding is token \d+; leave export.family out"
+    ):
+        export(tmp_path / "no", {"pretrain": other}, family="roberta")
+
+
+def test_a_layout_that_cannot_hold_the_model_is_refused(line, tmp_path):
+    tokenizer = builders.Tokenizer.open(line["curate"].path.parent / "tokenizer")
+    training = builders.build_training_run(tmp_path / "pretrain", tokenizer)
+    with pytest.raises(ConfigError, match=r"the bloom format cannot hold this model: model.norm='rms'.*Leave export.family out"):
+        export(tmp_path / "export", {"pretrain": training}, family="bloom")
+    with pytest.raises(ConfigError, match="family=opt has no effect with format=gguf"):
+        export(tmp_path / "export", {"pretrain": training}, family="opt", format="gguf")
 
 
 def test_roles_reach_the_tokenizer(special_tokenizer, tmp_path):

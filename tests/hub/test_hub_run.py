@@ -42,7 +42,7 @@ def small(tokenizer, **changes):
 def write_folder(folder, family, model, tokenizer):
     """Write a Hugging Face folder as another tool would."""
     folder.mkdir()
-    data = FORMATS[family].write_config(model.config, Ids(eos=tokenizer.text.eos_id))
+    data = FORMATS[family].write_config(model.config, Ids(eos=tokenizer.text.eos_id, pad=FORMATS[family].padding))
     (folder / "config.json").write_text(json.dumps(data))
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": EOS_TOKEN})
@@ -74,7 +74,7 @@ def write_llama2c(path, model):
     return path
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "bert", "t5"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "bert", "roberta", "t5"])
 def test_a_folder_becomes_a_checkpoint(tokenizer, tmp_path, family):
     pytest.importorskip("transformers")
     model = small(tokenizer, **models.FAMILIES[family])

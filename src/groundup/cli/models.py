@@ -186,6 +186,9 @@ def export(
     checkpoint: CheckpointPath,
     out: Out,
     file_format: Annotated[str, typer.Option("--format", help="hf: a Hugging Face folder; gguf: a file for llama.cpp.")] = "hf",
+    family: Annotated[
+        str | None, typer.Option("--family", help="Layout of the folder: llama, opt, ...; default: the first that holds the model.")
+    ] = None,
     gguf_type: Annotated[str | None, typer.Option("--gguf-type", help="f32, f16 (the default), bf16, q8_0 or q4_0.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read the result back to compare logits.")] = False,
     force: Force = False,
@@ -195,7 +198,7 @@ def export(
 ) -> None:
     """Ship a checkpoint as a folder that other tools load, proven equal logit by logit, with a model card."""
     set_quiet(quiet)
-    if not make(orders.order_export(checkpoint, out, file_format, not no_verify, gguf_type), force, dry_run, as_json):
+    if not make(orders.order_export(checkpoint, out, file_format, not no_verify, gguf_type, family), force, dry_run, as_json):
         return
     exported = reports.Export.open(out)
     difference = exported.result["max_logit_difference"]

@@ -65,7 +65,7 @@ def metadata(story: Story, proof: dict[str, Any]) -> ModelCardData:
         pipeline_tag=task,
         tags=[
             "groundup",
-            format_for(story.model).model_type,
+            format_for(story.model, proof.get("family")).model_type,
             wording.TAGS[shape],
             *([] if story.imported else ["trained-from-scratch"]),
         ],

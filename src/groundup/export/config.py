@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
-from groundup.nn.config import GgufTypeName
+from groundup.nn.config import FamilyName, GgufTypeName
 
 FormatName = Literal["hf", "gguf"]
 
@@ -15,7 +15,10 @@ class ExportConfig(Config):
 
     format: FormatName = Field(
         default="hf",
-        description="hf: a Hugging Face folder, in the first layout that holds the model; gguf: a file for llama.cpp ([gguf])",
+        description="hf: a Hugging Face folder; gguf: a file for llama.cpp ([gguf])",
+    )
+    family: FamilyName | None = Field(
+        default=None, description="whose layout a Hugging Face folder has; null: the first family's that can hold the model"
     )
     gguf_type: GgufTypeName | None = Field(default=None, description="how numbers of a GGUF file are rounded; null: f16")
     verify: bool = Field(
@@ -36,7 +39,9 @@ class ExportConfig(Config):
 
     def form(self) -> dict[str, str]:
         """Return what is written: the format, and the rounding where there is one."""
-        return {"format": self.format, **({"gguf_type": self.rounding} if self.format == "gguf" else {})}
+        if self.format == "gguf":
+            return {"format": self.format, "gguf_type": self.rounding}
+        return {"format": self.format} | ({} if self.family is None else {"family": self.family})
 
     @model_validator(mode="after")
     def _check_type(self) -> Self:
@@ -44,4 +49,6 @@ class ExportConfig(Config):
             raise ValueError(
                 f"gguf_type={self.gguf_type} has no effect with format={self.format}; leave it out, or set format=gguf"
             )
+        if self.family is not None and self.format != "hf":
+            raise ValueError(f"family={self.family} has no effect with format={self.format}; leave it out, or set format=hf")
         return self

@@ -9,28 +9,32 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
 from groundup.artifacts.tokenizer import TOKENIZER_FILE, TextTokenizer, read_engine
-from groundup.core.errors import StorageError
+from groundup.core.errors import ConfigError, StorageError
 from groundup.core.files import storage_errors, write_bytes, write_json
+from groundup.export.target import Cargo
 from groundup.nn.config import ModelConfig
-from groundup.nn.formats import Ids, format_for
-from groundup.nn.transformer import Transformer
+from groundup.nn.formats import Format, Ids
 
 WEIGHTS_FILE = "model.safetensors"
 READERS = ("encoder", "encoder_decoder")
 """Shapes whose texts AutoTokenizer opens and ends by itself; names of special tokens in them are those tokens."""
 
 
-def write_folder(out: Path, model: Transformer, tokenizer_file: Path, tokenizer: TextTokenizer) -> None:
-    """Write weights, settings and tokenizer in the first layout that can hold the model; raise ConfigError if none can."""
-    config = model.config
-    family = format_for(config)
+def write_folder(out: Path, family: Format, cargo: Cargo) -> None:
+    """Write weights, settings and tokenizer in the layout of the family; raise ConfigError if its padding is another token."""
+    config, tokenizer, ids = cargo.model.config, cargo.tokenizer, role_ids(cargo.tokenizer)
+    if family.padding is not None and ids.pad != family.padding:
+        raise ConfigError(
+            f"the {family.model_type} format takes token {family.padding} for padding wherever it stands, but this tokenizer's "
+            f"padding is token {ids.pad}; leave export.family out"
+        )
     generates = config.shape != "encoder"
-    write_json(out / "config.json", family.write_config(config, role_ids(tokenizer)) | ({"use_cache": True} if generates else {}))
+    write_json(out / "config.json", family.write_config(config, ids) | ({"use_cache": True} if generates else {}))
     if generates:
         write_json(out / "generation_config.json", generation_config(config, tokenizer))
     write_json(out / "tokenizer_config.json", tokenizer_config(config, tokenizer))
-    write_tokenizer(out / TOKENIZER_FILE, config, tokenizer_file, tokenizer)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_tokenizer(out / TOKENIZER_FILE, config, cargo.tokenizer_file, tokenizer)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in cargo.model.state_dict().items()}
     write_weights(out / WEIGHTS_FILE, family.to_theirs(tensors, config))
 
 

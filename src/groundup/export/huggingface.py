@@ -13,13 +13,13 @@ from groundup.nn.formats import format_for
 
 @final
 class HuggingFace(Target):
-    """The layout of the first family that can hold the model."""
+    """The layout of `export.family`, or of the first family that can hold the model."""
 
     def check(self, model: ModelConfig) -> None:
-        format_for(model)
+        format_for(model, self.config.family)
 
     def write(self, out: Path, cargo: Cargo) -> None:
-        write_folder(out, cargo.model, cargo.tokenizer_file, cargo.tokenizer)
+        write_folder(out, format_for(cargo.model.config, self.config.family), cargo)
 
     def prove(self, out: Path, cargo: Cargo) -> dict[str, Any]:
         verify.compare_tokens(out, cargo.tokenizer, [verify.PAGE, cargo.text], cargo.model.config.shape)

@@ -84,6 +84,8 @@ def load_cargo(checkpoint: Checkpoint, job: Job) -> Cargo:
     model = load_model(checkpoint, torch.device("cpu"))
     text = held_out_text(job)
     tokens = compared_tokens(model, tokenizer.encode(text or verify.PAGE), job.seed)
+    if tokenizer.special.pad is not None:  # some families see padding in it wherever it stands
+        tokens[tokens == tokenizer.pad_id] = tokenizer.eos_id
     return Cargo(model, tokenizer, checkpoint.tokenizer_file, text, tokens)
 
 

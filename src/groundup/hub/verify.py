@@ -11,6 +11,7 @@ from groundup.artifacts.tokenizer import TextTokenizer
 from groundup.core.errors import ArtifactError, VerificationError
 from groundup.core.log import say
 from groundup.hub.sources import Source
+from groundup.nn.formats import FORMATS
 from groundup.nn.formats.peer import our_results, their_results
 from groundup.nn.transformer import Transformer
 
@@ -24,7 +25,8 @@ def check_results(source: Source, model: Transformer, tokenizer: TextTokenizer, 
     Raises ArtifactError if a result is not a finite number, VerificationError if the difference is more than `tolerance` of the
     largest result.
     """
-    tokens = some_tokens(model, tokenizer)
+    padding = next((family.padding for name, family in FORMATS.items() if name == source.name()), None)
+    tokens = some_tokens(model, tokenizer, padding)
     ours = our_results(model, tokens)
     if not ours.isfinite().all():
         raise ArtifactError(f"{source.path}: the model's results are not finite numbers; its weights are damaged, fetch it again")
@@ -44,8 +46,9 @@ def check_results(source: Source, model: Transformer, tokenizer: TextTokenizer, 
     return difference
 
 
-def some_tokens(model: Transformer, tokenizer: TextTokenizer) -> Int[Tensor, "2 seq"]:
-    """Return a row of text and one of random tokens, which reach the whole vocabulary."""
+def some_tokens(model: Transformer, tokenizer: TextTokenizer, padding: int | None) -> Int[Tensor, "2 seq"]:
+    """Return a row of text and one of random tokens, which reach the whole vocabulary; another stands for what would be padding."""
     ids = [*tokenizer.before_ids, *tokenizer.encode(TEXT)][: min(model.config.max_seq_len, COMPARED_TOKENS)]
     drawn = torch.randint(model.config.vocab_size, (len(ids),), generator=torch.Generator().manual_seed(0))
-    return torch.stack([torch.tensor(ids), drawn])
+    tokens = torch.stack([torch.tensor(ids), drawn])
+    return tokens if padding is None else tokens.where(tokens != padding, padding + 1)

@@ -15,6 +15,8 @@ RopeScalingName = Literal["none", "linear", "ntk", "yarn", "llama3"]
 AttentionName = Literal["full", "sliding_window", "sparse_strided", "sparse_fixed", "big_bird", "performer"]
 FeedForwardName = Literal["swiglu", "geglu", "geglu_tanh", "reglu", "gelu", "gelu_tanh", "relu", "relu_squared", "silu"]
 InitName = Literal["gpt2", "small", "t5", "deepnorm", "mup"]
+FamilyName = Literal["llama", "mistral", "qwen3", "gpt2", "bloom", "gpt_neox", "opt", "bert", "roberta", "roformer", "t5", "bart"]
+"""Families of models of Hugging Face, as config.json calls them."""
 GgufTypeName = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 AttentionKernel = Literal["auto", "sdpa", "matmul"]
 PoolingName = Literal["mean", "first", "last", "first_tanh", "each"]

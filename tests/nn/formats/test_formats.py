@@ -1,10 +1,13 @@
 """What each family can hold, and what it cannot."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 import models
 from groundup.core.errors import ArtifactError, ConfigError
+from groundup.nn.config import FamilyName
 from groundup.nn.formats import FORMATS, format_for
 from groundup.nn.formats.base import expand
 from groundup.nn.formats.changes import (
@@ -152,6 +155,10 @@ def test_a_bias_of_barts_logits_must_be_zero():
     assert FORMATS["bart"].to_ours(theirs | {"final_logits_bias": torch.zeros(1, models.VOCAB)}, model.config)
     with pytest.raises(ArtifactError, match="'final_logits_bias' is not zero"):
         FORMATS["bart"].to_ours(theirs | {"final_logits_bias": torch.ones(1, models.VOCAB)}, model.config)
+
+
+def test_the_table_has_a_row_for_every_name():
+    assert list(FORMATS) == list(get_args(FamilyName))
 
 
 @pytest.mark.parametrize("change", [SAME, TRANSPOSED, SIDE_BY_SIDE, HEAD_BY_HEAD, HALVES_OF_NEIGHBOURS, AFTER_EXTRA_POSITIONS])

@@ -3,7 +3,7 @@
 from typing import Final
 
 from groundup.core.errors import ConfigError
-from groundup.nn.config import ModelConfig
+from groundup.nn.config import FamilyName, ModelConfig
 from groundup.nn.formats.bart import Bart
 from groundup.nn.formats.base import Format, Ids
 from groundup.nn.formats.bert import Bert, Roberta, RoFormer
@@ -14,7 +14,7 @@ from groundup.nn.formats.llama import Llama, Mistral, Qwen3
 from groundup.nn.formats.opt import Opt
 from groundup.nn.formats.t5 import T5
 
-FORMATS: Final[dict[str, Format]] = {
+FORMATS: Final[dict[FamilyName, Format]] = {
     "llama": Llama(),
     "mistral": Mistral(),
     "qwen3": Qwen3(),
@@ -31,9 +31,16 @@ FORMATS: Final[dict[str, Format]] = {
 """config.json's model_type -> the family; of several that can hold a model the first is taken."""
 
 
-def format_for(config: ModelConfig) -> Format:
-    """Return the first family that can hold the model; ConfigError with what keeps it out of the nearest ones if there is none."""
+def format_for(config: ModelConfig, wanted: FamilyName | None = None) -> Format:
+    """Return the wanted family, or the first that can hold the model; ConfigError with what keeps it out."""
     misfits = {name: family.misfits(config) for name, family in FORMATS.items()}
+    if wanted is not None:
+        if misfits[wanted]:
+            raise ConfigError(
+                f"the {wanted} format cannot hold this model: {'; '.join(misfits[wanted])}. Leave export.family out: then it is "
+                "the first that can"
+            )
+        return FORMATS[wanted]
     for name, family in FORMATS.items():
         if not misfits[name]:
             return family

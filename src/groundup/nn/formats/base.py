@@ -82,6 +82,8 @@ class Format(ABC):
     """Patterns of tensors that need not be read: constants, and heads for other tasks."""
     copies: ClassVar[Mapping[str, str]] = {}
     """Tensors that a file may hold twice: the other name -> the name in `rows`."""
+    padding: ClassVar[int | None] = None
+    """Token that the family takes for padding wherever it stands."""
     zeros: ClassVar[tuple[str, ...]] = ()
     """Tensors that a file may hold if they are zero, and so change nothing."""
 

@@ -161,6 +161,7 @@ class Roberta(BertLike):
     model_type = "roberta"
     prefix = "roberta."
     first_position = EXTRA_POSITIONS
+    padding = EXTRA_POSITIONS - 1
     without_head, with_head = "RobertaModel", "RobertaForMaskedLM"
     copies: ClassVar[Mapping[str, str]] = {
         "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
@@ -168,7 +169,7 @@ class Roberta(BertLike):
     }
 
     def own_settings(self, given: Given) -> dict[str, Any]:
-        given.only(pad_token_id=EXTRA_POSITIONS - 1)
+        given.only(pad_token_id=self.padding)
         return {"position": "learned"}
 
     def rows(self, config: ModelConfig) -> Iterable[Row]:
