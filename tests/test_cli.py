@@ -301,3 +301,10 @@ def test_what_greedy_leaves_without_effect_is_refused(line: Path) -> None:
         done = groundup("generate", line / "run", "--prompt", "def f(", *words)
         assert done.returncode == 2, done.stderr
         assert "would have no effect" in done.stderr
+
+
+def test_several_prompts_are_decoded_together(line: Path) -> None:
+    words = ("generate", line / "run", "--prompt", "def f(", "--prompt", "import", "--greedy", "--max-new-tokens", "5")
+    found = json.loads(groundup(*words, "--json").stdout)["texts"]
+    assert [each["prompt"] for each in found] == ["def f(", "import"]
+    assert groundup(*words).stdout == "".join(each["prompt"] + each["text"] + "\n" for each in found)

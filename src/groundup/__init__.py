@@ -21,6 +21,7 @@ _FUNCTIONS = (
     "evaluate",
     "evaluate_tasks",
     "generate",
+    "generate_texts",
     "export",
     "import_checkpoint",
     "show",

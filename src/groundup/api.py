@@ -386,6 +386,14 @@ def generate(
     return pieces
 
 
+def generate_texts(checkpoint: Path, prompts: Sequence[str], device: str = "auto", **settings: Any) -> list[str]:
+    """Return what follows each of the prompts, decoded together; settings as in `generate`, the seed the same for each prompt."""
+    config = GenerationConfig.parse(settings, "generate")
+    writer = importlib.import_module("groundup.nn.text")
+    texts: list[str] = writer.continue_texts(find_checkpoint(checkpoint), prompts, config, device)
+    return texts
+
+
 def goes_on(checkpoint: Path) -> bool:
     """Return whether what the checkpoint generates follows the prompt; an encoder-decoder answers it, an encoder fills it in."""
     return find_checkpoint(checkpoint).model_config.get("shape", "decoder") in ("decoder", "prefix_decoder")

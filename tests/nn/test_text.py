@@ -125,6 +125,38 @@ def test_pieces_keep_the_spaces_that_a_decoder_drops_at_the_start_of_a_text() ->
     assert list(writer.pieces(iter([2, 3]), tokenizer)) == ["once", " upon"]
 
 
+PROMPTS = ("The array", "", "a word of the text that is longer")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"greedy": True}, {"seed": 5, "top_k": 20}, {"num_beams": 3}, {"greedy": True, "stop": ("e",)}]
+)
+@pytest.mark.parametrize("shape", ["decoder", "prefix_decoder", "encoder_decoder"])
+def test_prompts_together_get_the_texts_that_they_get_alone(
+    tokenizer: Tokenizer, tmp_path: Path, shape: str, settings: dict[str, Any]
+) -> None:
+    layers = {"num_encoder_layers": 2} if shape == "encoder_decoder" else {}
+    run = build_training_run(tmp_path / "pretrain", tokenizer, shape=shape, max_seq_len=64, **layers)
+    together = api.generate_texts(run.path, PROMPTS, max_new_tokens=12, **settings)
+    assert together == ["".join(api.generate(run.path, prompt, max_new_tokens=12, **settings)) for prompt in PROMPTS]
+    assert len(set(together)) > 1
+
+
+def test_the_masks_of_several_prompts_are_filled(marked: Tokenizer, tmp_path: Path) -> None:
+    run = build_training_run(tmp_path / "pretrain", marked, shape="encoder")
+    prompts = ["The <|mask|>", "<|mask|> of it"]
+    assert api.generate_texts(run.path, prompts) == ["".join(api.generate(run.path, prompt)) for prompt in prompts]
+
+
+def test_the_longest_prompt_decides_what_fits(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    run = build_training_run(tmp_path / "pretrain", tokenizer, max_seq_len=40)
+    assert len(api.generate_texts(run.path, PROMPTS)) == len(PROMPTS)
+    with pytest.raises(ConfigError, match="do not fit the model's length of 40 tokens"):
+        api.generate_texts(run.path, PROMPTS, max_new_tokens=39)
+    with pytest.raises(ConfigError, match="no prompt; give at least one"):
+        api.generate_texts(run.path, [])
+
+
 def test_weights_in_bf16_write_a_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
     run = build_training_run(tmp_path / "pretrain", tokenizer)
     assert "".join(api.generate(run.path, "a", greedy=True, precision="bf16"))

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -132,7 +132,7 @@ def evaluate(
 @app.command()
 def generate(
     checkpoint: CheckpointPath,
-    prompt: Annotated[str, typer.Option("--prompt", help="The start of the text.")],
+    prompts: Annotated[list[str], typer.Option("--prompt", help="The start of the text; may be repeated.")],
     greedy: Annotated[bool, typer.Option("--greedy", help="Always the most probable token.")] = False,
     temperature: Annotated[float | None, typer.Option(help="Above 1 more varied, below 1 more sure; default 0.7.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Sample among the k most probable tokens.")] = None,
@@ -151,30 +151,33 @@ def generate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a prompt, token by token."""
+    """Go on with a prompt, token by token; or with several, decoded together."""
     set_quiet(quiet)
-    stream = api.generate(
-        checkpoint,
-        prompt,
-        device,
-        greedy=greedy,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        num_beams=num_beams,
-        length_penalty=length_penalty,
-        stop=stop or (),
-        seed=seed,
-        max_new_tokens=max_new_tokens,
-        precision=precision,
-    )
-    if as_json:
-        text = "".join(stream)
-        print_result({"prompt": prompt, "text": text}, True, None)
+    settings: dict[str, Any] = {
+        "greedy": greedy,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "stop": stop or (),
+        "seed": seed,
+        "max_new_tokens": max_new_tokens,
+        "precision": precision,
+    }
+    follows = "{prompt}{text}" if api.goes_on(checkpoint) else "{text}"
+    if len(prompts) > 1:
+        texts = api.generate_texts(checkpoint, prompts, device, **settings)
+        found = [{"prompt": prompt, "text": text} for prompt, text in zip(prompts, texts, strict=True)]
+        print_result({"texts": found}, as_json, "\n".join(follows.format(**each) for each in found))
         return
-    sys.stdout.write(prompt if api.goes_on(checkpoint) else "")
+    stream = api.generate(checkpoint, prompts[0], device, **settings)
+    if as_json:
+        print_result({"prompt": prompts[0], "text": "".join(stream)}, True, None)
+        return
+    sys.stdout.write(follows.format(prompt=prompts[0], text=""))
     for piece in stream:
         sys.stdout.write(piece)
         sys.stdout.flush()

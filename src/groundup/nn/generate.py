@@ -44,7 +44,7 @@ def _tokens(decoding: Decoding, sampler: Sampler, seen: list[int], model: Transf
 def generate_batch(
     model: Transformer,
     prompts: Sequence[Sequence[int]],
-    max_new_tokens: int,
+    max_new_tokens: int | None,
     samplers: Sequence[Sampler],
     eos_id: int | None = None,
     *,
@@ -52,7 +52,8 @@ def generate_batch(
 ) -> list[list[int]]:
     """Return what follows each prompt, made together: the tokens that `generate` makes for it alone, up to rounding.
 
-    Prompts may be of unequal lengths; the longest decides what fits. Each has a sampler, and so a random stream, of its own.
+    Prompts may be of unequal lengths; the longest decides what fits (`max_new_tokens` None: as many as do). Each has a sampler,
+    and so a random stream, of its own.
     """
     if len(samplers) != len(prompts) or not prompts:
         raise ConfigError(f"{len(prompts)} prompts and {len(samplers)} samplers: give at least one prompt, and a sampler for each")

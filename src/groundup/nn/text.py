@@ -1,6 +1,7 @@
 """Text continued by a checkpoint."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
 from groundup.artifacts.checkpoint import Checkpoint
@@ -9,7 +10,7 @@ from groundup.core.errors import ConfigError
 from groundup.nn.beam import beam_search
 from groundup.nn.config import GenerationConfig
 from groundup.nn.device import resolve_device
-from groundup.nn.generate import fill_masks, generate
+from groundup.nn.generate import fill_masks, generate, generate_batch
 from groundup.nn.load import load_model
 from groundup.nn.precision import hold_weights
 from groundup.nn.reordered import reordered
@@ -22,28 +23,78 @@ _CONTEXT = 8
 """Tokens of the prompt that decide how the first new one is written."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A checkpoint with which text can be written."""
+
+    model: Transformer
+    tokenizer: TextTokenizer
+    start_ids: tuple[int, ...]
+    """What a decoder that reads a source begins with; empty in other shapes."""
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, config: GenerationConfig, device: str) -> "Ready":
+        """Load the checkpoint; raise ConfigError for a setting that has no effect on it."""
+        tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
+        model = load_model(checkpoint, resolve_device(device))
+        if model.config.shape == "encoder":
+            check_no_settings(config)
+            return cls(model, tokenizer, ())
+        hold_weights(model, config.precision)
+        start_ids = (tokenizer.start_id,) if model.config.shape == "encoder_decoder" else ()
+        return cls(reordered(model), tokenizer, start_ids)
+
+    def encoded(self, prompt: str) -> list[int]:
+        """Return the tokens of a prompt; an encoder-decoder's has an end."""
+        ids = self.tokenizer.encode_marked(checked_text(prompt))
+        return [*ids, *self.tokenizer.after_ids] if self.start_ids else ids
+
+    def count(self, prompts: Sequence[Sequence[int]], config: GenerationConfig) -> int | None:
+        """Return how many tokens are to be made: those asked for, else 100, or None for as many as fit."""
+        longest = len(self.start_ids) or max(map(len, prompts))
+        if config.max_new_tokens is None and self.model.config.max_seq_len - longest > NEW_TOKENS:
+            return NEW_TOKENS
+        return config.max_new_tokens
+
+    def text(self, tokens: Iterator[int], prompt_ids: Sequence[int], stop: Sequence[str]) -> Iterator[str]:
+        """Yield pieces of the text of new tokens, up to what ends it."""
+        made = answer(tokens, self.tokenizer, prompt_ids)
+        return until(pieces(made, self.tokenizer, [] if self.start_ids else prompt_ids), stop)
+
+
 def continue_text(checkpoint: Checkpoint, prompt: str, config: GenerationConfig, device: str) -> Iterator[str]:
     """Return an iterator over pieces of the text that follows `prompt`, as tokens are made; an empty prompt starts a document.
 
     Everything but the decoding is done at once, so that a bad setting is known before the first piece. A search along beams gives
     its text in one piece. An encoder-decoder reads the prompt as its source; an encoder gives the prompt with its masks filled in.
     """
-    tokenizer = TextTokenizer.from_file(checkpoint.tokenizer_file)
-    model = load_model(checkpoint, resolve_device(device))
-    prompt_ids = tokenizer.encode_marked(checked_text(prompt))
-    start_ids: tuple[int, ...] = ()
+    ready = Ready.of(checkpoint, config, device)
+    prompt_ids = ready.encoded(prompt)
+    if ready.model.config.shape == "encoder":
+        return iter([filled_text(ready.model, ready.tokenizer, prompt_ids)])
+    tokens = _tokens(ready, prompt_ids, ready.count([prompt_ids], config), config)
+    return ready.text(tokens, prompt_ids, config.stop)
+
+
+def continue_texts(checkpoint: Checkpoint, prompts: Sequence[str], config: GenerationConfig, device: str) -> list[str]:
+    """Return what follows each prompt, decoded together: the text that it gets alone, up to rounding.
+
+    The longest prompt decides how many tokens fit. Beams are searched for one prompt after the other.
+    """
+    if not prompts:
+        raise ConfigError("no prompt; give at least one")
+    ready = Ready.of(checkpoint, config, device)
+    model, ids = ready.model, [ready.encoded(prompt) for prompt in prompts]
     if model.config.shape == "encoder":
-        check_no_settings(config)
-        return iter([filled_text(model, tokenizer, prompt_ids)])
-    hold_weights(model, config.precision)
-    model = reordered(model)
-    if model.config.shape == "encoder_decoder":
-        prompt_ids, start_ids = [*prompt_ids, *tokenizer.after_ids], (tokenizer.start_id,)
-    count = config.max_new_tokens
-    if count is None and model.config.max_seq_len - len(start_ids or prompt_ids) > NEW_TOKENS:
-        count = NEW_TOKENS
-    tokens = answer(_tokens(model, prompt_ids, count, config, tokenizer.eos_id, start_ids), tokenizer, prompt_ids)
-    return until(pieces(tokens, tokenizer, [] if start_ids else prompt_ids), config.stop)
+        return [filled_text(model, ready.tokenizer, prompt_ids) for prompt_ids in ids]
+    count = ready.count(ids, config)
+    if config.num_beams > 1:
+        made = [_tokens(ready, prompt_ids, count, config) for prompt_ids in ids]
+    else:
+        samplers = [make_sampler(config) for _ in ids]
+        rows = generate_batch(model, ids, count, samplers, ready.tokenizer.eos_id, start_ids=ready.start_ids)
+        made = [iter(row) for row in rows]
+    return ["".join(ready.text(tokens, prompt_ids, config.stop)) for tokens, prompt_ids in zip(made, ids, strict=True)]
 
 
 def answer(tokens: Iterator[int], tokenizer: TextTokenizer, prompt_ids: Sequence[int]) -> Iterator[int]:
@@ -76,18 +127,12 @@ def filled_text(model: Transformer, tokenizer: TextTokenizer, prompt_ids: list[i
     return tokenizer.decode(filled)
 
 
-def _tokens(
-    model: Transformer,
-    prompt_ids: list[int],
-    count: int | None,
-    config: GenerationConfig,
-    eos_id: int,
-    start_ids: tuple[int, ...],
-) -> Iterator[int]:
+def _tokens(ready: Ready, prompt_ids: list[int], count: int | None, config: GenerationConfig) -> Iterator[int]:
+    eos_id, start_ids = ready.tokenizer.eos_id, ready.start_ids
     if config.num_beams == 1:
-        return generate(model, prompt_ids, count, make_sampler(config), eos_id, start_ids=start_ids)
+        return generate(ready.model, prompt_ids, count, make_sampler(config), eos_id, start_ids=start_ids)
     penalty = 1.0 if config.length_penalty is None else config.length_penalty
-    best = beam_search(model, prompt_ids, count, config.num_beams, penalty, eos_id, start_ids=start_ids)[0]
+    best = beam_search(ready.model, prompt_ids, count, config.num_beams, penalty, eos_id, start_ids=start_ids)[0]
     return iter(best.tokens)
 
 
