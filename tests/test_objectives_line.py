@@ -93,7 +93,7 @@ def test_the_table_holds_every_shipped_recipe() -> None:
         ("decoder_clm", "pretrain.objective.name=masked", "is for model.shape='encoder', but model.shape='decoder'"),
         ("encoder_mlm", "model.shape=decoder", "is for model.shape='encoder', but model.shape='decoder'"),
         ("decoder_clm", "model.num_encoder_layers=2", "num_encoder_layers=2 has no effect with shape='decoder'"),
-        ("t5_span", "model.attention=big_bird", "takes attention='full'"),
+        ("t5_span", "model.attention=performer", "position='t5_bias' is added to scores, which attention='performer' never makes"),
         ("t5_span", "pretrain.objective.unit=word", "unit='word' has no effect"),
         ("prefix_lm", "until=exprot", "until"),
     ],

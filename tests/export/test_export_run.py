@@ -271,7 +271,7 @@ def test_a_layout_that_cannot_hold_the_model_is_refused(line, tmp_path):
     with pytest.raises(ConfigError, match=r"the bloom format cannot hold this model: model.norm='rms'.*Leave export.family out"):
         export(tmp_path / "export", {"pretrain": training}, family="bloom")
     with pytest.raises(ConfigError, match="family=opt has no effect with format=gguf"):
-        export(tmp_path / "export", {"pretrain": training}, family="opt", format="gguf")
+        api.export(training.path, tmp_path / "export", family="opt", file_format="gguf")
 
 
 def test_roles_reach_the_tokenizer(special_tokenizer, tmp_path):

@@ -8,7 +8,6 @@ from groundup.nn.config import ArchitectureConfig, ModelConfig
 
 CHOICES = [
     ({"shape": "encoder", "position": "none"}, "shape='encoder' with position='none'.*set position"),
-    ({"shape": "encoder_decoder", "attention": "big_bird"}, "attention='big_bird' is for one stack.*takes attention='full'"),
     ({"shape": "prefix_decoder", "attention": "performer"}, "performer' has no form with a prefix; set attention='full'"),
     ({"shape": "encoder_decoder", "segments": 2}, "segments=2 belongs to encoders and decoders alone; leave it out"),
     ({"attention": "performer", "position": "alibi"}, "position='alibi' is added to scores.*set position to rope"),

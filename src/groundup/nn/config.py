@@ -54,7 +54,10 @@ class ArchitectureConfig(Config):
     rope_original_len: int | None = Field(default=None, gt=0, description="length that the frequencies were trained for [tokens]")
     t5_buckets: int = Field(default=32, ge=4, description="distances that the T5 bias tells apart")
     t5_max_distance: int = Field(default=128, gt=1, description="distance from which all fall into the last bucket [tokens]")
-    attention: AttentionName = Field(default="full", description="which tokens a token looks at, and how that is computed")
+    attention: AttentionName = Field(
+        default="full",
+        description="which tokens a token looks at, and how that is computed; a decoder looks at all of its source in any case",
+    )
     window: int | None = Field(default=None, gt=0, description="tokens that sliding_window sees on a side, itself included")
     sparse_block: int = Field(default=64, gt=0, description="block, or stride, of the sparse patterns [tokens]")
     sparse_summary: int = Field(default=8, gt=0, description="last tokens of each block that all later ones see in sparse_fixed")
@@ -173,11 +176,6 @@ def _check_transformer_xl(config: ArchitectureConfig) -> None:
 def _check_shape(config: ArchitectureConfig) -> None:
     if config.shape == "encoder" and config.position == "none":
         raise ValueError("shape='encoder' with position='none' cannot tell the order of tokens; set position")
-    if config.shape == "encoder_decoder" and config.attention != "full":
-        raise ValueError(
-            f"attention='{config.attention}' is for one stack; shape='encoder_decoder' takes attention='full', "
-            "whose cross-attention looks at the whole source"
-        )
     if config.shape == "prefix_decoder" and config.attention == "performer":
         raise ValueError("attention='performer' has no form with a prefix; set attention='full', or shape='decoder'")
     if config.segments and config.shape == "encoder_decoder":

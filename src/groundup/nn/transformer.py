@@ -137,7 +137,7 @@ class EncoderDecoder(Transformer):
             source_ids = cache.source_ids if encoded is None else source_ids
             cache.source_ids = source_ids
         ids = seen_ids(inputs, cache)
-        view = view_itself(start, length, True, device, ids)
+        view = view_itself(start, length, True, device, ids, first_key=cache.first_key if cache is not None else 0)
         assert source_ids is None or ids is not None, "documents of a source are paired by ids: the decoder's tokens need theirs"
         source_len = encoded.shape[1] if encoded is not None else _remembered_len(cache)
         across = view_source(length, source_len, device, view.query_ids if source_ids is not None else None, source_ids)
