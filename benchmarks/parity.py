@@ -33,7 +33,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             ours = families.import_ours(theirs, Path(folder))
         found = [families.max_difference(family, theirs, ours, padding) for padding in families.PADDINGS]
-        largest = float(families.their_logits(family, theirs, families.batch_for(family, "none")).abs().max())
+        largest = float(families.their_logits(family, theirs, families.batch_for(family, "none")).detach().abs().max())
         print(f"| {name} | {' | '.join(f'{difference:.1e}' for difference in found)} | {largest:.1f} |")
     print_trained()
 

@@ -118,13 +118,14 @@ class Largest(TorchDispatchMode):
 
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize(
-    ("name", "growth"), [("sliding_window", 2.1), ("performer", 2.1), ("sparse_strided", 2.6), ("sparse_fixed", 3.6)]
+    ("name", "growth"),
+    [("sliding_window", 2.1), ("performer", 2.1), ("big_bird", 2.1), ("sparse_strided", 2.6), ("sparse_fixed", 3.6)],
 )
 def test_no_result_grows_with_the_square_of_the_length(name, growth, causal):
     """Four times would be the square; the strided and fixed patterns have a share that grows with it, over the stride."""
     sizes = []
     for length in (2048, 4096):
-        mechanism = mechanism_of(name, max_seq_len=length, **({"sparse_block": 64} if "sparse" in name else {}))
+        mechanism = mechanism_of(name, max_seq_len=length, **({"sparse_block": 64} if "sparse_" in name else {}))
         heads = random_heads(length)
         with Largest() as largest:
             mechanism(*heads, mechanism.prepare(view_itself(0, length, causal, CPU), None, torch.float32))

@@ -1,6 +1,7 @@
 """Contracts of every row of the model's tables."""
 
 import copy
+import math
 from typing import get_args
 
 import pytest
@@ -94,6 +95,54 @@ def test_feed_forward_keeps_the_shape_and_treats_tokens_alone(name, bias):
     assert layer(x).shape == x.shape
     assert isinstance(layer, Gated) == (name in GATED)
     assert sum(p.ndim == 1 for p in layer.parameters()) == (sum(p.ndim == 2 for p in layer.parameters()) if bias else 0)
+
+
+def erf_gelu(x):
+    return x * (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def tanh_gelu(x):
+    return x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+BENDS = {
+    "swiglu": lambda x: x / (1 + math.exp(-x)),
+    "geglu": erf_gelu,
+    "geglu_tanh": tanh_gelu,
+    "reglu": lambda x: max(x, 0.0),
+    "gelu": erf_gelu,
+    "gelu_tanh": tanh_gelu,
+    "relu": lambda x: max(x, 0.0),
+    "relu_squared": lambda x: max(x, 0.0) ** 2,
+    "silu": lambda x: x / (1 + math.exp(-x)),
+}
+
+
+@pytest.mark.parametrize("name", FEED_FORWARD)
+def test_feed_forward_is_its_formula(name):
+    """Number by number: W_down f(W_up x), or with a gate W_down (f(W_gate x) * W_up x) (Shazeer 2020; Hendrycks & Gimpel 2016)."""
+    layer = FEED_FORWARD[name](models.small_config(bias=True)).double()
+    x = torch.randn(32, dtype=torch.float64)
+    bent = [BENDS[name](value) for value in (layer.gate if name in GATED else layer.up)(x).tolist()]
+    wide = torch.tensor(bent, dtype=torch.float64) * (layer.up(x) if name in GATED else 1)
+    torch.testing.assert_close(layer(x[None, None])[0, 0], layer.down(wide))
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_norm_is_its_formula(name):
+    """Number by number: g (x - mean) / sqrt(var + eps) + b (Ba et al. 2016), or without mean and b (Zhang & Sennrich 2019)."""
+    norm, eps = NORMS[name](6, 0.01).double(), 0.01
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter.normal_()
+    weight, bias = (
+        getattr(norm, part).tolist() if hasattr(norm, part) else [number] * 6 for part, number in (("weight", 1), ("bias", 0))
+    )
+    x = [1.0, -2.0, 0.5, 3.0, 0.0, -0.25]
+    centre = sum(x) / 6 if name.startswith("layer") else 0.0
+    spread = math.sqrt(sum((value - centre) ** 2 for value in x) / 6 + eps)
+    wanted = [g * (value - centre) / spread + b for g, value, b in zip(weight, x, bias, strict=True)]
+    torch.testing.assert_close(norm(torch.tensor([x], dtype=torch.float64))[0], torch.tensor(wanted, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("causal", [True, False])
