@@ -8,6 +8,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from jaxtyping import install_import_hook
 
 import groundup.artifacts.build
+import groundup.curate.classifier.config
 import groundup.recipe  # noqa: F401  before the hook: settings and artifacts hold no tensors, and beartype refuses Self in them
 
 install_import_hook("groundup", "typechecks.check")

@@ -112,13 +112,15 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     data["curate"]["rules"] = [
         "massivetext",
         {"name": "own", "word_list": "w.txt", "rules": [{"measure": "listed_words", "below": 1}]},
+        {"name": "asked", "classifier": "mine", "rules": [{"measure": "classifier_score", "above": 0.5}]},
     ]
     data["curate"]["decontaminate"] = {"items": [{"path": "exam.jsonl"}]}
     data["curate"]["groups"] = {"terms": "terms.yaml"}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(data))
     curate = load_recipe(tmp_path / "r.yaml", ["curate.rules.1.name=mine"]).curate
     assert curate.sources[0].path == tmp_path / "texts"
-    assert (curate.rules[-1].word_list, curate.decontaminate.items[0].path) == (tmp_path / "w.txt", tmp_path / "exam.jsonl")
+    assert curate.rules[-1].classifier == tmp_path / "mine"
+    assert (curate.rules[-2].word_list, curate.decontaminate.items[0].path) == (tmp_path / "w.txt", tmp_path / "exam.jsonl")
     assert curate.groups.terms == tmp_path / "terms.yaml"
     assert load_recipe(tmp_path / "r.yaml", ["curate.groups.terms=mine.yaml"]).curate.groups.terms == Path.cwd() / "mine.yaml"
 

@@ -14,3 +14,6 @@ datasketch/bin/pip install --quiet "datasketch==2.0.0"
 python3 -m venv text-dedup
 text-dedup/bin/pip install --quiet --no-deps "text-dedup==0.4.0"
 text-dedup/bin/pip install --quiet "datasets>=2.17" "numpy>=1.26" "click>=8.1,<9" "click-option-group<0.6" fire scipy tqdm rich regex xxhash psutil bitarray ftfy
+
+python3 -m venv sklearn
+sklearn/bin/pip install --quiet "scikit-learn==1.9.1"

@@ -13,6 +13,7 @@ _FUNCTIONS = (
     "new",
     "fetch",
     "curate",
+    "train_classifier",
     "explain",
     "tokenizer_compare",
     "encode",

@@ -17,11 +17,13 @@ from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.place import look
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
+from groundup.artifacts.text_classifier import TextClassifier
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.engines.base import Workers
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.files import write_bytes
+from groundup.curate.classifier.config import ClassifierConfig
 from groundup.curate.config import CurateConfig
 from groundup.curate.explain import Explanation
 from groundup.curate.explain import explain as explain_document
@@ -151,6 +153,12 @@ def curate(
     """Collect and curate text into `out`."""
     orders.carry_out(orders.order_curate(config, out, seed, workers), force)
     return Documents.open(out)
+
+
+def train_classifier(config: ClassifierConfig, out: Path, seed: int = 0, force: bool = False) -> TextClassifier:
+    """Train a classifier on good and bad examples, for the measure `classifier_score` of `curate.rules`."""
+    orders.carry_out(orders.order_classifier(config, out, seed), force)
+    return TextClassifier.open(out)
 
 
 def fetch(inputs: Sequence[str], out: Path, settings: dict[str, Any]) -> dict[str, Any]:

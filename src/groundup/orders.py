@@ -11,10 +11,11 @@ from typing import Any, Literal, TypeVar
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.build import Order, check, goes_on, is_made, make, takes_up
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
-from groundup.artifacts.documents import Documents
+from groundup.artifacts.documents import SPLIT_FOLDERS, Documents
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import Evaluation
+from groundup.artifacts.text_classifier import TextClassifier
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
 from groundup.artifacts.tokenizer_formats import read_tokenizer
@@ -22,11 +23,12 @@ from groundup.core.config import Config, nearest
 from groundup.core.engines import ENGINES, Workers
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.log import say
-from groundup.curate.config import CurateConfig
+from groundup.curate.classifier.config import ClassifierConfig
+from groundup.curate.config import CurateConfig, check_apart
 from groundup.encode.config import EncodeConfig
 from groundup.export.config import ExportConfig
 from groundup.hub.config import ImportConfig
-from groundup.pipeline import find_stage
+from groundup.pipeline import STAGES, find_stage
 from groundup.recipe import Recipe, apply_override, load_recipe, make_paths_absolute
 from groundup.tokenizer.config import MODES, TokenizerConfig
 
@@ -100,6 +102,28 @@ def order_curate(config: CurateConfig, out: Path, seed: int, workers: Workers = 
     config.check_apart([out])
     sources = find_stage("curate").door().source_hashes(config)
     return _order("curate", out, config, seed, {}, sources=sources, workers=workers)
+
+
+def classifier_config(
+    good: Sequence[Path], bad: Sequence[Path], file_format: str, text_field: str, settings: Mapping[str, Any]
+) -> ClassifierConfig:
+    """Return the settings of `groundup curate train-classifier`; what curate made is read for its training documents."""
+    sides = {
+        side: [{**source, "text_field": text_field} for source in _sources([*map(_documents, paths)], file_format)]
+        for side, paths in (("good", good), ("bad", bad))
+    }
+    return ClassifierConfig.parse({**sides, **settings}, "train-classifier")
+
+
+def _documents(path: Path) -> Path:
+    return Documents.open(path).path / SPLIT_FOLDERS["train"] if (path / MANIFEST).is_file() else path
+
+
+def order_classifier(config: ClassifierConfig, out: Path, seed: int) -> Order:
+    """Return the order to train a classifier on examples; raise ConfigError if `out` and a source overlap."""
+    check_apart((*config.good, *config.bad), [out])
+    sources = importlib.import_module("groundup.curate.classifier.run").source_hashes(config)
+    return Order("curate.classifier", TextClassifier.kind, out, config, seed, sources=sources)
 
 
 def tokenizer_config(
@@ -260,8 +284,8 @@ def preview(order: Order, force: bool = False) -> dict[str, Any]:
     """Return what `carry_out` would do, and with which settings; raise ArtifactError if it would refuse to."""
     said = {"skip": "skip, already made:", "go on": "go on with"}
     todo = action(order, force)
-    stage = find_stage(order.stage)
-    forecast = stage.door().foresee(order.config, order.job()) if stage.foresees and todo in ("make", "replace") else None
+    stage = next((stage for stage in STAGES if stage.verb == order.stage and stage.foresees), None)  # others stand beside the line
+    forecast = stage.door().foresee(order.config, order.job()) if stage is not None and todo in ("make", "replace") else None
     return {
         "stage": order.stage,
         "out": str(order.out),

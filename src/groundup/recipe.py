@@ -240,7 +240,12 @@ def _paths_of_curation(curate: dict[str, Any]) -> list[tuple[Any, str]]:
     """Return what may hold a path, with the key that it has there: sources, sets of rules, items of benchmarks."""
     decontaminate = curate.get("decontaminate")
     items = decontaminate.get("items") if isinstance(decontaminate, dict) else None
-    lists = ((curate.get("sources"), "path"), (curate.get("rules"), "word_list"), (items, "path"))
+    lists = (
+        (curate.get("sources"), "path"),
+        (curate.get("rules"), "word_list"),
+        (curate.get("rules"), "classifier"),
+        (items, "path"),
+    )
     return [(place, key) for places, key in lists if isinstance(places, list) for place in places]
 
 

@@ -12,16 +12,22 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from groundup.artifacts.build import Order, make
+from groundup.artifacts.build import Job, Order, Outcome, make
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.place import SCRATCH
+from groundup.artifacts.text_classifier import TextClassifier
 from groundup.core.engines import Workers
 from groundup.core.errors import BudgetError
+from groundup.curate.classifier.config import FeaturesConfig
+from groundup.curate.classifier.linear import LinearClassifier, rounded
+from groundup.curate.classifier.stored import write_classifier
 from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.dedup.config import RepeatedPassagesConfig
 from groundup.curate.passes.forecast import PASSAGES_DISK_RATIO
+from groundup.curate.rules.config import OwnRule, OwnRules
 from groundup.curate.run import run, source_hashes
 
 PART_BYTES = 16 << 10
@@ -42,13 +48,31 @@ def corpus(write_jsonl, prose) -> CurateConfig:
 
 
 @pytest.fixture
-def shared(corpus, write_jsonl, prose) -> CurateConfig:
-    """The same with a third source of documents that share passages with each other and with the first, or say one twice."""
+def classifier(tmp_path) -> Path:
+    """A classifier of chance weights."""
+
+    def write(config: FeaturesConfig, job: Job) -> Outcome:
+        weights = rounded(np.random.default_rng(0).normal(0, 1, 1 << config.bucket_bits)).astype(np.float32)
+        write_classifier(job.out, LinearClassifier(config, weights, 0.0), {})
+        return Outcome()
+
+    make(Order("curate.classifier", TextClassifier.kind, tmp_path / "classifier", FeaturesConfig(bucket_bits=10), 0), write, False)
+    return tmp_path / "classifier"
+
+
+@pytest.fixture
+def shared(corpus, write_jsonl, prose, classifier) -> CurateConfig:
+    """The same with a third source of documents that share passages with each other and with the first, or say one twice.
+
+    A classifier drops some of all.
+    """
     texts = [f"{prose(200 + i)} {prose(300 + i % 3, 60)}" for i in range(20)]
     texts += [f"{prose(303, 55)} {prose(400 + i, 30)}" for i in range(6)] + [f"{prose(500 + i)} {prose(i, 70)}" for i in range(4)]
     third = SourceConfig(name="three", path=write_jsonl([{"text": text} for text in texts], "three/c.jsonl"))
     passages = RepeatedPassagesConfig(kind="windows", min_words=40)
-    return corpus.model_copy(update={"sources": (*corpus.sources, third), "repeated_passages": passages})
+    judged = OwnRules(name="judged", classifier=classifier, rules=(OwnRule(measure="classifier_score", at_least=0.4),))
+    more = {"sources": (*corpus.sources, third), "repeated_passages": passages, "rules": (*corpus.rules, judged)}
+    return corpus.model_copy(update=more)
 
 
 @pytest.fixture(params=["corpus", "shared"])
@@ -69,6 +93,7 @@ def hashes(made: Documents) -> dict[str, str]:
 def test_any_number_of_workers_gives_the_same_bytes(either, tmp_path, rows):
     one = build(either, tmp_path / "one-worker", Workers("local", 1))
     assert bool(rows(one, "edits")) == either.repeated_passages.is_on
+    assert ("judged" in {row["stage"] for row in rows(one, "dropped")}) == either.repeated_passages.is_on
     assert sum(name.startswith("documents/") for name in one.manifest.files) > 2
     for workers in (Workers("local", 3), Workers("local", 1, memory_bytes=1 << 20)):
         other = build(either, tmp_path / f"other-{workers.number}-{workers.memory_bytes}", workers)

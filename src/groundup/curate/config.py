@@ -1,7 +1,7 @@
 """The settings of collecting and curating text."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -191,14 +191,19 @@ class CurateConfig(Config):
         return self
 
     def check_apart(self, results: Iterable[Path]) -> None:
-        """Raise ConfigError if a source would read a folder of `results`, or lies in one: no result may become its own input."""
-        for result in results:
-            for source in self.sources:
-                if source.path is None:
-                    continue
-                there, here = source.path.resolve(), result.resolve()
-                if here.is_relative_to(there) or there.is_relative_to(here):
-                    raise ConfigError(
-                        f"{result}: the result and source '{source.name}', {source.path}, overlap: text must not be read from "
-                        "where results are written; choose another --out"
-                    )
+        """Raise ConfigError if a source would read a folder of `results`, or lies in one."""
+        check_apart(self.sources, results)
+
+
+def check_apart(sources: Sequence[SourceConfig], results: Iterable[Path]) -> None:
+    """Raise ConfigError if a source would read a folder of `results`, or lies in one: no result may become its own input."""
+    for result in results:
+        for source in sources:
+            if source.path is None:
+                continue
+            there, here = source.path.resolve(), result.resolve()
+            if here.is_relative_to(there) or there.is_relative_to(here):
+                raise ConfigError(
+                    f"{result}: the result and source '{source.name}', {source.path}, overlap: text must not be read from "
+                    "where results are written; choose another --out"
+                )

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents, Split
 from groundup.core.errors import DataError
+from groundup.curate.classifier.telling import Reason, reasons
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.decontaminate import open_decontaminator
 from groundup.curate.language.identify import LanguageIdentifier
@@ -81,6 +82,8 @@ class Explanation:
     excerpt: str | None = None
     edits: tuple[Edited, ...] = ()
     """What was taken out of it, if it is kept."""
+    reasons: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
+    """Rule set with a classifier -> what in the text speaks for each side; of a dropped document in the excerpt."""
     cluster: Cluster | None = None
 
 
@@ -120,6 +123,7 @@ def _more(explanation: Explanation) -> list[str]:
     """Return what the table has no place for, a line each."""
     cluster = explanation.cluster
     lines = [f"'{check.rule}' of '{check.stage}' compares it with {check.twin_id}" for check in explanation.checks if check.twin_id]
+    lines += [_said_of(name, found) for name, found in explanation.reasons.items() if found]
     lines += [f"'{edit.rule}' of '{edit.stage}' took out {edit.count:,} ({edit.bytes:,} bytes)" for edit in explanation.edits]
     if cluster is not None:
         others = ", ".join(cluster.documents[:_NUM_SAID]) + (", ..." if cluster.size - 1 > _NUM_SAID else "")
@@ -128,6 +132,10 @@ def _more(explanation: Explanation) -> list[str]:
         more = ", ..." if len(explanation.copies) > _NUM_SAID else ""
         lines.append(f"dropped as repeating it: {', '.join(explanation.copies[:_NUM_SAID])}{more}")
     return lines
+
+
+def _said_of(rule_set: str, found: tuple[Reason, ...]) -> str:
+    return f"what speaks to '{rule_set}': {', '.join(f'{one.feature} {one.effect:+.2f}' for one in found)}"
 
 
 def _copies(documents: Documents, document_id: str) -> tuple[str, ...]:
@@ -170,6 +178,7 @@ def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[st
         note="values are measured again on the text as kept, after edits and redaction",
         meta=row["meta"],
         edits=edits,
+        reasons=_reasons(config, row["text"]),
         cluster=_cluster(documents, row["id"]),
     )
 
@@ -215,6 +224,12 @@ def _rule_checks(config: CurateConfig, text: str) -> list[Check]:
     ]
 
 
+def _reasons(config: CurateConfig, text: str, stage: str | None = None) -> dict[str, tuple[Reason, ...]]:
+    """Return what classifiers go by in the text, those of all sets or of one."""
+    asked = (rules for rules in chosen_sets(config) if stage in (None, rules.name))
+    return {rules.name: reasons(rules.classifier, text) for rules in asked if rules.classifier is not None}
+
+
 def _leakage_check(documents: Documents, config: CurateConfig, text: str) -> Check:
     held_out = [(document.id, document.text) for document in documents.read("validation")]
     overlap = LeakageIndex.of([name for name, _ in held_out], [text for _, text in held_out]).overlap(text)
@@ -244,6 +259,7 @@ def _dropped(documents: Documents, config: CurateConfig, row: dict[str, Any]) ->
         redactions={},
         note=f"dropped at stage '{row['stage']}': {_why_near(row)}rules before this one were kept, later ones not asked",
         excerpt=row["excerpt"],
+        reasons=_reasons(config, row["excerpt"], row["stage"]),
         cluster=_cluster(documents, row["id"]),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import SPLIT_FOLDERS
+from groundup.artifacts.text_classifier import TextClassifier
 from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
 from groundup.core.files import hash_file, hash_json, read_object, storage_errors
@@ -37,7 +38,7 @@ from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import write_part
 from groundup.curate.privacy.presidio import check_installed, pipeline_hash
-from groundup.curate.rules.chosen import word_lists
+from groundup.curate.rules.chosen import classifiers, word_lists
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
 
@@ -47,9 +48,10 @@ _KEY_CHARS = 16
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
-    """Return for each source one hash over the names and bytes of all files that it reads, and of each list and pipeline."""
+    """Return a hash of each source, over names and bytes of all files that it reads, and of each list, classifier and pipeline."""
     check_installed(config.redact.kinds)
     lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
+    lists |= {f"classifiers/{name}": TextClassifier.open(path).content_hash for name, path in classifiers(config).items()}
     if config.groups.terms is not None:
         lists["groups/terms"] = hash_file(config.groups.terms)
     if config.redact.person_pipeline is not None:

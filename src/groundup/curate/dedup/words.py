@@ -62,6 +62,18 @@ def read_words(texts: Sequence[str], punctuation: bool = True) -> Words:
     return Words(flat, np.concatenate([np.zeros(1, np.int64), counts.cumsum()]), keys.numbers())
 
 
+def read_letters(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], Offsets]:
+    """Return the code points of the words that `read_words` finds without punctuation, a space after each, and where these lie."""
+    pieces, _ = _pieces(texts)
+    found, ends, start = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)], 0
+    for first, last in _chunks(pieces):
+        codes, word_ends, _ = _words(*_codes(pieces[first:last], punctuation=False))
+        found.append(codes.astype(np.uint32))
+        ends.append(word_ends + start)
+        start += len(codes)
+    return np.concatenate(found), np.concatenate(ends)
+
+
 def mix(values: Hashes) -> Hashes:
     """Scramble 64-bit numbers in place, one to one, so that each bit hangs on all (the finaliser of MurmurHash3, Appleby 2011)."""
     values ^= values >> np.uint64(33)

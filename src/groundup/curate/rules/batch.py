@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from groundup.curate.classifier.linear import LinearClassifier
 from groundup.curate.rules.characters import Bools, Characters, Ints
-from groundup.curate.rules.listed import NOTHING_LISTED
+from groundup.curate.rules.listed import NOTHING_LISTED, Listed
 from groundup.curate.rules.ngrams import Repetition, repetition, twice
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,8 @@ class Batch:
         """Part of the words of each text that stood in lines which the rules about lines took out or edited."""
         self.listed = NOTHING_LISTED
         """The words and phrases that the rule set brings along."""
+        self.classifier: LinearClassifier | None = None
+        """The classifier that the rule set brings along."""
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Batch":
@@ -48,6 +51,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def bring(self, listed: Listed, classifier: LinearClassifier | None) -> None:
+        """Take what a rule set brings along."""
+        self.listed, self.classifier = listed, classifier
 
     def take(self, chosen: Bools) -> "Batch":
         """Return the chosen texts only."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from groundup.core.errors import ConfigError
 from groundup.core.files import storage_errors
+from groundup.curate.classifier.stored import open_classifier
 from groundup.curate.config import CurateConfig
 from groundup.curate.rules.config import OwnLineRule, OwnRule, OwnRules, rule_name
 from groundup.curate.rules.listed import NOTHING_LISTED, Listed
@@ -23,13 +24,20 @@ def word_lists(config: CurateConfig) -> dict[str, Path]:
     return {given.name: given.word_list for given in config.rules if isinstance(given, OwnRules) and given.word_list}
 
 
+def classifiers(config: CurateConfig) -> dict[str, Path]:
+    """Return the folders of the classifiers that rule sets of one's own ask, by the name of their set."""
+    return {given.name: given.classifier for given in config.rules if isinstance(given, OwnRules) and given.classifier}
+
+
 def _own_set(own: OwnRules) -> RuleSet:
+    classifier = open_classifier(own.classifier) if own.classifier else None
     return RuleSet(
         name=own.name,
         rules=tuple(map(_rule, own.rules)),
-        source=_SOURCE,
+        source=f"{_SOURCE}, with {classifier.name}" if classifier else _SOURCE,
         lines=tuple(map(_rule, own.lines)),
         listed=_read(own.word_list) if own.word_list else NOTHING_LISTED,
+        classifier=classifier,
     )
 
 

@@ -44,6 +44,7 @@ MeasureName = Literal[
     "lorem_ipsum",
     "listed_words",
     "listed_words_per_word",
+    "classifier_score",
     "bullet_lines",
     "ellipsis_lines",
     "punctuated_lines",
@@ -139,6 +140,9 @@ class OwnRules(Config):
         default=None,
         description="file with a word or phrase a line, for `listed_words` and `listed_words_per_word`; # starts a comment",
     )
+    classifier: Path | None = Field(
+        default=None, description="folder that `groundup curate train-classifier` made, for `classifier_score`"
+    )
 
     @model_validator(mode="after")
     def _each_rule_has_an_effect(self) -> Self:
@@ -149,6 +153,8 @@ class OwnRules(Config):
             raise ValueError(f"set '{self.name}' bounds flagged_words and has no `lines` that could flag any")
         if bool(measures & {"listed_words", "listed_words_per_word"}) != (self.word_list is not None):
             raise ValueError(f"set '{self.name}': a rule on listed_words or listed_words_per_word and a word_list need each other")
+        if ("classifier_score" in measures) != (self.classifier is not None):
+            raise ValueError(f"set '{self.name}': a rule on classifier_score and a classifier need each other")
         for rules in (self.rules, self.lines):
             names = [rule_name(rule) for rule in rules]
             if twice := [name for name in names if names.count(name) > 1]:

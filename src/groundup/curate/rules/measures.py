@@ -75,6 +75,11 @@ def _duplicate_paragraphs(batch: Batch) -> tuple[Floats, Floats]:
     return _duplicates(batch, lambda text: [unit for part in _BLANK_LINE.split(batch.texts[text]) if (unit := part.strip())])
 
 
+def _classifier_score(batch: Batch) -> Floats:
+    assert batch.classifier is not None, "the settings were not validated"
+    return batch.classifier.scores(batch.texts)
+
+
 def _lorem_ipsum(batch: Batch) -> Ints:
     return batch.over_lines(batch.lines_with(batch.characters.places_of("lorem ipsum")))
 
@@ -118,6 +123,10 @@ MEASURES: dict[str, Measure] = {
     ),
     "listed_words_per_word": Measure(
         "the same over number of words", lambda batch: batch.per_word(batch.counted(batch.listed.count))
+    ),
+    "classifier_score": Measure(
+        "part of the text, about, that is like the good examples which the classifier given by the user was trained on",
+        _classifier_score,
     ),
     "bullet_lines": Measure("part of the lines that start with a bullet: • ‣ ◦, or - or * and a space", _bullet_lines),
     "ellipsis_lines": Measure(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any
 
+from groundup.curate.classifier.linear import LinearClassifier
 from groundup.curate.rules.config import Bound
 from groundup.curate.rules.listed import NOTHING_LISTED, Listed
 
@@ -59,6 +60,8 @@ class RuleSet:
     """What takes lines, or marks in lines, out of the text."""
     listed: Listed = NOTHING_LISTED
     """Of the measure `listed_words`."""
+    classifier: LinearClassifier | None = None
+    """Of the measure `classifier_score`."""
     version: int = 1
     """Raised when a number of the set, or what its measures count, changes."""
 
