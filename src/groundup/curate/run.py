@@ -53,6 +53,7 @@ def source_hashes(config: CurateConfig) -> dict[str, str]:
     lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
     lists |= {f"classifiers/{name}": TextClassifier.open(path).content_hash for name, path in classifiers(config).items()}
     if config.groups.terms is not None:
+        read_terms(config.groups.terms)  # a file that holds none is an error before anything is made
         lists["groups/terms"] = hash_file(config.groups.terms)
     if config.redact.person_pipeline is not None:
         lists["redact/person_pipeline"] = pipeline_hash(config.redact.person_pipeline)
@@ -72,7 +73,6 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     _say_too_short(config)
     if config.languages.is_on:
         LanguageIdentifier(config.languages)  # a language that is not known is an error before the work
-    read_terms(config.groups.terms)  # and so is a list of terms that is none
     work = open_work(config, job)
     with open_engine(job.workers) as engine:
         tasks = part_tasks(work, engine)
