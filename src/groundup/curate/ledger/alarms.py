@@ -21,7 +21,8 @@ WAYS_OUT = {
     "deduplicate": "a source may be there twice; curate.deduplicate: false keeps copies",
     "languages": "curate.languages names what is kept, and from which probability on",
     "near_duplicates": "look at the clusters; curate.near_duplicates.threshold sets what is alike",
-    "leakage": "many documents say much the same; hold out less (curate.validation), or raise curate.leakage_threshold",
+    "leakage": "many documents say much the same: twin_id in dropped/ names the held-out ones that take most with them; drop what "
+    "is filled into templates by a rule set of your own, hold out less (curate.validation), or raise curate.leakage_threshold",
     "repeated_passages": "curate.repeated_passages sets what a passage is, and how many words must be left",
     "redact": "curate.redact.kinds chooses what is replaced",
 }
