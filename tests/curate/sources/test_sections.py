@@ -90,6 +90,10 @@ def test_sections_of_one_document_are_held_out_together(tmp_path: Path, curate, 
     (tmp_path / "in").mkdir()
     for book in range(12):
         (tmp_path / "in" / f"{book}.md").write_text("\n\n".join(prose(20 * book + part) for part in range(8)))
+    twice = [
+        {"id": "same", "text": "\n\n".join(prose(number + part) for part in range(size))} for number, size in ((500, 4), (600, 9))
+    ]
+    (tmp_path / "in" / "twice.jsonl").write_text("".join(json.dumps(record) + "\n" for record in twice))
     source = SourceConfig(name="s", path=tmp_path / "in", section_chars=2_000)
     made = curate(CurateConfig(sources=(source,), rules=(), validation=0.3))
     trained, held_out = (rows(made, name) for name in ("documents", "validation"))
@@ -97,6 +101,9 @@ def test_sections_of_one_document_are_held_out_together(tmp_path: Path, curate, 
     books = [{document_of(row["id"]) for row in found} for found in (trained, held_out)]
     assert all(books)
     assert not books[0] & books[1]
+    assert (
+        len({id(found) for found in (trained, held_out) for row in found if json.loads(row["meta"])["file"] == "twice.jsonl"}) == 1
+    )
     card = (made.path / "data_card.md").read_text()
     assert "folder, long documents in sections of at most 2,000 characters" in card
     assert "of whole documents: all sections of one, or none" in card

@@ -112,11 +112,10 @@ class PlacesTask:
 
 
 def part_places(of: PlacesTask) -> npt.NDArray[np.float64]:
-    """Return the place of each document of the part; sections of one document have the same."""
-    ids = part_ids(of.task, of.names).to_pylist()
-    if of.task.work.config.sources[of.task.position].section_chars is not None:
-        ids = [document_of(section) for section in ids]
-    return places(ids, of.task.work.seed)
+    """Return the place of each document of the part; sections of one document have the same, and of documents of one id."""
+    in_sections = of.task.work.config.sources[of.task.position].section_chars is not None
+    ids = part_ids(of.task, {} if in_sections else of.names).to_pylist()
+    return places(map(document_of, ids) if in_sections else ids, of.task.work.seed)
 
 
 def hold_out(corpus: Corpus, fates: Fates, engine: Engine, work: Work) -> None:
