@@ -3,13 +3,11 @@
     python benchmarks/training/preflight_time.py DIR --text TEXT [--tokenizer GPT2] [--set pretrain.optimizer.name=muon ...]
 
 12m: 6 layers, width 384, length 256, a vocabulary of 8,192 learned from TEXT. 124m, with a folder of GPT-2's tokenizer: 12 layers,
-width 768, length 512. Text, tokenizer, shards and plan are made first, in DIR, and not counted. Beside the time by the clock stands
-that of the processors, which other work on the machine does not change; of one core, where OMP_NUM_THREADS is 1.
+width 768, length 512. Text, tokenizer, shards and plan are made first, in DIR, and not counted.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -36,25 +34,19 @@ def recipe(text: Path, tokenizer: dict[str, Any], dim: int, layers: int, length:
     }
 
 
-def check(folder: Path, settings: dict[str, Any], changes: list[str]) -> tuple[list[dict[str, Any]], float, float]:
-    """Return what was checked, the seconds of the whole command, and its processor time."""
+def check(folder: Path, settings: dict[str, Any], changes: list[str]) -> tuple[list[dict[str, Any]], float]:
+    """Return what was checked, and the seconds of the whole command."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "recipe.yaml"
     file.write_text(yaml.safe_dump(settings))
+    program = [sys.executable, "-m", "groundup"]
     given = [str(file), "--out", str(folder / "run"), *(part for change in changes for part in ("--set", change))]
-    command = [sys.executable, "-m", "groundup", "preflight", *given]
-    subprocess.run(command, check=True)  # makes what the second one finds
-    start_s, spent_s = time.perf_counter(), _children_s()
-    subprocess.run(command, check=True)
-    command_s, processor_s = time.perf_counter() - start_s, _children_s() - spent_s
-    found = json.loads((folder / "run.inputs" / PREFLIGHT_FILE).read_text())
-    return found["checks"], command_s, processor_s
-
-
-def _children_s() -> float:
-    """Return the processor time of all processes that were started and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    subprocess.run([*program, "run", *given, "--until", "plan", "--quiet"], check=True)
+    start_s = time.perf_counter()
+    subprocess.run([*program, "preflight", *given], check=True)
+    command_s = time.perf_counter() - start_s
+    found = json.loads((folder / "run" / "pretrain" / PREFLIGHT_FILE).read_text())
+    return found["checks"], command_s
 
 
 def main() -> None:
@@ -71,12 +63,11 @@ def main() -> None:
         shapes["124m"] = recipe(given.text, imported, 768, 12, 512, 1024)
     checked = {name: check(given.folder / name, settings, given.changes) for name, settings in shapes.items()}
     table = Table("check", *checked)
-    for row in zip(*(checks for checks, *_ in checked.values()), strict=True):
+    for row in zip(*(checks for checks, _ in checked.values()), strict=True):
         table.add_row(row[0]["name"], *(format_seconds(entry["seconds"]) for entry in row))
-    sums = (sum(entry["seconds"] for entry in checks) for checks, *_ in checked.values())
+    sums = (sum(entry["seconds"] for entry in checks) for checks, _ in checked.values())
     table.add_row("all checks", *map(format_seconds, sums))
-    table.add_row("the command, imports included", *(format_seconds(command_s) for _, command_s, _ in checked.values()))
-    table.add_row("its processor time", *(format_seconds(processor_s) for *_, processor_s in checked.values()))
+    table.add_row("the command, imports included", *(format_seconds(command_s) for _, command_s in checked.values()))
     Console().print(table)
 
 

@@ -14,6 +14,7 @@ _FUNCTIONS = (
     "fetch",
     "curate",
     "train_classifier",
+    "train_perplexity",
     "explain",
     "tokenizer_compare",
     "encode",

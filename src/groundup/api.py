@@ -14,6 +14,7 @@ from groundup.artifacts.build import Job, Order, begin
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.manifest import MANIFEST
+from groundup.artifacts.perplexity_model import PerplexityModel
 from groundup.artifacts.place import look
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
@@ -30,6 +31,7 @@ from groundup.curate.explain import explain as explain_document
 from groundup.curate.fetch.config import FetchConfig
 from groundup.curate.fetch.run import fetch as fetch_pages
 from groundup.curate.fetch.run import plan as fetch_plan
+from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
@@ -159,6 +161,12 @@ def train_classifier(config: ClassifierConfig, out: Path, seed: int = 0, force: 
     """Train a classifier on good and bad examples, for the measure `classifier_score` of `curate.rules`."""
     orders.carry_out(orders.order_classifier(config, out, seed), force)
     return TextClassifier.open(out)
+
+
+def train_perplexity(config: PerplexityModelConfig, out: Path, seed: int = 0, force: bool = False) -> PerplexityModel:
+    """Learn an n-gram model of good text, for `curate.perplexity` and the measure `perplexity` of `curate.rules`."""
+    orders.carry_out(orders.order_perplexity(config, out, seed), force)
+    return PerplexityModel.open(out)
 
 
 def fetch(inputs: Sequence[str], out: Path, settings: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from groundup.artifacts.build import Order, check, goes_on, is_made, make, takes
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import SPLIT_FOLDERS, Documents
 from groundup.artifacts.manifest import MANIFEST
+from groundup.artifacts.perplexity_model import PerplexityModel
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import Evaluation
 from groundup.artifacts.text_classifier import TextClassifier
@@ -25,6 +26,7 @@ from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.log import say
 from groundup.curate.classifier.config import ClassifierConfig
 from groundup.curate.config import CurateConfig, check_apart
+from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
 from groundup.export.config import ExportConfig
 from groundup.hub.config import ImportConfig
@@ -124,6 +126,24 @@ def order_classifier(config: ClassifierConfig, out: Path, seed: int) -> Order:
     check_apart((*config.good, *config.bad), [out])
     sources = importlib.import_module("groundup.curate.classifier.run").source_hashes(config)
     return Order("curate.classifier", TextClassifier.kind, out, config, seed, sources=sources)
+
+
+def perplexity_config(
+    reference: Sequence[Path], calibrate: Sequence[Path], file_format: str, text_field: str, settings: Mapping[str, Any]
+) -> PerplexityModelConfig:
+    """Return the settings of `groundup curate train-perplexity`; what curate made is read for its training documents."""
+    sides = {
+        side: [{**source, "text_field": text_field} for source in _sources([*map(_documents, paths)], file_format)]
+        for side, paths in (("reference", reference), ("calibrate", calibrate))
+    }
+    return PerplexityModelConfig.parse({**sides, **settings}, "train-perplexity")
+
+
+def order_perplexity(config: PerplexityModelConfig, out: Path, seed: int) -> Order:
+    """Return the order to learn a perplexity model; raise ConfigError if `out` and a source overlap."""
+    check_apart((*config.reference, *config.calibrate), [out])
+    sources = importlib.import_module("groundup.curate.perplexity.training.run").source_hashes(config)
+    return Order("curate.perplexity.training", PerplexityModel.kind, out, config, seed, sources=sources)
 
 
 def tokenizer_config(

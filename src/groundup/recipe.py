@@ -237,16 +237,21 @@ def make_paths_absolute(data: dict[str, Any], base: Path) -> None:
 
 
 def _paths_of_curation(curate: dict[str, Any]) -> list[tuple[Any, str]]:
-    """Return what may hold a path, with the key that it has there: sources, sets of rules, items of benchmarks."""
+    """Return what may hold a path, with the key that it has there: sources, sets of rules, items of benchmarks, models."""
     decontaminate = curate.get("decontaminate")
     items = decontaminate.get("items") if isinstance(decontaminate, dict) else None
+    rules = curate.get("rules")
     lists = (
         (curate.get("sources"), "path"),
-        (curate.get("rules"), "word_list"),
-        (curate.get("rules"), "classifier"),
+        (rules, "word_list"),
+        (rules, "classifier"),
+        (rules, "perplexity_model"),
         (items, "path"),
     )
-    return [(place, key) for places, key in lists if isinstance(places, list) for place in places]
+    found: list[tuple[Any, str]] = [(place, key) for places, key in lists if isinstance(places, list) for place in places]
+    perplexity = curate.get("perplexity")
+    models = perplexity.get("models") if isinstance(perplexity, dict) else None
+    return [*found, (curate, "perplexity"), *((models, str(language)) for language in (models if isinstance(models, dict) else ()))]
 
 
 def _at_home(path: str) -> Path:

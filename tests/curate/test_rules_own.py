@@ -11,6 +11,7 @@ from groundup.curate.dedup.config import DecontaminateConfig, RepeatedPassagesCo
 from groundup.curate.explain import explain
 from groundup.curate.language.config import LanguagesConfig
 from groundup.curate.ledger.words import STAGES
+from groundup.curate.perplexity.config import PerplexityConfig
 from groundup.curate.rules.chosen import chosen_sets, word_lists
 from groundup.curate.rules.config import STAGE_NAMES
 from groundup.curate.rules.judge import Judge
@@ -124,6 +125,7 @@ def test_no_set_can_take_the_name_of_a_stage():
         "decontaminate": DecontaminateConfig(items=(TaskItemsConfig(path=Path("tasks")),)),
         "languages": LanguagesConfig(keep=("en",)),
         "repeated_passages": RepeatedPassagesConfig(kind="windows"),
+        "perplexity": PerplexityConfig(models={"any": Path("model")}),
     }
     assert tuple(stages_of(config().model_copy(update=sought))) == STAGE_NAMES
     assert set(STAGES) == set(STAGE_NAMES), "each stage is told in words"

@@ -20,7 +20,7 @@ from groundup.curate.rules.published import RULE_SETS
 from groundup.curate.rules.rule import KEEPS
 
 DATA = Path(os.environ.get("GROUNDUP_DATA", Path(__file__).parents[3] / "shared/data"))
-OF_OTHER_TESTS = {"listed_words", "listed_words_per_word", "classifier_score", "flagged_words"}
+OF_OTHER_TESTS = {"listed_words", "listed_words_per_word", "classifier_score", "perplexity", "flagged_words"}
 PAPERS = [name for name in RULE_SETS if name != "mild-words"]
 EDITED = {"c4-jmlr": c4_line, "refinedweb": refinedweb_line}
 ODDITIES = """

@@ -31,6 +31,8 @@ DOCUMENT_SCHEMA = pa.schema(
         ("meta", pa.string()),
     ]
 )
+BUCKETED_SCHEMA = pa.schema([*DOCUMENT_SCHEMA, ("perplexity", pa.float64()), ("bucket", pa.string())])
+"""Of documents that were divided by perplexity: null in a language without a model."""
 DROPPED_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -79,6 +81,9 @@ class Document:
     url: str | None = None
     language: str | None = None
     meta: str = "{}"
+    perplexity: float | None = None
+    bucket: str | None = None
+    """Head, middle or tail by perplexity, if they were asked for."""
 
 
 @dataclass(frozen=True)

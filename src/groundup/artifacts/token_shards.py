@@ -117,8 +117,8 @@ class TokenShards(Artifact):
     def index(self, split: Split, source: str) -> pa.Table:
         """Return id, start, tokens and bytes of each document of the stream, in order."""
         file = self.path / split / f"{source}.index.parquet"
-        with parquet_errors(file), pq.ParquetFile(file) as opened:  # read_table would load pandas, where that is installed: 46 MB
-            return opened.read()
+        with parquet_errors(file):
+            return pq.read_table(file)
 
     def documents(self, split: Split) -> Iterator[tuple[str, npt.NDArray[np.unsignedinteger], int]]:
         """Yield (id, tokens with the final end-of-document, bytes of text) of every document of the split."""

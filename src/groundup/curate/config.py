@@ -14,6 +14,7 @@ from groundup.curate.dedup.config import DecontaminateConfig, PassageKind, Repea
 from groundup.curate.groups.config import GroupsConfig, groups_from_switch
 from groundup.curate.language.config import LanguagesConfig, languages_from_list
 from groundup.curate.ledger.config import AlarmsConfig
+from groundup.curate.perplexity.config import PerplexityConfig, perplexity_from_path
 from groundup.curate.privacy.config import RedactConfig, redact_from_switch
 from groundup.curate.rules.config import OwnRules, RuleOrderName, RuleSetName, check_names, known_sets
 
@@ -105,6 +106,9 @@ class CurateConfig(Config):
         default=("gopher-2021", "gopher-2021-repetition"),
         description="rule sets in their order, published ones by name or your own; a document that breaks one rule is dropped",
     )
+    perplexity: PerplexityConfig = Field(
+        default=PerplexityConfig(), description="head, middle and tail by a model of good text; the path of one alone: keep all"
+    )
     deduplicate: bool = Field(default=True, description="drop documents equal to an earlier one but for case and space")
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
     repeated_passages: RepeatedPassagesConfig = Field(
@@ -142,6 +146,11 @@ class CurateConfig(Config):
     @classmethod
     def _languages_from_list(cls, setting: Any) -> Any:
         return languages_from_list(setting)
+
+    @field_validator("perplexity", mode="before", json_schema_input_type=str | Literal[False] | PerplexityConfig)
+    @classmethod
+    def _perplexity_from_path(cls, setting: Any) -> Any:
+        return perplexity_from_path(setting)
 
     @field_validator("near_duplicates", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from groundup.curate.dedup.decontaminate import open_decontaminator
 from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.leakage import LeakageIndex
 from groundup.curate.lookup import find_row, find_rows, nearest_ids
+from groundup.curate.perplexity.buckets import STAGE
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.rules.judge import measure_all
 
@@ -85,6 +86,10 @@ class Explanation:
     reasons: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
     """Rule set with a classifier -> what in the text speaks for each side; of a dropped document in the excerpt."""
     cluster: Cluster | None = None
+    perplexity: float | None = None
+    """As it was when documents were divided, before redaction."""
+    bucket: str | None = None
+    """Head, middle or tail."""
 
 
 def explain(folder: Path, document_id: str) -> Explanation:
@@ -122,7 +127,10 @@ def _figure(value: float) -> str:
 def _more(explanation: Explanation) -> list[str]:
     """Return what the table has no place for, a line each."""
     cluster = explanation.cluster
-    lines = [f"'{check.rule}' of '{check.stage}' compares it with {check.twin_id}" for check in explanation.checks if check.twin_id]
+    divided = [f"perplexity {explanation.perplexity:,.1f}: {explanation.bucket}"] if explanation.perplexity is not None else []
+    lines = divided + [
+        f"'{check.rule}' of '{check.stage}' compares it with {check.twin_id}" for check in explanation.checks if check.twin_id
+    ]
     lines += [_said_of(name, found) for name, found in explanation.reasons.items() if found]
     lines += [f"'{edit.rule}' of '{edit.stage}' took out {edit.count:,} ({edit.bytes:,} bytes)" for edit in explanation.edits]
     if cluster is not None:
@@ -180,6 +188,8 @@ def _kept(documents: Documents, config: CurateConfig, split: Split, row: dict[st
         edits=edits,
         reasons=_reasons(config, row["text"]),
         cluster=_cluster(documents, row["id"]),
+        perplexity=row.get("perplexity"),
+        bucket=row.get("bucket"),
     )
 
 
@@ -243,6 +253,8 @@ def _dropped(documents: Documents, config: CurateConfig, row: dict[str, Any]) ->
     bounds = {rule.name: rule.bound for asked in chosen_sets(config) if asked.name == row["stage"] for rule in asked.of_documents}
     if row["stage"] in ("collect", "languages"):
         bound = "at_most" if row["value"] > row["threshold"] else "at_least"
+    elif row["stage"] == STAGE:
+        bound = "below" if row["value"] >= row["threshold"] else "at_least"
     elif row["stage"] == "decontaminate":
         bound = _below(row["threshold"])
     elif row["stage"] in ("deduplicate", "near_duplicates", "leakage"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from groundup.artifacts.build import Job, Outcome
 from groundup.artifacts.documents import SPLIT_FOLDERS
+from groundup.artifacts.perplexity_model import PerplexityModel
 from groundup.artifacts.text_classifier import TextClassifier
 from groundup.core.engines import Engine, open_engine
 from groundup.core.errors import DataError
@@ -38,7 +39,7 @@ from groundup.curate.passes.read import read_part
 from groundup.curate.passes.work import PartTask, Work
 from groundup.curate.passes.write import write_part
 from groundup.curate.privacy.presidio import check_installed, pipeline_hash
-from groundup.curate.rules.chosen import classifiers, word_lists
+from groundup.curate.rules.chosen import classifiers, perplexity_models, word_lists
 from groundup.curate.sources import SOURCES
 from groundup.curate.sources.base import Source
 
@@ -48,7 +49,7 @@ _KEY_CHARS = 16
 
 
 def source_hashes(config: CurateConfig) -> dict[str, str]:
-    """Return a hash of each source, over names and bytes of all files that it reads, and of each list, classifier and pipeline."""
+    """Return a hash of each source, over names and bytes of all files that it reads, and of each list, model and pipeline."""
     check_installed(config.redact.kinds)
     lists = {f"rules/{name}": hash_file(path) for name, path in word_lists(config).items()}
     lists |= {f"classifiers/{name}": TextClassifier.open(path).content_hash for name, path in classifiers(config).items()}
@@ -59,6 +60,9 @@ def source_hashes(config: CurateConfig) -> dict[str, str]:
         lists["redact/person_pipeline"] = pipeline_hash(config.redact.person_pipeline)
     for number, given in enumerate(config.decontaminate.items):
         lists[f"decontaminate/{number}"] = hash_json([(file.name, hash_file(file)) for file in item_files(given.path)])
+    asked = {f"perplexity/{name}": path for name, path in perplexity_models(config).items()}
+    asked |= {f"perplexity {language}": path for language, path in config.perplexity.models.items()}
+    lists |= {name: PerplexityModel.open(path).content_hash for name, path in asked.items()}
     return lists | {source.config.name: source.fingerprint() for source in _open_sources(config)}
 
 

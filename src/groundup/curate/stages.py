@@ -7,6 +7,7 @@ from groundup.curate.rules.chosen import chosen_sets
 def stages_of(config: CurateConfig) -> list[str]:
     """Return the names of the stages that are on, in order (that of Rae et al. 2021, A1.1: filters, copies, held-out text)."""
     after_rules = {
+        "perplexity": config.perplexity.is_on,
         "decontaminate": bool(config.decontaminate.items),
         "deduplicate": config.deduplicate,
         "near_duplicates": config.near_duplicates.enabled,

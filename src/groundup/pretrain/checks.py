@@ -46,10 +46,7 @@ GRADIENT_TOLERANCE = 0.02
 """Of the directional derivative between backpropagation and differences, in float32."""
 LOSS_CHANGE = 0.01
 """Nats that the weights are moved by, to either side, for the difference."""
-LEARNING_STEPS = 20
-"""On one batch, at most, the rate rising to the run's peak: no run begins at its peak, and Adam's first updates are its largest."""
-LEARNED = 0.05
-"""Of the first loss, what it must fall by for the rest of the steps to be spared."""
+LEARNING_STEPS, LEARNING_S = 20, 4.0
 SHORT_DOCUMENT = 32
 """Documents of fewer tokens may well be equal by chance."""
 
@@ -202,8 +199,10 @@ def _state(step: TrainStep) -> Iterator[Tensor]:
 def _learns(subject: Subject, step: TrainStep, sample: Batch) -> str:
     """Train on the sample alone: its loss must fall."""
     losses: list[float] = []
-    while len(losses) < LEARNING_STEPS and not (losses and losses[-1] < (1 - LEARNED) * losses[0]):
-        losses.append(step([sample], subject.peak_rate * (len(losses) + 1) / LEARNING_STEPS).loss)
+    start_s = time.perf_counter()
+    while len(losses) < LEARNING_STEPS and (len(losses) < 4 or time.perf_counter() - start_s < LEARNING_S):
+        warmup = min(1.0, (len(losses) + 1) / 4)
+        losses.append(step([sample], subject.peak_rate * warmup).loss)
     found = f"{losses[0]:.3f} nats, after {len(losses) - 1} steps on it {losses[-1]:.3f}"
     if not losses[-1] < losses[0]:
         raise Failed(f"{found}; lower pretrain.optimizer.learning_rate ({subject.peak_rate:g})")

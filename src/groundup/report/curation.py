@@ -71,6 +71,8 @@ class Histogram(RuleFacts):
     """How the values of one rule lie; a bin holds its lower edge, the last is open above."""
 
     of: str
+    marks: tuple[float, ...] = ()
+    """Values that divide the documents and drop none."""
     edges: tuple[float, ...] = Field(min_length=1)
     counts: tuple[int, ...] = Field(min_length=1)
 

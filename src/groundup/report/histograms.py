@@ -29,6 +29,8 @@ class Bins:
     is_dropped: npt.NDArray[np.bool_]
     threshold: float | None
     """In places along the axis, where bin i goes from i to i + 1."""
+    marks: tuple[float, ...] = ()
+    """Other values drawn in, in such places."""
 
 
 def bins_of(histogram: Histogram) -> Bins:
@@ -36,23 +38,38 @@ def bins_of(histogram: Histogram) -> Bins:
     edges, counts = np.array(histogram.edges), np.array(histogram.counts)
     ends = np.append(edges[1:], 2 * edges[-1] - edges[-2] if len(edges) > 1 else edges[-1] + 1)
     wanted = np.flatnonzero(counts)
-    place = None
-    if histogram.threshold is not None:
-        bin_number = int(np.clip(np.searchsorted(edges, histogram.threshold, side="right") - 1, 0, len(edges) - 1))
-        width = ends[bin_number] - edges[bin_number]
-        place = bin_number + float(np.clip((histogram.threshold - edges[bin_number]) / width, 0, 1))
-        is_count = width == 1 and bool((edges == edges.round()).all()) and histogram.threshold == edges[bin_number]
-        if is_count and histogram.bound in ("at_most", "above"):
-            place += 1  # the bin holds the threshold alone, which lies on this side of the line
-        wanted = np.append(wanted, bin_number)
+    place = None if histogram.threshold is None else _place(edges, ends, histogram.threshold)
+    marks = [_place(edges, ends, mark) for mark in histogram.marks]
+    drawn = np.array([*marks, *([] if place is None else [place])])
+    wanted = np.append(wanted, np.minimum(drawn, len(edges) - 1).astype(np.int64))
+    if place is not None and _is_one_value(edges, ends, histogram):
+        place += 1  # the bin holds the threshold alone, which lies on this side of the line
     low, high = (int(wanted.min()), int(wanted.max()) + 1) if len(wanted) else (0, 1)
     middles = np.arange(len(edges)) + 0.5
     is_dropped = np.zeros(len(edges), np.bool_)
     if place is not None and histogram.bound is not None:
         is_dropped = middles < place if histogram.bound in ("at_least", "above") else middles > place
     return Bins(
-        np.append(edges[low:high], ends[high - 1]), counts[low:high], is_dropped[low:high], None if place is None else place - low
+        np.append(edges[low:high], ends[high - 1]),
+        counts[low:high],
+        is_dropped[low:high],
+        None if place is None else place - low,
+        tuple(mark - low for mark in marks),
     )
+
+
+def _is_one_value(edges: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], histogram: Histogram) -> bool:
+    """Return whether the threshold is a count with a bin of its own, and kept or dropped with what lies below it."""
+    if histogram.bound not in ("at_most", "above") or not (edges == edges.round()).all():
+        return False
+    return bool(((edges == histogram.threshold) & (ends - edges == 1)).any())
+
+
+def _place(edges: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], value: float) -> float:
+    """Return where a value lies along the axis."""
+    bin_number = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 1))
+    width = ends[bin_number] - edges[bin_number]
+    return bin_number + float(np.clip((value - edges[bin_number]) / width, 0, 1))
 
 
 def draw_histogram(axes: Axes, bins: Bins, ink: Ink) -> None:
@@ -74,6 +91,8 @@ def draw_histogram(axes: Axes, bins: Bins, ink: Ink) -> None:
     for chosen, colour in ((~bins.is_dropped, ink.accent), (bins.is_dropped, ink.accent_soft)):
         if chosen.any():
             axes.bar(middles[chosen], heights[chosen], 1.0, color=colour, linewidth=0)
+    for mark in bins.marks:
+        axes.axvline(mark, color=ink.muted, linewidth=1.2, linestyle="dashed")
     if bins.threshold is not None:
         axes.axvline(bins.threshold, color=ink.bad, linewidth=1.6)
     axes.set_xlim(0, len(heights))

@@ -17,6 +17,7 @@ _MIN_RULE_LOSS = 0.1
 WAYS_OUT = {
     "collect": "look at format, text_field and the files of the sources",
     "normalise": "the texts hold little but control characters and space",
+    "perplexity": "name more buckets in curate.perplexity.keep, other curate.perplexity.cuts, or learn from text of this kind",
     "decontaminate": "look at contamination/; curate.decontaminate.min_share sets how much of an item may stand in a document",
     "deduplicate": "a source may be there twice; curate.deduplicate: false keeps copies",
     "languages": "curate.languages names what is kept, and from which probability on",

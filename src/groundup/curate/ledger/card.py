@@ -11,6 +11,7 @@ from groundup.core.markdown import cell
 from groundup.core.units import format_bytes
 from groundup.curate.config import CurateConfig
 from groundup.curate.ledger.alarms import Alarm
+from groundup.curate.ledger.buckets import bucket_facts
 from groundup.curate.ledger.tallies import Tally, summed
 from groundup.curate.ledger.words import STAGES, of_rule, rules_of
 from groundup.curate.passes.finish import Totals
@@ -35,6 +36,7 @@ def card_facts(config: CurateConfig, found: Totals, clusters: dict[str, Any], al
         "languages": dict(sorted(tally.get("languages", {}).items(), key=lambda item: (-item[1]["bytes"], item[0]))),
         "languages_measured": config.languages.is_on,
         "removed": _removed(config, found),
+        "perplexity": bucket_facts(config, found),
         "duplicates": _duplicates(config, found, clusters),
         "redactions": _redactions(config, tally),
         "groups": _groups(found) if config.groups.enabled else None,

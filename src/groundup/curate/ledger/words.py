@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.config import PassageKind
+from groundup.curate.perplexity.buckets import STAGE, all_cuts
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.rules.lines import LINE_MEASURES
 from groundup.curate.rules.measures import MEASURES
@@ -13,6 +14,7 @@ STAGES = {
     "collect": "could not be read as text",
     "normalise": "line ends, control characters and repeated blank lines made uniform; a text of which nothing is left goes",
     "languages": "in another language than those wanted, or not surely in one of them; lines in others were taken out if asked",
+    "perplexity": "a model of good text foresees it worse, or better, than is wanted; others were told head, middle or tail",
     "decontaminate": "holds items of a benchmark, in whole or in part",
     "deduplicate": "equal to another document but for case and white space; one copy stays",
     "near_duplicates": "nearly equal to another document, which stays",
@@ -56,6 +58,7 @@ def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
             found[rule_set.name, rule.name] = RuleFacts(MEASURES[rule.measure].description, rule.bound, rule.threshold)
         for line in rule_set.lines:
             found[rule_set.name, line.name] = _line_rule(line)
+    found |= _cuts(config)
     score = RuleFacts("probability of the language that was found", "at_least", config.languages.min_score)
     found["languages", "language_score"] = score
     share = config.decontaminate.min_share
@@ -72,6 +75,16 @@ def rules_of(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
             f"taken out: {PASSAGES[passages.kind]} that stand in a document before"
         )
         found["repeated_passages", "words_left"] = RuleFacts("words left without repeated passages", "at_least", passages.min_words)
+    return found
+
+
+def _cuts(config: CurateConfig) -> dict[tuple[str, str], RuleFacts]:
+    """Return what is asked of the perplexity of documents in each language that has a model."""
+    found = {}
+    for cuts in all_cuts(config.perplexity).values():
+        what = f"perplexity under the {cuts.name}; head below {cuts.low:,.1f}, tail from {cuts.high:,.1f}"
+        bounds = cuts.bounds
+        found[STAGE, cuts.rule] = RuleFacts(what, bounds[-1].bound, bounds[-1].threshold) if bounds else RuleFacts(what)
     return found
 
 

@@ -9,12 +9,14 @@ from groundup.artifacts.documents import DATA_CARD, DATA_CARD_TEXT, FUNNEL
 from groundup.core.files import read_object, write_json, write_text
 from groundup.curate.config import CurateConfig, SourceConfig
 from groundup.curate.ledger.alarms import Alarm
+from groundup.curate.ledger.buckets import bucket_facts
 from groundup.curate.ledger.card import card_facts, render_card
 from groundup.curate.ledger.shares import EDGES
 from groundup.curate.ledger.tallies import summed
 from groundup.curate.ledger.words import of_rule, rules_of
 from groundup.curate.passes.finish import Totals
 from groundup.curate.passes.work import Work
+from groundup.curate.perplexity.buckets import STAGE, all_cuts
 
 SOURCES, LEDGER, HISTOGRAMS, CLUSTERS, GROUPS = (
     f"{name}.json" for name in ("sources", "ledger", "histograms", "clusters", "groups")
@@ -30,7 +32,8 @@ def write_ledger(out: Path, work: Work, found: Totals, alarms: Sequence[Alarm]) 
     told = [asdict(alarm) for alarm in alarms]
     write_json(out / FUNNEL, {**found.funnel.to_json(), "by_source": sources, "alarms": told})
     write_json(out / SOURCES, sources)
-    write_json(out / LEDGER, {"drops": _drops(config, found), "edits": _edits(config, found)})
+    ledger = {"drops": _drops(config, found), "edits": _edits(config, found), "buckets": bucket_facts(config, found)}
+    write_json(out / LEDGER, ledger)
     write_json(out / HISTOGRAMS, {"histograms": _histograms(config, found, similarities)})
     write_json(out / CLUSTERS, clusters)
     if config.groups.enabled:
@@ -91,6 +94,7 @@ def _edits(config: CurateConfig, found: Totals) -> list[dict[str, Any]]:
 def _histograms(config: CurateConfig, found: Totals, similarities: list[int]) -> list[dict[str, Any]]:
     """Return how the values of each rule lie, with its bound, for the documents that were measured."""
     known = rules_of(config)
+    cuts = {(STAGE, found.rule): [found.low, found.high] for found in all_cuts(config.perplexity).values()}
     shares = summed([{"shares": counts["leakage_shares"]} for counts in found.by_source.values() if "leakage_shares" in counts])
     more = (
         ("near_duplicates", "near_duplicate", "candidate pairs", similarities),
@@ -102,6 +106,7 @@ def _histograms(config: CurateConfig, found: Totals, similarities: list[int]) ->
                 "stage": histogram["set"],
                 "rule": histogram["rule"],
                 **asdict(of_rule(known, histogram["set"], histogram["rule"])),
+                "marks": cuts.get((histogram["set"], histogram["rule"]), []),
                 "of": "documents that came to the stage",
                 "edges": histogram["edges"],
                 "counts": histogram["counts"],

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from groundup.artifacts.documents import (
     CLUSTER_SCHEMA,
     CONTAMINATION_SCHEMA,
-    DOCUMENT_SCHEMA,
     DROPPED_SCHEMA,
     EDIT_SCHEMA,
     REDACTION_SCHEMA,
@@ -29,7 +28,7 @@ from groundup.curate.ledger.groups import GroupFacts, group_facts
 from groundup.curate.ledger.tallies import Tally, add_up
 from groundup.curate.passes.probe import no_text
 from groundup.curate.passes.work import PartTask, Work
-from groundup.curate.passes.write import WrittenPart, written
+from groundup.curate.passes.write import WrittenPart, document_schema, written
 from groundup.curate.rules.histogram import Histograms
 from groundup.curate.stages import stages_of
 
@@ -72,6 +71,7 @@ def totals(work: Work, tasks: Sequence[PartTask]) -> Totals:
         add_up(found.by_source[source], {"records": read["records"], **wrote["counts"]})
         for groups in (read["groups"], wrote["groups"]) if work.config.groups.enabled else ():
             add_up(found.by_source[source], {"groups": groups})
+        add_up(found.by_source[source], {"buckets": read["buckets"]} if read["buckets"] else {})
         add_up(found.edits, read["edits"])
         found.histograms.merge(Histograms.from_json(read["histograms"]))
         found.examples.merge(wrote["examples"])
@@ -103,7 +103,7 @@ def gather(tasks: Sequence[PartTask], out: Path) -> None:
     """
     parts = [written(task) for task in tasks]
     _link_documents(parts, out / SPLIT_FOLDERS["train"])
-    _join([part.validation for part in parts], out / SPLIT_FOLDERS["validation"], DOCUMENT_SCHEMA)
+    _join([part.validation for part in parts], out / SPLIT_FOLDERS["validation"], document_schema(tasks[0].work.config))
     _join([part.dropped for part in parts], out / "dropped", DROPPED_SCHEMA)
     if tasks[0].work.config.decontaminate.items:
         _join([part.contamination for part in parts], out / "contamination", CONTAMINATION_SCHEMA)

@@ -23,9 +23,10 @@ from groundup.curate.funnel import Funnel
 from groundup.curate.groups.finder import open_finder
 from groundup.curate.groups.tally import GroupTally
 from groundup.curate.language.identify import LanguageIdentifier
-from groundup.curate.ledger.tallies import count
+from groundup.curate.ledger.tallies import Tally, count
 from groundup.curate.normalise import normalise
 from groundup.curate.passes.work import PartTask, ReadPart, read_batches, whole_folder
+from groundup.curate.perplexity.buckets import NO_MODEL, STAGE, Buckets
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.rules.histogram import Histograms
 from groundup.curate.rules.judge import Judge, Verdict
@@ -35,8 +36,10 @@ BATCH_DOCUMENTS = 256
 BATCH_CHARS = 1 << 20
 """Documents are worked on together, up to so many or so long: what a call costs is shared by them."""
 
-_TEXTS = ("id", "text", "url", "language", "meta")
-ROW_SCHEMA = pa.schema([("record", pa.int64()), *((name, pa.string()) for name in _TEXTS), ("groups", pa.int64())])
+_TEXTS = ("id", "text", "url", "language", "meta", "bucket")
+ROW_SCHEMA = pa.schema(
+    [("record", pa.int64()), *((name, pa.string()) for name in _TEXTS), ("perplexity", pa.float64()), ("groups", pa.int64())]
+)
 DROP_SCHEMA = pa.schema(
     [
         ("record", pa.int64()),
@@ -76,6 +79,8 @@ class PartReader:
         self._normalise = config.normalise
         self._languages = LanguageIdentifier(config.languages) if config.languages.is_on else None
         self._judge = Judge(chosen_sets(config))
+        self._buckets = Buckets(config.perplexity) if config.perplexity.is_on else None
+        self._bucket_tally: Tally = {}
         self._funnel = Funnel(stages_of(config))
         self._histograms, self._edit_tally = Histograms(), dict[str, Any]()
         self._finder = open_decontaminator(config.decontaminate.model_dump_json()) if config.decontaminate.items else None
@@ -108,6 +113,7 @@ class PartReader:
             "histograms": self._histograms.to_json(),
             "edits": self._edit_tally,
             "groups": self._group_tally.to_tally(),
+            "buckets": self._bucket_tally,
         }
         write_json(self._out.tally, tally)
 
@@ -138,13 +144,16 @@ class PartReader:
         if self._languages:
             batch = self._identified(batch, self._languages)
         batch = self._judged(batch)
+        if self._buckets:
+            batch = self._divided(batch, self._buckets)
         if self._finder:
             batch = self._decontaminated(batch, self._finder)
         if batch:
             self._comparable.add([document.text for _, document in batch])
             records = [record for record, _ in batch]
             named = [self._named.get(record, 0) for record in records]
-            self._rows.write([records, *([getattr(document, name) for _, document in batch] for name in _TEXTS), named])
+            columns = [[getattr(document, name) for _, document in batch] for name in (*_TEXTS, "perplexity")]
+            self._rows.write([records, *columns, named])
 
     def _normalised(self, batch: Records) -> Records:
         kept: Records = []
@@ -187,6 +196,29 @@ class PartReader:
                 continue
             what = (found.rule_set, found.rule.name, found.value, found.rule.threshold)
             self._drop(record, Drop(document.id, document.source, *what, excerpt=excerpt(document.text)), size)
+        return kept
+
+    def _divided(self, batch: Records, buckets: Buckets) -> Records:
+        """Return the documents with their perplexity and bucket, without those in buckets that are not kept."""
+        kept: Records = []
+        values: dict[str, list[float]] = {}
+        for (record, document), found in zip(batch, buckets.divide([document for _, document in batch]), strict=True):
+            size = len(document.text.encode())
+            if found is None:
+                count(self._bucket_tally, NO_MODEL, NO_MODEL, documents=1, bytes=size)
+                self._funnel.passed(STAGE, size)
+                kept.append((record, document))
+                continue
+            values.setdefault(found.cuts.rule, []).append(found.perplexity)
+            count(self._bucket_tally, found.cuts.language, found.bucket, documents=1, bytes=size)
+            if found.is_kept:
+                self._funnel.passed(STAGE, size)
+                kept.append((record, dataclasses.replace(document, perplexity=found.perplexity, bucket=found.bucket)))
+            else:
+                what = (STAGE, found.cuts.rule, found.perplexity, found.cuts.threshold(found.bucket))
+                self._drop(record, Drop(document.id, document.source, *what, excerpt=excerpt(document.text)), size)
+        for rule in sorted(values):
+            self._histograms.add(STAGE, rule, "perplexity", np.array(values[rule]))
         return kept
 
     def _decontaminated(self, batch: Records, finder: Decontaminator) -> Records:

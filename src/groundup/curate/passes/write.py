@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from groundup.artifacts.documents import (
+    BUCKETED_SCHEMA,
     CLUSTER_SCHEMA,
     CONTAMINATION_SCHEMA,
     DOCUMENT_SCHEMA,
@@ -80,6 +82,11 @@ class WrittenPart:
         return self.folder / "tally.json"
 
 
+def document_schema(config: CurateConfig) -> pa.Schema:
+    """Return the columns of documents."""
+    return BUCKETED_SCHEMA if config.perplexity.is_on else DOCUMENT_SCHEMA
+
+
 def written(task: PartTask) -> WrittenPart:
     """Return what the pass made of the part."""
     return WrittenPart(task.work.folder("write", task.number))
@@ -115,10 +122,10 @@ class _Writer:
         self._edit_tally: Tally = {}
 
     def run(self) -> None:
-        too_near = self._leaks()
+        too_near, schema = self._leaks(), document_schema(self._config)
         with (
-            ParquetTable(self._out.documents, DOCUMENT_SCHEMA) as documents,
-            ParquetTable(self._out.validation, DOCUMENT_SCHEMA) as validation,
+            ParquetTable(self._out.documents, schema) as documents,
+            ParquetTable(self._out.validation, schema) as validation,
             ParquetTable(self._out.redactions, REDACTION_SCHEMA) as redactions,
             ParquetTable(self._out.clusters, CLUSTER_SCHEMA) as clusters,
         ):
@@ -220,7 +227,8 @@ class _Writer:
                 count(self._tally, "redactions_by_kind", kind, documents=1, places=places)
             count(self._tally, redactions=len(found))
         tokens = -(-size // _BYTES_PER_TOKEN)
-        table.add((row["id"], text, self._task.part.source, row["url"], row["language"], size, tokens, row["meta"]))
+        values = (row["id"], text, self._task.part.source, row["url"], row["language"], size, tokens, row["meta"])
+        table.add((*values, row["perplexity"], row["bucket"]) if self._config.perplexity.is_on else values)
         count(self._tally, **{name: 1, f"{name}_bytes": size})
         count(self._tally, "languages", row["language"] or UNKNOWN, documents=1, bytes=size)
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from groundup.curate.classifier.linear import LinearClassifier
+from groundup.curate.perplexity.stored import PerplexityScorer
 from groundup.curate.rules.characters import Bools, Characters, Ints
 from groundup.curate.rules.listed import NOTHING_LISTED, Listed
 from groundup.curate.rules.ngrams import Repetition, repetition, twice
@@ -38,6 +39,8 @@ class Batch:
         """The words and phrases that the rule set brings along."""
         self.classifier: LinearClassifier | None = None
         """The classifier that the rule set brings along."""
+        self.perplexity: PerplexityScorer | None = None
+        """The perplexity model that the rule set brings along."""
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Batch":
@@ -52,9 +55,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def bring(self, listed: Listed, classifier: LinearClassifier | None) -> None:
+    def bring(self, listed: Listed, classifier: LinearClassifier | None, perplexity: PerplexityScorer | None) -> None:
         """Take what a rule set brings along."""
-        self.listed, self.classifier = listed, classifier
+        self.listed, self.classifier, self.perplexity = listed, classifier, perplexity
 
     def take(self, chosen: Bools) -> "Batch":
         """Return the chosen texts only."""

@@ -6,6 +6,7 @@ from groundup.core.errors import ConfigError
 from groundup.core.files import storage_errors
 from groundup.curate.classifier.stored import open_classifier
 from groundup.curate.config import CurateConfig
+from groundup.curate.perplexity.stored import open_scorer
 from groundup.curate.rules.config import OwnLineRule, OwnRule, OwnRules, rule_name
 from groundup.curate.rules.listed import NOTHING_LISTED, Listed
 from groundup.curate.rules.published import RULE_SETS
@@ -29,15 +30,22 @@ def classifiers(config: CurateConfig) -> dict[str, Path]:
     return {given.name: given.classifier for given in config.rules if isinstance(given, OwnRules) and given.classifier}
 
 
+def perplexity_models(config: CurateConfig) -> dict[str, Path]:
+    """Return the folders of the perplexity models that rule sets of one's own ask, by the name of their set."""
+    return {given.name: given.perplexity_model for given in config.rules if isinstance(given, OwnRules) and given.perplexity_model}
+
+
 def _own_set(own: OwnRules) -> RuleSet:
     classifier = open_classifier(own.classifier) if own.classifier else None
+    perplexity = open_scorer(own.perplexity_model) if own.perplexity_model else None
     return RuleSet(
         name=own.name,
         rules=tuple(map(_rule, own.rules)),
-        source=f"{_SOURCE}, with {classifier.name}" if classifier else _SOURCE,
+        source=", with ".join([_SOURCE, *(model.name for model in (classifier, perplexity) if model)]),
         lines=tuple(map(_rule, own.lines)),
         listed=_read(own.word_list) if own.word_list else NOTHING_LISTED,
         classifier=classifier,
+        perplexity=perplexity,
     )
 
 

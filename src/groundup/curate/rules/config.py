@@ -20,6 +20,7 @@ STAGE_NAMES = (
     "collect",
     "normalise",
     "languages",
+    "perplexity",
     "decontaminate",
     "deduplicate",
     "near_duplicates",
@@ -45,6 +46,7 @@ MeasureName = Literal[
     "listed_words",
     "listed_words_per_word",
     "classifier_score",
+    "perplexity",
     "bullet_lines",
     "ellipsis_lines",
     "punctuated_lines",
@@ -143,6 +145,9 @@ class OwnRules(Config):
     classifier: Path | None = Field(
         default=None, description="folder that `groundup curate train-classifier` made, for `classifier_score`"
     )
+    perplexity_model: Path | None = Field(
+        default=None, description="folder that `groundup curate train-perplexity` made, for `perplexity`"
+    )
 
     @model_validator(mode="after")
     def _each_rule_has_an_effect(self) -> Self:
@@ -155,6 +160,8 @@ class OwnRules(Config):
             raise ValueError(f"set '{self.name}': a rule on listed_words or listed_words_per_word and a word_list need each other")
         if ("classifier_score" in measures) != (self.classifier is not None):
             raise ValueError(f"set '{self.name}': a rule on classifier_score and a classifier need each other")
+        if ("perplexity" in measures) != (self.perplexity_model is not None):
+            raise ValueError(f"set '{self.name}': a rule on perplexity and a perplexity_model need each other")
         for rules in (self.rules, self.lines):
             names = [rule_name(rule) for rule in rules]
             if twice := [name for name in names if names.count(name) > 1]:

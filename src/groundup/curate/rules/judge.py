@@ -101,7 +101,7 @@ class _Hearing:
 
         A very long text is measured no further than that, for the sake of memory.
         """
-        self._batch.bring(rule_set.listed, rule_set.classifier)
+        self._batch.bring(rule_set.listed, rule_set.classifier, rule_set.perplexity)
         kept = np.ones(len(self._batch), np.bool_)
         for rule in rules:
             values = MEASURES[rule.measure].of(self._batch)
@@ -130,5 +130,5 @@ def measure_all(text: str, rule_sets: Sequence[RuleSet]) -> list[Measured]:
 
 
 def _measured(batch: Batch, rule_set: RuleSet, rules: tuple[Rule, ...]) -> list[Measured]:
-    batch.bring(rule_set.listed, rule_set.classifier)
+    batch.bring(rule_set.listed, rule_set.classifier, rule_set.perplexity)
     return [Measured(rule_set.name, rule, float(MEASURES[rule.measure].of(batch)[0])) for rule in rules]

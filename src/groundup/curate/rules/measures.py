@@ -12,6 +12,7 @@ from groundup.curate.rules.characters import ELLIPSES, STOP_WORDS, Bools, Ints
 _FRACTIONS = tuple(step / 100 for step in range(101))
 _COUNTS = (0, *(mantissa * 10**power for power in range(8) for mantissa in (1, 2, 3, 5, 7)))
 _WORD_LENGTHS = tuple(step / 4 for step in range(81))
+_PERPLEXITIES = (0, *(10 ** (step / 16) for step in range(97)))
 _SHORT_LINE_CHARS = 30
 _BLANK_LINE = re.compile(r"\n\s*\n")
 
@@ -84,6 +85,11 @@ def _lorem_ipsum(batch: Batch) -> Ints:
     return batch.over_lines(batch.lines_with(batch.characters.places_of("lorem ipsum")))
 
 
+def _perplexity(batch: Batch) -> Floats:
+    assert batch.perplexity is not None, "the settings were not validated"
+    return batch.perplexity.perplexities(batch.texts)
+
+
 def _top(n: int) -> Measure:
     what = f"part of the words' characters in all occurrences of the most frequent {n}-gram of words; 0 if none repeats"
     return Measure(what, lambda batch: batch.repetition.top[n])
@@ -127,6 +133,11 @@ MEASURES: dict[str, Measure] = {
     "classifier_score": Measure(
         "part of the text, about, that is like the good examples which the classifier given by the user was trained on",
         _classifier_score,
+    ),
+    "perplexity": Measure(
+        "perplexity a piece of a word under the n-gram model given by the user: low where it foresees the text",
+        _perplexity,
+        _PERPLEXITIES,
     ),
     "bullet_lines": Measure("part of the lines that start with a bullet: • ‣ ◦, or - or * and a space", _bullet_lines),
     "ellipsis_lines": Measure(

@@ -7,6 +7,7 @@ from operator import ge, gt, le, lt
 from typing import Any
 
 from groundup.curate.classifier.linear import LinearClassifier
+from groundup.curate.perplexity.stored import PerplexityScorer
 from groundup.curate.rules.config import Bound
 from groundup.curate.rules.listed import NOTHING_LISTED, Listed
 
@@ -62,6 +63,8 @@ class RuleSet:
     """Of the measure `listed_words`."""
     classifier: LinearClassifier | None = None
     """Of the measure `classifier_score`."""
+    perplexity: PerplexityScorer | None = None
+    """Of the measure `perplexity`."""
     version: int = 1
     """Raised when a number of the set, or what its measures count, changes."""
 

@@ -1,0 +1,1 @@
+"""The n-gram model, learned from reference text."""
