@@ -11,6 +11,7 @@ import pytest
 from groundup.core.errors import ConfigError
 from groundup.curate.config import CurateConfig
 from groundup.curate.explain import explain
+from groundup.curate.language import identify
 from groundup.curate.language.config import LanguagesConfig
 from groundup.curate.language.identify import UNKNOWN, LanguageIdentifier, known_languages
 
@@ -43,6 +44,34 @@ def test_a_long_text_is_judged_by_its_start_middle_and_end():
     text = "\n".join([ENGLISH, *[GERMAN] * 40])
     (found,) = LanguageIdentifier(LanguagesConfig(identify=True)).identify([text])
     assert found.code == "de"
+
+
+def test_where_the_first_look_tells_nothing_a_longer_one_does():
+    """Numbers where 3 x 40 characters are looked at, English around them."""
+    numbers, english = "7 1 " * 10, f"{ENGLISH[:40]:40}"
+    text = "".join([numbers, english * 3, numbers, english * 3, numbers])
+    assert text[(len(text) - 40) // 2 :].startswith(numbers)
+    identifier = LanguageIdentifier(LanguagesConfig(identify=True))
+    short, long = identifier.identify([f"{numbers} {numbers} {numbers}"[:120], text])
+    assert short.score < identify.SURE_SCORE
+    assert long.code == "en"
+    assert long.score > short.score
+
+
+@pytest.mark.parametrize("min_score", [0.65, 0.95])
+def test_what_drops_a_document_is_the_longer_look(monkeypatch, min_score):
+    """The first look can only keep: a score below `min_score`, however high that is, comes from 3 x 80 characters."""
+    words = np.random.default_rng(0).choice([*WORDS["de"].split(), *WORDS["sv"].split(), *ENGLISH.split()], (40, 80))
+    texts = [ENGLISH, *(" ".join(row) for row in words)]
+    identifier = LanguageIdentifier(LanguagesConfig(keep=("en",), min_score=min_score))
+    found = identifier.identify(texts)
+    monkeypatch.setattr(identify, "FIRST_CHARS", identify.SAMPLE_CHARS)
+    longer = identifier.identify(texts)
+    unsure = [one.score < max(identify.SURE_SCORE, min_score) for one in found]
+    assert any(unsure)
+    assert [one for one, is_unsure in zip(found, unsure, strict=True) if is_unsure] == [
+        one for one, is_unsure in zip(longer, unsure, strict=True) if is_unsure
+    ]
 
 
 def test_text_without_a_word_has_no_language():

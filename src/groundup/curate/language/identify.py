@@ -13,8 +13,12 @@ from groundup.core.config import nearest
 from groundup.core.errors import ConfigError, MissingExtraError
 from groundup.curate.language.config import LanguagesConfig
 
+FIRST_CHARS = 40
+"""Characters looked at first, at the start, in the middle and at the end of a text."""
 SAMPLE_CHARS = 80
-"""Characters looked at at the start, in the middle and at the end of a text."""
+"""The same where the first look is not sure."""
+SURE_SCORE = 0.8
+"""A first look with a lower score, or one below `min_score`, is not sure."""
 MIN_LINE_CHARS = 40
 """Shorter lines tell too little to be judged alone."""
 OTHER = "language_is_"
@@ -52,8 +56,8 @@ class LanguageIdentifier:
                 )
 
     def identify(self, texts: Sequence[str]) -> list[Language]:
-        """Return the language of each text, by a sample of up to 3 x 80 characters."""
-        return [self._of_line(_sample(text)) for text in texts]
+        """Return the language of each text, by a sample of 3 x 40 characters, or of 3 x 80 where that is not sure."""
+        return list(map(self._of_text, texts))
 
     def broken(self, language: Language, text: str) -> tuple[str, float, float] | None:
         """Return (rule, value, threshold) of what drops a document whose lines leave `text`, None if it stays."""
@@ -79,8 +83,13 @@ class LanguageIdentifier:
     def _is_foreign(self, line: str) -> bool:
         if len(line) < MIN_LINE_CHARS:
             return False
-        found = self._of_line(_sample(line))
+        found = self._of_line(_sample(line, SAMPLE_CHARS))
         return found.code not in (*self._config.keep, UNKNOWN) and found.score >= self._config.min_score
+
+    def _of_text(self, text: str) -> Language:
+        found = self._of_line(_sample(text, FIRST_CHARS))
+        is_sure = found.code != UNKNOWN and found.score >= max(SURE_SCORE, self._config.min_score)
+        return found if is_sure or len(text) <= 3 * FIRST_CHARS else self._of_line(_sample(text, SAMPLE_CHARS))
 
     def _of_line(self, line: str) -> Language:
         if not line:
@@ -89,11 +98,11 @@ class LanguageIdentifier:
         return Language(label.removeprefix(_PREFIX), min(score, 1.0))
 
 
-def _sample(text: str) -> str:
+def _sample(text: str, chars: int) -> str:
     """Return up to three pieces of the text on one line; capitals made small, which the model takes for other scripts."""
-    if len(text) > 3 * SAMPLE_CHARS:
-        middle = (len(text) - SAMPLE_CHARS) // 2
-        text = f"{text[:SAMPLE_CHARS]} {text[middle : middle + SAMPLE_CHARS]} {text[-SAMPLE_CHARS:]}"
+    if len(text) > 3 * chars:
+        middle = (len(text) - chars) // 2
+        text = f"{text[:chars]} {text[middle : middle + chars]} {text[-chars:]}"
     line = " ".join(text.split())
     return line.lower() if line.isupper() else line
 
