@@ -1,13 +1,14 @@
 """How long groundup's recipe takes to the loss that nanoGPT reaches in a given time, on one text with one tokenizer.
 
     python benchmarks/training/time_to_loss.py prepare DIR --text TEXT [--seed 0]
-    python benchmarks/training/time_to_loss.py nanogpt DIR --checkout CHECKOUT --learning-rate 1e-3 [--seed 0] [--bf16]
+    python benchmarks/training/time_to_loss.py nanogpt DIR --checkout CHECKOUT --learning-rate 1e-3 [--seed 0] [--bf16] [--steps N]
     python benchmarks/training/time_to_loss.py groundup DIR --steps 250 [--seed 0] [--name NAME --set KEY=VALUE ...]
     python benchmarks/training/time_to_loss.py table DIR
 
 Both sides train the model of the case `12m`: nanoGPT without biases, groundup as its recipe `decoder_clm` builds it at that width
 and depth. nanoGPT's iterations are as many as fit into --minutes at the speed of a short run before, which also fills the
-compiler's cache; its cosine comes down at the last one. Seconds are wall clock from the start of the command to its end: imports,
+compiler's cache; its cosine comes down at the last one. With --steps it takes that many instead, so that rates are compared on a
+busy machine too. Seconds are wall clock from the start of the command to its end: imports,
 compilation, groundup's plan and the checkpoint included. Both models are scored by groundup on the same held-out text, in bits per
 byte; a seed decides what is held out too, the same for both. Each run adds a line to DIR/results.jsonl. Run one at a time, on the
 same cores, with nothing else on them.
@@ -88,16 +89,19 @@ def nanogpt(given: argparse.Namespace) -> dict[str, Any]:
     shutil.copytree(given.folder / f"data-{given.seed}", folder / "data")
     command = [*peer, "--folder", str(folder), "--seed", str(given.seed), "--learning-rate", f"{given.learning_rate:g}"]
     command += ["--bf16"] if given.bf16 else []
-    _, some_s, start_s = (
-        _seconds([*command, "--iterations", str(count)]) for count in (2, 2 + CALIBRATION, 2)
-    )  # the first compiles
-    step_s = (some_s - start_s) / CALIBRATION
-    iterations = int((given.minutes * 60 - start_s) / step_s)
+    iterations = given.steps or _iterations(command, given.minutes * 60)
     seconds = _seconds([*command, "--iterations", str(iterations)])
     saved = torch.load(folder / "out" / "ckpt.pt", map_location="cpu", weights_only=True)
     bits = score(model_of(model_config(CASE), from_nanogpt(saved["model"])), given.folder / f"text-{given.seed}")
     name = f"nanoGPT, {'bf16' if given.bf16 else 'fp32'}, rate {given.learning_rate:g}"
     return {"name": name, "steps": iterations, "step_tokens": CASE.rows * CASE.length, "seconds": seconds, "bits_per_byte": bits}
+
+
+def _iterations(command: list[str], within_s: float) -> int:
+    """Return how many iterations fit into the seconds."""
+    _seconds([*command, "--iterations", "2"])  # compiles
+    some_s, start_s = (_seconds([*command, "--iterations", str(count)]) for count in (2 + CALIBRATION, 2))
+    return int((within_s - start_s) / ((some_s - start_s) / CALIBRATION))
 
 
 def from_nanogpt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
