@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from shingles import Shingles, containment, jaccard, shingles
 
-from groundup.artifacts.documents import Documents
+from groundup.artifacts.manifest import read_manifest
 from groundup.curate.config import CurateConfig
 from groundup.curate.normalise import normalise
 from groundup.curate.rules.chosen import chosen_sets
@@ -66,7 +66,7 @@ class Result:
         self.train = {row["id"] for row in _rows(curated / "documents", ["id"])}
         self.held_out = {row["id"] for row in _rows(curated / "validation", ["id"])}
         self.funnel = json.loads((curated / "funnel.json").read_text())
-        config = CurateConfig.parse(Documents.open(curated).manifest.config, str(curated))
+        config = CurateConfig.parse(read_manifest(curated).config, str(curated))
         self._judge = Judge(chosen_sets(config))
         self.edits_lines = any(rules.lines for rules in self._judge.rule_sets)
 

@@ -184,7 +184,8 @@ def test_score_finds_lost_documents_wrong_twins_and_leaks(planted, curated, trut
     """One training document taken away, one dropped for a twin that is none, one put beside its held-out original."""
     for folder in ("documents", "validation", "dropped"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "funnel.json").write_text((curated / "funnel.json").read_text())
+    for name in ("funnel.json", "manifest.json"):
+        (tmp_path / name).write_text((curated / name).read_text())
     documents = pq.read_table(curated / "documents").to_pylist()
     validation = pq.read_table(curated / "validation").to_pylist()
     dropped = pq.read_table(curated / "dropped")
