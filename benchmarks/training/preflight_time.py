@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.table import Table
 
 from groundup.core.units import format_seconds
-from groundup.pretrain.preflight import PREFLIGHT_FILE
 
 
 def recipe(text: Path, tokenizer: dict[str, Any], dim: int, layers: int, length: int, batch_tokens: int) -> dict[str, Any]:
@@ -39,13 +38,13 @@ def check(folder: Path, settings: dict[str, Any], changes: list[str]) -> tuple[l
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "recipe.yaml"
     file.write_text(yaml.safe_dump(settings))
-    program = [sys.executable, "-m", "groundup"]
-    given = [str(file), "--out", str(folder / "run"), *(part for change in changes for part in ("--set", change))]
-    subprocess.run([*program, "run", *given, "--until", "plan", "--quiet"], check=True)
+    command = [sys.executable, "-m", "groundup", "preflight", str(file), "--out", str(folder / "run"), "--json", "--quiet"]
+    command += [part for change in changes for part in ("--set", change)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # makes what comes before
     start_s = time.perf_counter()
-    subprocess.run([*program, "preflight", *given], check=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     command_s = time.perf_counter() - start_s
-    found = json.loads((folder / "run" / "pretrain" / PREFLIGHT_FILE).read_text())
+    found = json.loads(done.stdout)
     return found["checks"], command_s
 
 
