@@ -17,6 +17,8 @@ START = 1
 """The number that stands before each text; no text holds it. Piece 0 is the one that SentencePiece wants for the unknown."""
 MAX_CHARS = 1 << 20
 """Of a text; what follows is not looked at, for the sake of memory."""
+_BATCH_TEXTS = 256
+"""Texts whose pieces are Python's numbers at once."""
 _MAX_WORD_CHARS = 64
 """Longer words teach no pieces."""
 _CHARACTER_COVERAGE = 0.9995
@@ -48,8 +50,12 @@ class Pieces:
 
     def stream(self, texts: Sequence[str]) -> Tokens:
         """Return the pieces of all texts, one after another, `START` before each."""
+        found = [self._stream(texts[first : first + _BATCH_TEXTS]) for first in range(0, len(texts), _BATCH_TEXTS)]
+        return np.concatenate(found) if found else np.zeros(0, np.int32)
+
+    def _stream(self, texts: Sequence[str]) -> Tokens:
         pieces = self._processor.encode(list(map(plain, texts)), add_bos=True, num_threads=1)
-        return np.array(list(itertools.chain.from_iterable(pieces)), np.int32)
+        return np.fromiter(itertools.chain.from_iterable(pieces), np.int32, sum(map(len, pieces)))
 
 
 def learn_pieces(words: Mapping[str, int], num_pieces: int) -> bytes:
