@@ -44,6 +44,11 @@ class Artifact:
             if file.stat().st_size != entry.bytes:
                 raise ArtifactError(f"{file}: {file.stat().st_size:,} bytes, the manifest says {entry.bytes:,}; {REMAKE}")
 
+    def check_whole(self) -> None:
+        """Raise ArtifactError if a file is not the one that was written, byte for byte."""
+        if damaged := self.damaged_files():
+            raise ArtifactError(f"{self.path}: damaged: {', '.join(damaged)}; {REMAKE}")
+
     def damaged_files(self, max_bytes: float = math.inf) -> list[str]:
         """Return the files, of those up to `max_bytes`, whose bytes no longer have the hash of the manifest (reads them all)."""
         return [

@@ -27,8 +27,3 @@ class PerplexityModel(Artifact):
                 f"{FORMAT_VERSION}; {REMAKE}"
             )
         return found
-
-    def check_whole(self) -> None:
-        """Raise ArtifactError if a file is not the one that was written, byte for byte."""
-        if damaged := self.damaged_files():
-            raise ArtifactError(f"{self.path}: damaged: {', '.join(damaged)}; {REMAKE}")

@@ -33,8 +33,3 @@ class TextClassifier(Artifact):
     @property
     def weights_file(self) -> Path:
         return self.path / CLASSIFIER_WEIGHTS
-
-    def check_whole(self) -> None:
-        """Raise ArtifactError if a file is not the one that was written, byte for byte."""
-        if damaged := self.damaged_files():
-            raise ArtifactError(f"{self.path}: damaged: {', '.join(damaged)}; {REMAKE}")
