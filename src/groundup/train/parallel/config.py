@@ -1,0 +1,70 @@
+"""How a training run lies on many devices: one type for plans, recipes and the engine."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from groundup.core.config import Config
+from groundup.train.config import Recompute, RunPrecision
+
+Zero = Literal[0, 1, 2, 3]
+Offload = Literal["none", "optimizer", "all"]
+PipelineSchedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
+
+
+class Layout(Config):
+    """Axes of the mesh, what is sharded along them, and how a micro-batch is computed; 1 everywhere is one process."""
+
+    dp: int = Field(default=1, gt=0, description="data parallel: copies of the model, or the ranks that share one by zero")
+    tp: int = Field(default=1, gt=0, description="tensor (and sequence) parallel: ranks that share each matrix")
+    pp: int = Field(default=1, gt=0, description="pipeline parallel: ranks that share the blocks")
+    cp: int = Field(default=1, gt=0, description="context parallel: ranks that share each sequence")
+    zero: Zero = Field(
+        default=0, description="what data-parallel ranks share: 0 nothing (DDP), 1 optimizer states, 2 gradients too, 3 weights too"
+    )
+    sharding_factor: int | None = Field(
+        default=None, gt=0, description="ranks among which zero=3 shards: 1 replicates, dp is full, between is hybrid; null: dp"
+    )
+    offload: Offload = Field(
+        default="none", description="what lies in the memory of the host: none, optimizer states, or all states"
+    )
+    recompute: Recompute = Field(default="none", description="what the backward pass computes again instead of keeping it")
+    micro_batch: int = Field(default=1, gt=0, description="sequences that a forward pass sees on each data-parallel rank")
+    schedule: PipelineSchedule | None = Field(default=None, description="order of a pipeline's passes; null: 1f1b where pp > 1")
+    precision: RunPrecision = Field(default="bf16", description="what matrices are multiplied in")
+
+    @property
+    def world_size(self) -> int:
+        """Processes that take part."""
+        return self.dp * self.tp * self.pp * self.cp
+
+    @property
+    def shards(self) -> int:
+        """Ranks among which the states that `zero` names are shared; 1 with zero=0."""
+        if self.zero == 0:
+            return 1
+        return self.dp if self.sharding_factor is None else self.sharding_factor
+
+    @model_validator(mode="after")
+    def _check_sharding(self) -> Self:
+        factor = self.sharding_factor
+        if factor is None:
+            return self
+        if self.zero == 3 and self.dp % factor:
+            near = max(divisor for divisor in range(1, factor + 1) if self.dp % divisor == 0)
+            raise ValueError(f"sharding_factor={factor} does not divide dp={self.dp}; the nearest below that does is {near}")
+        if self.zero in (1, 2) and factor != self.dp:
+            raise ValueError(
+                f"sharding_factor={factor} with zero={self.zero} and dp={self.dp} has no meaning; set zero=3, or leave it out"
+            )
+        if self.zero == 0 and factor != 1:
+            raise ValueError(
+                f"sharding_factor={factor} has no effect with zero=0, which shares nothing; set zero=3, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        if self.schedule is not None and self.pp == 1:
+            raise ValueError(f"schedule='{self.schedule}' has no effect with pp=1; leave it out, or set pp")
+        return self
