@@ -22,7 +22,6 @@ SHAPES = {
 STEP = """
 import json, sys
 import torch
-from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.probe import StepProbe
 from groundup.train.config import TrainConfig
@@ -33,8 +32,10 @@ model = ModelConfig(vocab_size=4096, dim=shape["dim"], num_layers=shape["layers"
                     num_kv_heads=shape["heads"], ffn_dim=ffn_dim, max_seq_len=256)
 try:  # an older checkout says the length as a number
     from groundup.estimate.rows import RowLengths
+    from groundup.estimate.workload import Workload
     rows = RowLengths.causal(256)
 except ImportError:
+    from groundup.estimate.memory import Workload
     rows = 256
 workload = Workload(model, shape["precision"], shape["kernel"], 8, 16, rows, True)
 print(StepProbe(TrainConfig(), torch.device("cpu")).step_seconds([workload], 8.0)[0])
