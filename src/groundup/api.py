@@ -33,6 +33,7 @@ from groundup.curate.fetch.run import fetch as fetch_pages
 from groundup.curate.fetch.run import plan as fetch_plan
 from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
+from groundup.estimate.hardware import Hardware
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.evaluate.tasks.config import TaskConfig
@@ -40,6 +41,7 @@ from groundup.evaluate.tasks.load import load_task
 from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
 from groundup.plan.catalogue import PublishedModel, published_models
+from groundup.plan.hardware import listed_hardware
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 from groundup.tokenizer.compare import Comparison, compare
 from groundup.tokenizer.terms import characteristic, count_terms
@@ -290,6 +292,11 @@ def plan(recipe: Recipe | Path, shards: Path, out: Path, force: bool = False) ->
 def plan_models(part: str = "") -> list[PublishedModel]:
     """Return the published models with `part` in their name or family; a recipe takes one as `model.preset`."""
     return published_models(part)
+
+
+def plan_hardware(name: str = "") -> list[Hardware]:
+    """Return the devices that plans know with `name` in theirs, every value with its source; 'this' is measured here."""
+    return listed_hardware(name)
 
 
 def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:
