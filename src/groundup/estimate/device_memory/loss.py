@@ -9,7 +9,7 @@ from groundup.nn.config import ModelConfig
 
 WHOLE_COPIES = 3
 """Float32 tensors of all logits at the peak of torch's cross-entropy, in its backward pass: log-probabilities, their gradient,
-that of the logits; in float32 the logits, the log-probabilities and the gradient (measured: 12 B a logit, MemTracker, GPT-2 124M)."""
+that of the logits; in float32 the logits, the log-probabilities and the gradient (12 B a logit: MemTracker, GPT-2 124M)."""
 PARALLEL_COPIES = 4
 """The same where the vocabulary is divided (loss_parallel of torch): log-probabilities, their exponential, the gradient, the sum
 of these two."""
