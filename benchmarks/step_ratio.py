@@ -2,7 +2,8 @@
 
     python benchmarks/step_ratio.py OTHER_CHECKOUT [--rounds 5]
 
-Prints the median of the ratios (other's time over ours: above 1, ours is faster) for each shape.
+Prints the median of the ratios (other's time over ours: above 1, ours is faster) for each shape. Times are those of the processor
+on one thread, which other work on the machine hardly changes.
 """
 
 import argparse
@@ -20,13 +21,14 @@ SHAPES = {
     "12M fp32": {"dim": 384, "layers": 6, "heads": 6, "precision": "fp32", "kernel": "sdpa"},
 }
 STEP = """
-import json, sys
+import contextlib, json, sys, time
 import torch
 from groundup.nn.config import ModelConfig
 from groundup.plan.probe import StepProbe
 from groundup.train.config import TrainConfig
 shape = json.loads(sys.argv[1])
-torch.set_num_threads(2)
+torch.set_num_threads(1)
+time.perf_counter = time.process_time
 ffn_dim = round(shape["dim"] * 8 / 3 / 32) * 32
 model = ModelConfig(vocab_size=4096, dim=shape["dim"], num_layers=shape["layers"], num_heads=shape["heads"],
                     num_kv_heads=shape["heads"], ffn_dim=ffn_dim, max_seq_len=256)
@@ -37,8 +39,13 @@ try:  # an older checkout says the length as a number
 except ImportError:
     from groundup.estimate.memory import Workload
     rows = 256
+try:  # as groundup's own runs train, where the checkout knows it
+    from groundup.train.memory import kept_memory
+except ImportError:
+    kept_memory = contextlib.nullcontext
 workload = Workload(model, shape["precision"], shape["kernel"], 8, 16, rows, True)
-print(StepProbe(TrainConfig(), torch.device("cpu")).step_seconds([workload], 8.0)[0])
+with kept_memory():
+    print(StepProbe(TrainConfig(), torch.device("cpu")).step_seconds([workload], 8.0)[0])
 """
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
+import pyarrow as pa
 import torch
 from cases import CASES, Case
 from turns import Turns
@@ -15,17 +16,19 @@ from groundup.artifacts.build import Job, Order, Outcome, make
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo, ShardSource, TokenShards
 from groundup.core.config import Config
 from groundup.core.files import write_json
+from groundup.encode.draw import marks_of
+from groundup.encode.pieces import Encoded
 from groundup.encode.streams import StreamWriter
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.train.batches import BatchReader, ReadAhead
-from groundup.train.config import OptimizerConfig
 from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import ObjectiveConfig
 from groundup.train.objectives.lengths import row_lengths
 from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
+from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
 
@@ -65,9 +68,11 @@ def made_up_shards(out: Path, vocab: int) -> TokenShards:
         generator = np.random.default_rng(0)
         dtype = "uint16" if vocab <= 1 << 16 else "uint32"
         writers = {split: StreamWriter(job.out / split, "made_up", dtype) for split in SPLITS}
-        for number in range(DOCUMENTS):
-            tokens = generator.integers(1, vocab - SENTINELS - 2, DOCUMENT_TOKENS)
-            writers["train"].add(f"d{number}", [*tokens.tolist(), 0], 4 * DOCUMENT_TOKENS)
+        tokens = generator.integers(1, vocab - SENTINELS - 2, (DOCUMENTS, DOCUMENT_TOKENS + 1)).astype(dtype)
+        tokens[:, -1] = 0
+        lengths, places = np.full(DOCUMENTS, DOCUMENT_TOKENS + 1), np.arange(DOCUMENTS)
+        ids = pa.array([f"d{number}" for number in places])
+        writers["train"].add(Encoded(ids, marks_of([]), 4 * lengths, lengths, tokens.reshape(-1), places))
         for writer in writers.values():
             writer.close()
         counts = {what: {split: getattr(writers[split], what) for split in SPLITS} for what in ("tokens", "bytes", "documents")}
