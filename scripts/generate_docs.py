@@ -19,8 +19,11 @@ from groundup.curate.rules.lines import LINE_MEASURES
 from groundup.curate.rules.measures import MEASURES
 from groundup.curate.rules.published import RULE_SETS
 from groundup.curate.rules.rule import Mark, Rule
+from groundup.estimate.formats import FORMATS
 from groundup.pipeline import STAGES
+from groundup.plan.formats import answer
 from groundup.recipe import Recipe
+from groundup.report.number_formats import SAMPLE
 
 ROOT = Path(__file__).parents[1]
 _BOUNDS = {"gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "min_length": "at least {}"}
@@ -89,6 +92,34 @@ def key_shape_table() -> str:
     return _table("key | shape | source", rows)
 
 
+def format_table() -> str:
+    """Return the table of all number formats as Markdown, with pi in each."""
+    rows = []
+    for row in answer("pi").formats:
+        found = FORMATS[row.format]
+        small = [f"{value:.3g}" if value else "" for value in (row.smallest_normal, row.smallest_subnormal)]
+        bits = f"{row.sign_bits}, {row.exponent_bits}, {row.fraction_bits}"
+        pi = f"{row.stored:.17g} (`{row.hex}`)"
+        sizes = f"{row.bytes:g} | {bits} | {row.largest:.5g} | {' | '.join(small)}"
+        rows.append(f"| {found.title} | {sizes} | {pi} | {row.abs_error:.2g} | {found.source} |")
+    sizes = "bytes | sign, exponent, fraction bits | largest | smallest normal | smallest"
+    return _table(f"format | {sizes} | pi is stored as | error | source", rows)
+
+
+def error_table() -> str:
+    """Return the table of the errors of normal numbers by format and scaling as Markdown."""
+    tensor = answer(normal=SAMPLE).tensor
+    assert tensor is not None
+    rows = []
+    for row in tensor.projections:
+        shared = {"tensor": "the tensor", "row": "a row", "group": f"{row.group_size} values"}.get(str(row.granularity), "")
+        errors = " | ".join(f"{value:.2g}" for value in (row.max_abs, row.mean_abs, row.rms))
+        method = row.method.replace("_", "-")
+        title = FORMATS[row.format].title
+        rows.append(f"| {title} | {method} | {shared} | {row.bytes_per_value:.4g} | {errors} | {row.sqnr_db:.1f} |")
+    return _table("format | scaling | a scale for | bytes a value | largest error | mean | RMS | SQNR [dB]", rows)
+
+
 REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "stages", stage_table),
     ("docs/recipe.md", "keys", key_table),
@@ -97,6 +128,8 @@ REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("docs/curate.md", "measures", measure_table),
     ("docs/privacy.md", "kinds", kind_table),
     ("docs/privacy.md", "keys", key_shape_table),
+    ("docs/numbers.md", "formats", format_table),
+    ("docs/numbers.md", "errors", error_table),
 )
 """(document, name of the marks, what stands between them)."""
 

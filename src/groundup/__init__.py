@@ -20,6 +20,7 @@ _FUNCTIONS = (
     "encode",
     "plan_hardware",
     "plan_models",
+    "plan_formats",
     "pretrain",
     "evaluate",
     "evaluate_tasks",

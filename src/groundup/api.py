@@ -40,8 +40,10 @@ from groundup.evaluate.tasks.config import TaskConfig
 from groundup.evaluate.tasks.load import load_task
 from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
+from groundup.plan import formats as formats_plan
 from groundup.plan.catalogue import PublishedModel, published_models
 from groundup.plan.hardware import listed_hardware
+from groundup.plan.numbers import Numbers
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 from groundup.tokenizer.compare import Comparison, compare
 from groundup.tokenizer.terms import characteristic, count_terms
@@ -297,6 +299,14 @@ def plan_models(part: str = "") -> list[PublishedModel]:
 def plan_hardware(name: str = "") -> list[Hardware]:
     """Return the devices that plans know with `name` in theirs, every value with its source; 'this' is measured here."""
     return listed_hardware(name)
+
+
+def plan_formats(value: float | str | None = None, formats: Sequence[str] | str | None = None, **options: Any) -> Numbers:
+    """Return how number formats ("fp32,int8"; None: all) store a value, a tensor or a model.
+
+    Options as of the command: absmax, tensor, name, normal, seed, group_size, params, model (`plan.formats.answer`).
+    """
+    return formats_plan.answer(value, formats, **options)
 
 
 def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:

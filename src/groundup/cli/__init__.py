@@ -7,14 +7,38 @@ from types import FrameType
 
 from rich.text import Text
 
-from groundup.cli import classifiers, compute, curation, data, fetch, line, models, perplexity, tokenizers  # each adds its commands
+from groundup.cli import (  # each adds its commands
+    classifiers,
+    compute,
+    curation,
+    data,
+    fetch,
+    line,
+    models,
+    numbers,
+    perplexity,
+    tokenizers,
+)
 from groundup.cli.root import app
 from groundup.core.errors import GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
 from groundup.core.log import console
 from groundup.train.stop import STOPPING
 
-__all__ = ["app", "classifiers", "compute", "curation", "data", "fetch", "line", "main", "models", "perplexity", "tokenizers"]
+__all__ = [
+    "app",
+    "classifiers",
+    "compute",
+    "curation",
+    "data",
+    "fetch",
+    "line",
+    "main",
+    "models",
+    "numbers",
+    "perplexity",
+    "tokenizers",
+]
 
 INTERRUPTED = 130  # what a shell calls Ctrl-C
 
