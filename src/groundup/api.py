@@ -42,6 +42,8 @@ from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
 from groundup.plan import formats as formats_plan
 from groundup.plan.catalogue import PublishedModel, published_models
+from groundup.plan.computing import ComputePlan
+from groundup.plan.computing import plan_compute as compute_plan
 from groundup.plan.hardware import listed_hardware
 from groundup.plan.numbers import Numbers
 from groundup.recipe import SHIPPED, Recipe, load_recipe
@@ -307,6 +309,11 @@ def plan_formats(value: float | str | None = None, formats: Sequence[str] | str 
     Options as of the command: absmax, tensor, name, normal, seed, group_size, params, model (`plan.formats.answer`).
     """
     return formats_plan.answer(value, formats, **options)
+
+
+def plan_compute(tokens: float, model: str | None = None, params: float | None = None, **settings: Any) -> ComputePlan:
+    """Return the FLOPs of training a published model, or one of `params` parameters (`plan.computing.plan_compute`)."""
+    return compute_plan(tokens, model, params, **settings)
 
 
 def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from groundup.core.seeds import derive_seed, generator
-from groundup.core.units import format_bytes, format_count, format_seconds, parse_bytes
+from groundup.core.units import format_bytes, format_count, format_seconds, parse_bytes, parse_count
 
 
 def test_seeds_are_fixed_across_versions() -> None:
@@ -46,3 +46,18 @@ def test_sizes_are_read(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no size; write bytes as a number, or like 2GB or 1\.5GiB"):
         parse_bytes(text)
+
+
+def test_numbers_as_people_write_them():
+    assert [parse_count(text) for text in ("300e9", "300B", "1.4T", "125M", "10k", "1_000", "1,000")] == [
+        3e11,
+        3e11,
+        1.4e12,
+        1.25e8,
+        1e4,
+        1e3,
+        1e3,
+    ]
+    for text in ("", "B", "nan", "inf", "1e999", "three", "1.2.3"):
+        with pytest.raises(ValueError, match="is no number"):
+            parse_count(text)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from groundup.core.units import parse_count
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No news and no progress on stderr; errors still are.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what --out holds.")]
@@ -18,3 +20,21 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 CheckpointPath = Annotated[Path, typer.Argument(help="A checkpoint, a training run, or a run of the line; RUN/best: its best one.")]
 WorkerCount = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default one a core. Changes no result.")]
 Engine = Annotated[str, typer.Option("--engine", help="Where they run: local, or ray (a Ray cluster).")]
+
+
+def count(text: str) -> float:
+    """Read a number as people write it, for options: 300e9, 300B, 1.4T."""
+    try:
+        return parse_count(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Params = Annotated[float | None, typer.Option("--params", parser=count, metavar="N", help="Parameters, like 70e9 or 70B.")]
+Tokens = Annotated[float, typer.Option("--tokens", parser=count, metavar="D", help="Tokens to train on, like 1.4e12 or 1.4T.")]
+HardwareName = Annotated[
+    str | None, typer.Option("--hardware", metavar="NAME", help="A device of 'groundup plan hardware', or this: the machine here.")
+]
+Mfu = Annotated[float | None, typer.Option("--mfu", help="Share of the peak that serves the model; 40 % is 0.4, the default.")]
+PricePerHour = Annotated[float | None, typer.Option("--price-per-hour", metavar="X", help="Of one device, in your money.")]
+Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="How many devices; default 1.")]

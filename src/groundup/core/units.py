@@ -1,5 +1,6 @@
 """Numbers as people read and write them."""
 
+import math
 import re
 
 _SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -44,3 +45,19 @@ def format_seconds(value: float) -> str:
     minutes, seconds = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {seconds:02d}s"
+
+
+def parse_count(text: str) -> float:
+    """Return a number in words: '300B' and '300e9' -> 3e11, '1.4T' -> 1.4e12, '125M' -> 1.25e8; k, M, B or G, T, P, E.
+
+    Raises ValueError if it is none, or not finite.
+    """
+    found = re.fullmatch(r"([+-]?[0-9][0-9_,.]*(?:e[+-]?\d+)?)\s*([kmbgtpe]?)", text.strip(), re.IGNORECASE)
+    powers = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18}
+    try:
+        number = float(found.group(1).replace(",", "").replace("_", "")) * powers[found.group(2).lower()] if found else math.nan
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"'{text}' is no number; write one like 300e9, 300B or 1.4T")
+    return number

@@ -30,7 +30,16 @@ def recomputed_flops_per_row(config: ModelConfig, rows: RowLengths, recompute: R
     """
     if recompute == "none" or (recompute == "selective" and attention == "sdpa" and not config.attention_dropout):
         return 0
-    return (_blocks_flops(config, rows) if recompute == "full" else _all_scores_flops(config, rows)) // 3
+    return (_blocks_flops(config, rows) if recompute == "full" else score_flops_per_row(config, rows)) // 3
+
+
+def score_flops_per_row(config: ModelConfig, rows: RowLengths) -> int:
+    """Return the FLOPs of attention's scores and weighted sums in training on one row: 12 L d s for each token of a decoder."""
+    decoder = _scores_flops(config, config.num_layers, rows.target_len, rows.target_len)
+    if not config.num_encoder_layers:
+        return decoder
+    encoder = _scores_flops(config, config.num_encoder_layers, rows.read_len, rows.read_len)
+    return encoder + decoder + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
 
 
 def _blocks_flops(config: ModelConfig, rows: RowLengths) -> int:
@@ -42,14 +51,6 @@ def _blocks_flops(config: ModelConfig, rows: RowLengths) -> int:
     keys = 2 * config.dim * config.kv_dim * rows.read_len
     across = 6 * config.num_layers * (queries + keys) + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
     return encoder + decoder + across
-
-
-def _all_scores_flops(config: ModelConfig, rows: RowLengths) -> int:
-    decoder = _scores_flops(config, config.num_layers, rows.target_len, rows.target_len)
-    if not config.num_encoder_layers:
-        return decoder
-    encoder = _scores_flops(config, config.num_encoder_layers, rows.read_len, rows.read_len)
-    return encoder + decoder + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
 
 
 def _stack_flops(config: ModelConfig, layers: int, length: int) -> int:

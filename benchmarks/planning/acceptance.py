@@ -1,0 +1,60 @@
+"""Print published numbers that plans must reproduce beside ours; exits 1 if one is missed.
+
+    python benchmarks/planning/acceptance.py [--only ROW ...]
+
+A row is one function that yields `Check`s, in a file `acceptance_PART.py` beside this one; to add one, write it and name it in
+ROWS under its number of the list. Tables of published runs are read from the folder `planning` of GROUNDUP_DATA (default
+`../shared/data` of the repository); rows whose table is not there are said to be skipped.
+"""
+
+import argparse
+import sys
+
+import acceptance_compute as compute
+from acceptance_checks import Check, Row
+from rich.console import Console
+from rich.table import Table
+
+ROWS: dict[str, Row] = {
+    "3": compute.gpt3_table,
+    "6": compute.llm_foundry,
+    "7": compute.nanogpt,
+    "11": compute.megatron_days,
+    "13": compute.bloomberggpt,
+    "15": compute.palm,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), help="rows of the list")
+    wanted = parser.parse_args().only
+    table = Table("row", "check", "expected", "ours", "difference", "tolerance", "", "note")
+    missed = 0
+    for number in wanted:
+        try:
+            checks = list(ROWS[number]())
+        except FileNotFoundError as error:
+            table.add_row(number, "skipped", "", "", "", "", "-", f"no {error.filename}")
+            continue
+        for check in checks:
+            missed += not check.passed
+            table.add_row(number, *_cells(check))
+    console = Console(width=200)
+    console.print(table)
+    console.print(f"{missed} missed" if missed else "all reproduced")
+    sys.exit(1 if missed else 0)
+
+
+def _cells(check: Check) -> list[str]:
+    difference, tolerance = (
+        (f"{check.difference:+.3g}", f"{check.tolerance:g}")
+        if check.absolute
+        else (f"{check.difference:+.2%}", f"{check.tolerance:.3%}")
+    )
+    numbers = [f"{check.expected:.6g}", f"{check.ours:.6g}", difference, tolerance]
+    return [check.what, *numbers, "ok" if check.passed else "MISSED", check.note]
+
+
+if __name__ == "__main__":
+    main()
