@@ -29,6 +29,8 @@ _FUNCTIONS = (
     "generate_texts",
     "export",
     "import_checkpoint",
+    "scaling_fit",
+    "scaling_forecast",
     "show",
     "doctor",
     "load_recipe",

@@ -10,7 +10,7 @@ import pytest
 import groundup
 
 ROOT = Path(groundup.__file__).parent
-STAGES = ("curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export", "hub")
+STAGES = ("curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export", "hub", "scaling")
 LAYERS = ("core", "artifacts", "config", "estimate", "nn", "train", "stages", "recipe", "pipeline", "top")
 LAYER_OF = {
     "core": "core",

@@ -17,6 +17,7 @@ from groundup.cli import (  # each adds its commands
     models,
     numbers,
     perplexity,
+    scaling,
     tokenizers,
 )
 from groundup.cli.root import app
@@ -37,6 +38,7 @@ __all__ = [
     "models",
     "numbers",
     "perplexity",
+    "scaling",
     "tokenizers",
 ]
 

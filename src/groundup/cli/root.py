@@ -30,10 +30,12 @@ curate_app = typer.Typer(help="Collect text and keep what is good of it; every d
 tokenizer_app = typer.Typer(help="Train tokenizers, and bring in those of others.", no_args_is_help=True)
 plan_app = typer.Typer(help="Decide what to train, and predict what it takes.", no_args_is_help=True)
 hub_app = typer.Typer(help="Bring in checkpoints of other tools.", no_args_is_help=True)
+scaling_app = typer.Typer(help="Fit scaling laws to runs, and forecast larger ones.", no_args_is_help=True)
 app.add_typer(curate_app, name="curate")
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(plan_app, name="plan")
 app.add_typer(hub_app, name="hub")
+app.add_typer(scaling_app, name="scaling")
 
 
 def print_result(result: dict[str, Any], as_json: bool, text: Any) -> None:

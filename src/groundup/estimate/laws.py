@@ -1,7 +1,16 @@
 """Loss as a function of model size and training tokens."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number: TypeAlias = float | NDArray[np.float64]
+Numbers: TypeAlias = Mapping[str, Number]
+"""Constants by name: one of each, or arrays of as many of each."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +87,23 @@ def effective_tokens(tokens: float, unique_tokens: float) -> float:
 def law_for(params: float) -> Law:
     """Return the law whose runs are nearest in size to a model of that many parameters."""
     return CHINCHILLA if params >= CHINCHILLA_MIN_PARAMS else SMALL_RUNS
+
+
+def chinchilla_loss(run: Mapping[str, float], law: Numbers) -> Number:
+    """Return E + A / N^alpha + B / D^beta [nats a token] (Hoffmann et al. 2022, equation 2)."""
+    return law["E"] + law["A"] / run["params"] ** law["alpha"] + law["B"] / run["tokens"] ** law["beta"]
+
+
+def optimal_size(flops: float, law: Numbers) -> tuple[Number, Number]:
+    """Return N and D with the least loss under flops = 6 N D (Hoffmann et al. 2022, equation 4).
+
+    N = G (C/6)^(beta/(alpha+beta)), D = (C/6) / N, G = (alpha A / (beta B))^(1/(alpha+beta)).
+    """
+    total = law["alpha"] + law["beta"]
+    factor = (law["alpha"] * law["A"] / (law["beta"] * law["B"])) ** (1 / total)
+    params = factor * (flops / 6) ** (law["beta"] / total)
+    return params, flops / 6 / params
+
+
+LOSSES: dict[str, Callable[[Mapping[str, float], Numbers], Number]] = {"chinchilla": chinchilla_loss}
+"""Law -> loss of a run (params, tokens, unique_tokens, flops) by its constants."""

@@ -1,0 +1,1 @@
+"""Scaling laws fitted to tables of runs: which law, by which objective, how sure."""
