@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from groundup import orders, pipeline
+from groundup.api.scaling import scaling_fit as scaling_fit
+from groundup.api.scaling import scaling_forecast as scaling_forecast
 from groundup.artifacts.build import Job, Order, begin
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
@@ -18,7 +20,6 @@ from groundup.artifacts.perplexity_model import PerplexityModel
 from groundup.artifacts.place import look
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.reports import EVALUATION_FILE, Evaluation, Export
-from groundup.artifacts.scaling_fit import Fit
 from groundup.artifacts.text_classifier import TextClassifier
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
@@ -34,7 +35,6 @@ from groundup.curate.fetch.run import fetch as fetch_pages
 from groundup.curate.fetch.run import plan as fetch_plan
 from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
-from groundup.estimate.forecast import Forecast, forecast
 from groundup.estimate.hardware import Hardware
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
@@ -49,8 +49,6 @@ from groundup.plan.computing import plan_compute as compute_plan
 from groundup.plan.hardware import listed_hardware
 from groundup.plan.numbers import Numbers
 from groundup.recipe import SHIPPED, Recipe, load_recipe
-from groundup.scaling.config import FitConfig
-from groundup.scaling.run import fit_runs
 from groundup.tokenizer.compare import Comparison, compare
 from groundup.tokenizer.terms import characteristic, count_terms
 
@@ -466,28 +464,6 @@ def import_checkpoint(
     """Make a checkpoint of a Hugging Face folder, a GGUF file or a llama2.c file."""
     orders.carry_out(orders.order_import(source, tokenizer, out, verify), force)
     return Checkpoint.open(out)
-
-
-def scaling_fit(
-    runs: Path,
-    law: str = "chinchilla",
-    objective: str = "huber-sum",
-    bootstrap: int = 1000,
-    fix: Sequence[str] = (),
-    counts: str = "",
-    seed: int = 0,
-    out: Path | None = None,
-    force: bool = False,
-) -> Fit:
-    """Fit a scaling law to a table of runs (CSV), and write it to `out` (FIT.json); `fix` gives constants as "NAME=VALUE"."""
-    return fit_runs(runs, FitConfig.of(law, objective, bootstrap, fix, counts, seed), out, force)
-
-
-def scaling_forecast(
-    fit: Fit | Path, params: float, tokens: float, unique_tokens: float | None = None, flops: float | None = None
-) -> Forecast:
-    """Return the loss, with intervals, that a run of this size and length will have by a fitted law."""
-    return forecast(fit if isinstance(fit, Fit) else Fit.load(fit), params, tokens, unique_tokens, flops)
 
 
 def explain(documents: Path, document_id: str) -> Explanation:
