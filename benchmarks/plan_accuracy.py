@@ -23,11 +23,12 @@ from groundup.nn.threads import threads
 from groundup.nn.transformer import build_model
 from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.derive import derive
-from groundup.plan.machine import measure_machine, settled_bytes
+from groundup.plan.machine import measure_machine
 from groundup.plan.probe import StepProbe, made_up_batch
 from groundup.plan.shapes import family
 from groundup.plan.situation import Situation
 from groundup.train.config import TrainConfig
+from groundup.train.libraries import load_libraries, settled_bytes
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.optim.table import build_optimizer
 from groundup.train.step import TrainStep
@@ -57,7 +58,7 @@ def measure(name: str) -> dict[str, float]:
     device = torch.device("cpu")
     machine = measure_machine(device)
     probe = StepProbe(train, device)
-    probe.load_libraries()
+    load_libraries(train.optimizer, device)
     process_bytes = settled_bytes(device)
     situation = Situation(VOCAB_SIZE, 2_000_000, machine, "cpu", RowLengths.causal(train.seq_len), process_bytes)
     start_s = time.perf_counter()

@@ -1,7 +1,11 @@
 """Check every shape annotation of groundup while testing; each process of the tests computes on one thread."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
+os.environ["GROUNDUP_HOME"] = tempfile.mkdtemp(prefix="groundup-tests-")  # what the user's runs took is nothing to a test
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -12,4 +16,5 @@ import groundup.curate.classifier.config
 import groundup.recipe
 import groundup.train.parallel.config  # noqa: F401  before the hook: settings and artifacts hold no tensors, and beartype refuses Self in them
 
+atexit.register(shutil.rmtree, os.environ["GROUNDUP_HOME"], ignore_errors=True)
 install_import_hook("groundup", "typechecks.check")

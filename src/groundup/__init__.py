@@ -21,6 +21,7 @@ _FUNCTIONS = (
     "plan_compute",
     "plan_hardware",
     "plan_models",
+    "plan_calibration",
     "plan_formats",
     "pretrain",
     "evaluate",

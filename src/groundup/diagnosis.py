@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from groundup.core.compiler import find_compiler
 from groundup.core.config import Config
+from groundup.core.processor import answer, cpu_facts, cpu_name
 from groundup.core.units import format_bytes, format_count
 from groundup.plan.machine import BF16_WORTH_IT, Machine, measure_machine, usable_cores
 
@@ -129,23 +129,11 @@ def render(diagnosis: Diagnosis) -> RenderableType:
     return Group(table, Text(verdict, style="bold"))
 
 
-def cpu_name() -> str:
-    """Return the processor's name as the system gives it."""
-    text = _proc_cpuinfo()
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value.strip()
-    if platform.system() == "Darwin":
-        return _answer(["sysctl", "-n", "machdep.cpu.brand_string"]) or platform.processor()
-    return platform.processor() or platform.machine()
-
-
 def cpu_flags() -> tuple[str, ...]:
     """Return the instruction sets of CPU_FLAGS that this processor has."""
-    words = set(_proc_cpuinfo().split())
+    words = set(cpu_facts().split())
     if platform.system() == "Darwin" and platform.machine() == "arm64":
-        words |= {"asimd"} | ({"bf16"} if _answer(["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]) == "1" else set())
+        words |= {"asimd"} | ({"bf16"} if answer(["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]) == "1" else set())
     return tuple(name for name, names in CPU_FLAGS.items() if words.intersection(names))
 
 
@@ -226,19 +214,4 @@ def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _proc_cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
-
-
-def _answer(command: list[str]) -> str | None:
-    """Return what a short command prints, None if it cannot be run."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
         return None

@@ -16,7 +16,7 @@ from groundup.curate.config import CurateConfig
 from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
 from groundup.export.config import ExportConfig
-from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
+from groundup.plan.config import BudgetConfig, CalibrationUse, PlanConfig, SizeConfig
 from groundup.plan.shapes import family
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.train.config import TrainConfig
@@ -48,6 +48,10 @@ class Recipe(Config):
     )
     engine: EngineName = Field(
         default="local", description="where they run: local, or ray: a Ray cluster (RAY_ADDRESS, or this machine)"
+    )
+    calibration: CalibrationUse = Field(
+        default="on",
+        description="on: earlier runs of this machine correct the plan's forecasts, and this one is kept for later; off: neither",
     )
     until: StageName | None = Field(default=None, description="last stage of a run; null: the whole line")
     budget: BudgetConfig | None = Field(default=None, description="what may be spent; the plan derives the rest")
@@ -145,7 +149,13 @@ class Recipe(Config):
     def plan_config(self) -> PlanConfig:
         """Return the part of the recipe that decides what will be trained."""
         try:
-            return PlanConfig(budget=self.budget, model=self.model, pretrain=self.pretrain.sized(), device=self.device)
+            return PlanConfig(
+                budget=self.budget,
+                model=self.model,
+                pretrain=self.pretrain.sized(),
+                device=self.device,
+                calibration=self.calibration,
+            )
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 

@@ -10,65 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from formula_probe import HELD_BY_THE_COMPILER, OVERHEAD_S, SHARE, SPEED, FormulaProbe, plan_config, situation
 from groundup.core.errors import BudgetError, ConfigError
-from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import SMALL_RUNS
 from groundup.estimate.memory import training_memory
-from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
-from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
+from groundup.plan.config import SizeConfig
 from groundup.plan.derive import derive
-from groundup.plan.machine import Machine
-from groundup.plan.probe import Probe
 from groundup.plan.room import divisors
 from groundup.plan.run import render
-from groundup.plan.situation import Situation
-from groundup.train.config import MAX_BATCH_TOKENS, TrainConfig
-
-SPEED = 3e11
-OVERHEAD_S = 0.02
-SHARE = 0.5
-HELD_BY_THE_COMPILER = 400_000_000
-
-
-class FormulaProbe(Probe):
-    """Steps take an overhead and their FLOPs at a fixed speed; attention `slow` takes longer by `slowdown`."""
-
-    def __init__(self, slow="sdpa", slowdown=1.0, compiled=1.0):
-        self.slow, self.slowdown, self.compiled = slow, slowdown, compiled
-        self.seen = []
-
-    def step_seconds(self, workloads, seconds):
-        self.seen += workloads
-        return [self.step_s(workload) for workload in workloads]
-
-    def step_s(self, workload):
-        tokens = workload.batch_sequences * workload.rows.text_len
-        time_s = OVERHEAD_S + tokens * flops_per_token(workload.model, workload.rows) / SPEED
-        time_s *= self.compiled if workload.compiled else 1.0
-        return time_s * (self.slowdown if workload.attention == self.slow else 1.0)
-
-    def memory_growth(self, workload):
-        self.seen.append(workload)
-        return training_memory(workload, 0, SHARE)["total"]
-
-    def held_bytes(self):
-        return HELD_BY_THE_COMPILER
-
-
-def situation(memory_bytes=16 * 10**9, unique_tokens=2_000_000, bf16=8e11, device="cpu", seq_len=256):
-    machine = Machine(
-        num_threads=2,
-        memory_bytes=memory_bytes,
-        available_bytes=memory_bytes,
-        matmul_peak_flops_per_s={"fp32": 2e11, "bf16": bf16},
-    )
-    return Situation(4096, unique_tokens, machine, device, RowLengths.causal(seq_len), process_bytes=300_000_000)
-
-
-def plan_config(minutes=4.0, size=None, **train):
-    budget = BudgetConfig(minutes=minutes) if minutes else None
-    return PlanConfig(budget=budget, model=size or SizeConfig(), pretrain=TrainConfig(**train), device="cpu")
+from groundup.train.config import MAX_BATCH_TOKENS
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4, 7])
@@ -224,7 +175,8 @@ def test_compiling_is_decided_once_by_what_it_gains(asked, minutes, factor, comp
     assert decisions.compiled == compiled
     (why,) = (why for why in forecast.why if why.startswith("compile"))
     assert re.search(reason, why)
-    assert forecast.memory_bytes["process"] == (HELD_BY_THE_COMPILER if compiled else 300_000_000)
+    assert forecast.memory_bytes["process"] == 300_000_000
+    assert forecast.memory_bytes.get("compiler", 0) == (HELD_BY_THE_COMPILER - 300_000_000 if compiled else 0)
     assert forecast.train_s <= minutes * 60
 
 

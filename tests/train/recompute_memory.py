@@ -11,13 +11,14 @@ from groundup.estimate.workload import Workload
 from groundup.nn.config import ModelConfig
 from groundup.plan.probe import StepProbe
 from groundup.train.config import Recompute, TrainConfig
+from groundup.train.libraries import load_libraries
 from groundup.train.memory import kept_memory
 
 MODEL = ModelConfig(vocab_size=256, dim=128, num_layers=6, num_heads=4, num_kv_heads=4, ffn_dim=352, max_seq_len=256)
 
 mode = cast(Recompute, sys.argv[1])
 probe = StepProbe(TrainConfig(), torch.device("cpu"))
-probe.load_libraries()
+load_libraries(TrainConfig().optimizer, torch.device("cpu"))
 workload = Workload(MODEL, "fp32", "sdpa", 8, 8, RowLengths.causal(256), document_mask=True, recompute=mode)
 with kept_memory():
     json.dump(probe.memory_growth(workload), sys.stdout)

@@ -318,6 +318,11 @@ def plan_compute(tokens: float, model: str | None = None, params: float | None =
     return compute_plan(tokens, model, params, **settings)
 
 
+def plan_calibration(forget: bool = False) -> Any:
+    """Return how far plans on this machine were off, and what corrects the next one (`plan.calibration`); `forget` removes it."""
+    return importlib.import_module("groundup.plan.calibration").plan_calibration(forget)
+
+
 def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool = False) -> TrainingRun:
     """Train the recipe's model in `out`; the stages before it are made, or found made, in `OUT.inputs/`.
 

@@ -35,6 +35,55 @@ class Decisions(Config):
     """What the training loop may take, if it must end in time."""
 
 
+class Amounts(Config):
+    """What a run takes: foreseen, or measured."""
+
+    growth_bytes: float
+    """Peak memory over what the process holds without the model."""
+    step_s: float
+    """Of the median step."""
+    beside_s: float
+    """Of the training loop, what is not whole steps of that length: compiling, checkpoints, evaluation."""
+    loss: float | None = None
+    """Nats per target on held-out text at the end."""
+
+
+Amount = Literal["growth_bytes", "step_s", "beside_s", "loss"]
+
+
+class Correction(Config):
+    """What earlier runs of this machine say of a forecast."""
+
+    what: Amount
+    way: Literal["factor", "offset"]
+    """What `value` does to the forecast: multiply it, or add to it."""
+    value: float
+    runs: int
+    """That it rests on."""
+    alike: str
+    """What they have in common with this one."""
+    error_before: float
+    """Mean distance of their forecasts from what was measured, as a share of that."""
+    error_after: float
+    """The same, each forecast corrected by what the other runs say."""
+
+    def applied(self, amount: float) -> float:
+        return amount * self.value if self.way == "factor" else max(0.0, amount + self.value)
+
+
+class Calibrated(Config):
+    """How far a forecast rests on earlier runs of this machine."""
+
+    runs: int
+    """Of this machine that were known."""
+    plain: Amounts
+    """What the formulas and probes say by themselves."""
+    plain_train_s: float
+    whole_steps: float
+    """Steps of whole batches and full rows that take as long as the run's steps."""
+    corrections: tuple[Correction, ...] = ()
+
+
 class Forecast(Config):
     """What the plan expects; depends on the machine's speed today, so it is not part of the content hash."""
 
@@ -60,6 +109,14 @@ class Forecast(Config):
     """Predicted nats per token at the end, where a law applies."""
     why: tuple[str, ...]
     """How each choice was derived, in words."""
+    calibrated: Calibrated | None = None
+    """None where the recipe leaves it out."""
+
+    @property
+    def growth_bytes(self) -> int:
+        """Peak memory over what the process holds without the model."""
+        total = self.memory_bytes.get("total") or sum(self.memory_bytes.values())
+        return total - self.memory_bytes.get("process", 0)
 
 
 @dataclass(frozen=True)

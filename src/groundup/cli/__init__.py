@@ -8,6 +8,7 @@ from types import FrameType
 from rich.text import Text
 
 from groundup.cli import (  # each adds its commands
+    calibration,
     classifiers,
     compute,
     curation,
@@ -28,6 +29,7 @@ from groundup.train.stop import STOPPING
 
 __all__ = [
     "app",
+    "calibration",
     "classifiers",
     "compute",
     "curation",

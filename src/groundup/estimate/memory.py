@@ -54,11 +54,9 @@ def passing_bytes(workload: Workload) -> dict[str, int]:
     }
 
 
-def allocator_share_of(workload: Workload, growth_bytes: int) -> float:
-    """Return the share for which `training_memory` gives the measured growth of a process; 0 to 1.5."""
-    live = training_memory(workload, process_bytes=0, allocator_share=0.0)["total"]
-    share = (growth_bytes - live) / sum(passing_bytes(workload).values())
-    return min(1.5, max(0.0, share))
+def live_bytes(workload: Workload) -> int:
+    """Return what training raises the memory of a process by at the least: all tensors, and no gaps between them."""
+    return training_memory(workload, process_bytes=0, allocator_share=0.0)["total"]
 
 
 def mask_bytes(workload: Workload) -> int:

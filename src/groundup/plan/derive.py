@@ -1,16 +1,18 @@
 """From settings, text and machine to the decisions of a plan, timed on models other than the one to be trained."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from groundup.artifacts.plan import Decisions, Forecast
 from groundup.core.errors import BudgetError
 from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.estimate.calibration.corrections import Calibration
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
-from groundup.estimate.memory import allocator_share_of, checkpoint_bytes
+from groundup.estimate.memory import checkpoint_bytes, live_bytes, passing_bytes
 from groundup.estimate.parameters import total_parameters
 from groundup.estimate.workload import AttentionName, Workload
+from groundup.plan.calibrated import Calibrator, kind_of, with_growth
 from groundup.plan.choose import build_workload, choose_precision, choose_shape, has_kernels, prior_speed, recomputed_share
 from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
@@ -20,6 +22,7 @@ from groundup.plan.room import divisors, memory_limit, peak_memory, too_large
 from groundup.plan.shapes import at_depth, describe, family
 from groundup.plan.situation import Situation
 from groundup.train.config import PRODUCTS, TrainConfig
+from groundup.train.hooks.config import SCORE_COST
 
 KERNEL_MARGIN = 0.15
 """A measured difference below this does not overturn the rule: noise must not decide what is trained."""
@@ -37,9 +40,12 @@ PROBE_MICRO_BATCHES = 4
 """More micro-batches a step than this are timed as this many, in proportion."""
 
 
-def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Decisions, Forecast]:
+def derive(
+    config: PlanConfig, situation: Situation, probe: Probe, calibration: Calibration | None = None
+) -> tuple[Decisions, Forecast]:
     """Return what to train and what it will take; `probe` is only given configurations other than the one chosen.
 
+    `calibration` changes forecasts and, through the time that a budget pays for, the number of steps: it decides nothing else.
     Raises BudgetError if it does not fit in memory or in the time.
     """
     why: list[str] = []
@@ -55,8 +61,10 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
     if workload.recompute != "none":
         why.append(_explain_recompute(workload))
     workload, memory = _within_memory(config, workload, situation, probe, why)
-    step_s = _step_seconds(workload, probe, why)
-    checkpoint_steps, extent, train_s = _lengths(config, workload, step_s, why)
+    calibrator = Calibrator(calibration, kind_of(workload, situation.device), situation.text)
+    memory = _calibrated_memory(config, memory, situation, calibrator, why)
+    pace = _pace(config, workload, _step_seconds(workload, probe, why), calibrator, why)
+    extent = _extent(config, pace, why)
     decisions = Decisions(
         model=workload.model.model_dump(),
         steps=extent.steps,
@@ -69,10 +77,10 @@ def derive(config: PlanConfig, situation: Situation, probe: Probe) -> tuple[Deci
         recompute=workload.recompute,
         device=situation.device,
         num_threads=situation.machine.num_threads,
-        checkpoint_steps=checkpoint_steps,
+        checkpoint_steps=min(pace.interval, extent.steps),
         minutes=config.budget.minutes if config.budget is not None and config.budget.enforce else None,
     )
-    return decisions, _forecast(config, workload, situation, memory, extent, step_s, train_s, why)
+    return decisions, _forecast(config, situation, memory, pace, extent, calibrator, why)
 
 
 def _rough_seconds(config: PlanConfig, workload: Workload, situation: Situation) -> float:
@@ -172,17 +180,27 @@ def _within_memory(
 
 
 def _memory(workload: Workload, situation: Situation, probe: Probe) -> tuple[dict[str, int], float, str]:
-    """Return the peak memory, the allocator's share as measured on a shallower (or deeper) model, and how it was found."""
-    other = _at_depth(workload, _probe_depths(workload.model.num_layers)[1])
-    growth = probe.memory_growth(other)
-    share = allocator_share_of(other, growth)
+    """Return the peak memory, the allocator's share as measured on models of two other depths, and how it was found.
+
+    The gaps that the allocator leaves are little in proportion to anything: a part is there in the smallest model, a part grows
+    with the layers. So they are read off the line through two depths.
+    """
+    shallow, deep = (_at_depth(workload, depth) for depth in _probe_depths(workload.model.num_layers))
+    if workload.compiled:
+        probe.step_seconds([shallow], 0.0)  # what compiling takes once is not the model's
+    growths = [probe.memory_growth(other) for other in (shallow, deep)]
+    least, more = (max(0, growth - live_bytes(other)) for growth, other in zip(growths, (shallow, deep), strict=True))
+    slope = max(0, more - least) / (deep.model.num_layers - shallow.model.num_layers)
+    gaps = max(least, more) + slope * (workload.model.num_layers - deep.model.num_layers)
+    share = max(0.0, gaps) / sum(passing_bytes(workload).values())
     held_bytes = probe.held_bytes() if workload.compiled else situation.held_bytes  # the compiler's own tables are there by now
     memory = peak_memory(workload, situation, share, held_bytes)
     held = "the process with its libraries, " if held_bytes else ""
     reason = (
-        f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and "
-        f"{share:.0%} of what comes and goes in a step for the gaps that the allocator leaves, as measured with "
-        f"{other.model.num_layers} layers, which took {format_bytes(growth)}."
+        f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and {format_bytes(memory['allocator'])} "
+        f"for the gaps that the allocator leaves, on the line through {format_bytes(least)} with {shallow.model.num_layers} and "
+        f"{format_bytes(more)} with {deep.model.num_layers} layers, which took {format_bytes(growths[0])} and "
+        f"{format_bytes(growths[1])}."
     )
     return memory, share, reason
 
@@ -193,43 +211,70 @@ def _at_depth(workload: Workload, num_layers: int) -> Workload:
     return replace(workload, model=model, batch_sequences=sequences)
 
 
-def _lengths(config: PlanConfig, workload: Workload, step_s: float, why: list[str]) -> tuple[int, Extent, float]:
-    """Return (steps between checkpoints, the run's extent, seconds of the whole run with its checkpoints)."""
+@dataclass(frozen=True)
+class _Pace:
+    """How long steps take, and what is beside them, as foreseen and as corrected."""
+
+    config: PlanConfig
+    workload: Workload
+    plain_step_s: float
+    step_s: float
+    checkpoint_s: float
+    interval: int
+    """Steps between checkpoints."""
+    more_s: float = 0.0
+    """What runs of this kind took beside their steps more than was foreseen."""
+
+    def of(self, steps: int) -> Extent:
+        return extent_of(self.config.pretrain, steps, self.workload)
+
+    def beside_s(self, extent: Extent) -> float:
+        """Return what comes on top of the steps, by formula: the start, checkpoints, evaluations on the way."""
+        start_s = COMPILED_START_S if self.workload.compiled else 0.0
+        saved = math.ceil(extent.steps / self.interval)  # the last step is saved as well
+        return start_s + saved * self.checkpoint_s + self._evaluations(extent) * self.plain_step_s
+
+    def train_s(self, extent: Extent) -> float:
+        return extent.whole_steps * self.step_s + max(0.0, self.beside_s(extent) + self.more_s)
+
+    def plain_train_s(self, extent: Extent) -> float:
+        return extent.whole_steps * self.plain_step_s + self.beside_s(extent)
+
+    def _evaluations(self, extent: Extent) -> float:
+        """Return the steps that scoring held-out text on the way takes as long as."""
+        evaluate, batch_tokens = self.config.pretrain.evaluate, self.config.pretrain.batch_tokens
+        if not evaluate.enabled:
+            return 0.0
+        times = math.ceil(extent.steps / evaluate.interval(extent.steps))
+        return times * evaluate.tokens(extent.steps, batch_tokens) / batch_tokens * SCORE_COST
+
+
+def _pace(config: PlanConfig, workload: Workload, step_s: float, calibrator: Calibrator, why: list[str]) -> _Pace:
+    """Return the pace of the run, corrected; checkpoints are as far apart as they would be without that."""
     checkpoint_s = CHECKPOINT_FIXED_S + checkpoint_bytes(workload) / CHECKPOINT_BYTES_PER_S
     interval = config.pretrain.checkpoint_steps or _round_steps(CHECKPOINT_INTERVAL_S / step_s)
-    extent = _extent(config, workload, (step_s, checkpoint_s, interval), why)
-    train_s = _start_seconds(workload) + extent.whole_steps * step_s + math.ceil(extent.steps / interval) * checkpoint_s
-    return min(interval, extent.steps), extent, train_s
+    pace = _Pace(config, workload, step_s, calibrator.correct("step_s", step_s, why), checkpoint_s, interval)
+    beside_s = pace.beside_s(_extent(config, pace, []))
+    return replace(pace, more_s=calibrator.correct("beside_s", beside_s, why) - beside_s)
 
 
-def _start_seconds(workload: Workload) -> float:
-    return COMPILED_START_S if workload.compiled else 0.0
-
-
-def _extent(config: PlanConfig, workload: Workload, costs: tuple[float, float, int], why: list[str]) -> Extent:
-    """Return the longest run that the budget pays for; `costs`: seconds of a step and of a checkpoint, steps between these."""
-    step_s, checkpoint_s, interval = costs
-    fixed_s = _start_seconds(workload) + checkpoint_s  # the last step is saved as well
-
-    def of(steps: int) -> Extent:
-        return extent_of(config.pretrain, steps, workload)
-
-    def seconds(steps: int) -> float:
-        return fixed_s + of(steps).whole_steps * step_s + steps * checkpoint_s / interval
-
+def _extent(config: PlanConfig, pace: _Pace, why: list[str]) -> Extent:
+    """Return the longest run that the budget pays for."""
+    workload, of = pace.workload, pace.of
     if config.budget is None:
         assert config.pretrain.steps is not None, "PlanConfig asks for one of the two"
         why.append(f"steps {config.pretrain.steps:,}: as the recipe says.")
         return of(config.pretrain.steps)
     minutes, tokens, found = config.budget.minutes, config.budget.tokens, []
     if minutes is not None:
-        steps = most_steps(lambda steps: seconds(steps) <= minutes * 60)
+        steps = most_steps(lambda steps: pace.train_s(of(steps)) <= minutes * 60)
         if steps < MIN_STEPS:
-            raise BudgetError(_too_short(minutes, workload, steps, seconds(MIN_STEPS)))
+            raise BudgetError(_too_short(minutes, workload, steps, pace.train_s(of(MIN_STEPS))))
         reason = (
-            f"{format_seconds(minutes * 60)} at {format_seconds(step_s)} a step and {format_seconds(checkpoint_s)} for a checkpoint"
+            f"{format_seconds(minutes * 60)} at {format_seconds(pace.step_s)} a step and {format_seconds(pace.checkpoint_s)} for a "
+            "checkpoint"
         )
-        found.append((steps, f"{reason} every {interval:,} steps"))
+        found.append((steps, f"{reason} every {pace.interval:,} steps"))
     if tokens is not None:
         steps = most_steps(lambda steps: of(steps).tokens <= tokens)
         if steps < MIN_STEPS:
@@ -261,21 +306,39 @@ def _too_few(tokens: int, steps: int, needed: int) -> str:
     )
 
 
+def _calibrated_memory(
+    config: PlanConfig, memory: dict[str, int], situation: Situation, calibrator: Calibrator, why: list[str]
+) -> dict[str, int]:
+    """Return the peak memory as earlier runs correct it; where that is above the limit it is told, and nothing is changed."""
+    plain = memory["total"] - memory["process"]
+    memory = with_growth(memory, calibrator.correct("growth_bytes", plain, why))
+    limit = memory_limit(config.pretrain, situation)
+    if memory["total"] > limit:
+        why.append(
+            f"memory: {format_bytes(memory['total'])} with the correction is more than the {format_bytes(limit)} that it may come "
+            "to; lower pretrain.micro_batch if it does not fit."
+        )
+    return memory
+
+
 def _forecast(
     config: PlanConfig,
-    workload: Workload,
     situation: Situation,
     memory: dict[str, int],
+    pace: _Pace,
     extent: Extent,
-    step_s: float,
-    train_s: float,
+    calibrator: Calibrator,
     why: list[str],
 ) -> Forecast:
+    workload, step_s = pace.workload, pace.step_s
     params = total_parameters(workload.model)
     batch_tokens = workload.batch_sequences * workload.rows.text_len
     tokens = extent.tokens
     per_token = flops_per_token(workload.model, workload.rows)
     peak = situation.machine.matmul_peak_flops_per_s[PRODUCTS[workload.precision]]
+    plain_loss = _loss(config, params, effective_tokens(tokens, situation.unique_tokens), situation.vocab_size, why)
+    loss = None if plain_loss is None else calibrator.correct("loss", plain_loss, why)
+    calibrator.explain_rest(why)
     return Forecast(
         params=params,
         tokens=tokens,
@@ -286,11 +349,18 @@ def _forecast(
         flops_per_token=per_token,
         memory_bytes=memory,
         step_s=step_s,
-        train_s=train_s,
+        train_s=pace.train_s(extent),
         matmul_peak_flops_per_s=dict(situation.machine.matmul_peak_flops_per_s),
         mfu=per_token * batch_tokens / step_s / peak,
-        loss=_loss(config, params, effective_tokens(tokens, situation.unique_tokens), situation.vocab_size, why),
+        loss=loss,
         why=tuple(why),
+        calibrated=calibrator.summary(
+            step_s=pace.plain_step_s,
+            beside_s=pace.beside_s(extent),
+            loss=plain_loss,
+            train_s=pace.plain_train_s(extent),
+            whole_steps=extent.whole_steps,
+        ),
     )
 
 

@@ -1,14 +1,10 @@
 """What this machine offers: cores, memory and the measured peak of matrix multiplication."""
 
-import ctypes
-import gc
 import os
-import platform
 import statistics
 import time
 
 import psutil
-import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -62,18 +58,6 @@ def usable_cores() -> int:
     if len(quota) == 2 and all(part.isdigit() for part in quota):
         limits.append(max(1, int(quota[0]) // int(quota[1])))
     return min(limits)
-
-
-def settled_bytes(device: torch.device) -> int:
-    """Return the memory in use once all that is free has been given back to the system, as far as the C library can."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        return torch.cuda.memory_allocated(device)
-    pa.default_memory_pool().release_unused()
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
-    return int(psutil.Process().memory_info().rss)
 
 
 def can_multiply(dtype: torch.dtype, device: torch.device) -> bool:

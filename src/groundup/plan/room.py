@@ -24,10 +24,13 @@ def peak_memory(
 ) -> dict[str, int]:
     """Return the peak memory of the run by component [bytes], the copy that checkpoints are written from included.
 
-    `held` is what the process holds without the model, if more by now than at first. A CUDA card has a memory of its own, in which
-    neither this nor the copy lies.
+    `held` is what the process holds without the model, if more by now than at first: the compiler's part. A CUDA card has a memory
+    of its own, in which neither this nor the copy lies.
     """
-    memory = training_memory(workload, situation.held_bytes if held is None else held, share)
+    memory = training_memory(workload, situation.held_bytes, share)
+    if held is not None and held > situation.held_bytes:
+        memory["compiler"] = held - situation.held_bytes
+        memory["total"] += memory["compiler"]
     if situation.device != "cuda":
         memory["snapshot"] = checkpoint_bytes(workload)
         memory["total"] += memory["snapshot"]

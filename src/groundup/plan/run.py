@@ -10,15 +10,19 @@ from groundup.core.compiler import find_compiler
 from groundup.core.files import write_json
 from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.estimate.calibration.book import known_runs
+from groundup.estimate.calibration.corrections import Calibration
+from groundup.estimate.calibration.record import TEXT_LEN, this_machine
 from groundup.estimate.collecting import advice
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
-from groundup.plan.machine import measure_machine, settled_bytes
+from groundup.plan.machine import Machine, measure_machine
 from groundup.plan.probe import StepProbe
 from groundup.plan.situation import Situation
 from groundup.train.course.course import Course
+from groundup.train.libraries import load_libraries, settled_bytes
 from groundup.train.memory import kept_memory
 from groundup.train.objectives.config import MAX_SENTINELS
 from groundup.train.objectives.lengths import anticipated, row_lengths
@@ -40,14 +44,21 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     device = resolve_device(config.device)
     machine = measure_machine(device)
     probe = StepProbe(config.pretrain, device)
-    probe.load_libraries()
+    load_libraries(config.pretrain.optimizer, device, shards)
     process_bytes = settled_bytes(torch.device("cpu"))
     situation = Situation(
-        shards.info.vocab_size, unique_tokens, machine, device.type, row_lengths(objective), process_bytes, find_compiler()
+        shards.info.vocab_size,
+        unique_tokens,
+        machine,
+        device.type,
+        row_lengths(objective),
+        process_bytes,
+        find_compiler(),
+        shards.content_hash[:TEXT_LEN],
     )
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads), kept_memory():
-        decisions, forecast = derive(config, situation, probe)
+        decisions, forecast = derive(config, situation, probe, _calibration(config, machine))
     Course(config.pretrain, decisions.steps).check()
     forecast = forecast.model_copy(update={"why": (*forecast.why, *_about_text(forecast, shards))})
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
@@ -57,6 +68,11 @@ def run(config: PlanConfig, job: Job) -> Outcome:
         say(f"  - {reason}")
     counts: dict[str, int | float | str] = {"params": forecast.params, "tokens": forecast.tokens, "steps": decisions.steps}
     return Outcome(counts=counts, volatile=frozenset({FORECAST_FILE}))
+
+
+def _calibration(config: PlanConfig, machine: Machine) -> Calibration | None:
+    """Return what earlier runs of this machine say; None where the recipe leaves it out."""
+    return Calibration(known_runs(this_machine(machine.num_threads))) if config.calibration == "on" else None
 
 
 def _about_text(forecast: Forecast, shards: TokenShards) -> list[str]:

@@ -19,6 +19,8 @@ class Situation:
     """Resident memory of this process with its libraries loaded and nothing of the model."""
     compiler: str | None = None
     """The machine's C++ compiler, if it has one."""
+    text: str = ""
+    """What tells these token shards from others."""
 
     @property
     def held_bytes(self) -> int:

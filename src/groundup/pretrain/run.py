@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 from groundup.artifacts.build import Job, Order, Outcome
 from groundup.artifacts.checkpoint import CHECKPOINTS, Checkpoint
 from groundup.artifacts.manifest import MANIFEST
-from groundup.artifacts.plan import Decisions, Plan
+from groundup.artifacts.plan import Amounts, Decisions, Plan
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.compiler import find_compiler
@@ -28,6 +29,7 @@ from groundup.nn.transformer import Transformer, build_model
 from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
 from groundup.pretrain.checks import Subject
 from groundup.pretrain.held_out import build_evaluation
+from groundup.pretrain.noting import note
 from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
 from groundup.pretrain.trackers import trackings
 from groundup.train.batches import BatchReader
@@ -41,6 +43,7 @@ from groundup.train.hooks.lateness import Lateness
 from groundup.train.hooks.profile import FOLDER as PROFILE
 from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
 from groundup.train.keeping import Keeping
+from groundup.train.libraries import load_libraries, settled_bytes
 from groundup.train.loop import train
 from groundup.train.memory import PeakMemory, kept_memory
 from groundup.train.metrics import Efficiency, MetricsLog
@@ -130,6 +133,8 @@ def _pretrain(
 ) -> Outcome:
     decisions = plan.decisions
     device = resolve_device(decisions.device)
+    load_libraries(config.optimizer, device, shards)
+    settled_bytes(device)
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
     making, objective, batches = _data(config, job, plan, shards, tokenizer)
@@ -148,6 +153,7 @@ def _pretrain(
     if decisions.minutes is None:
         hooks.append(Lateness(decisions.steps, plan.forecast.train_s))
     trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation))
+    is_whole = not any((job.out / CHECKPOINTS).glob(f"*/{MANIFEST}"))  # else another process did a part of it
     ended = train(
         steps=decisions.steps,
         train_step=TrainStep(
@@ -170,7 +176,11 @@ def _pretrain(
         deadline=Deadline(decisions.steps, config.schedule, seconds),
     )
     _write_memory(config, job, plan, memory, metrics.peak_memory_bytes)
-    write_json(job.out / SPEED_FILE, metrics.summary())
+    speed = metrics.summary()
+    write_json(job.out / SPEED_FILE, speed)
+    if is_whole and ended.step == decisions.steps and config.profile is None:
+        growth = metrics.peak_memory_bytes - memory.start_bytes
+        note(plan, shards, _amounts(plan, growth, speed, evaluation), speed["train_s"])
     write_json(job.out / SOURCES_FILE, batches.seen(ended.step, ended.passed_over))
     others = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)} | {path.name for path in job.out.glob("tracker-*.json")}
     manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
@@ -201,6 +211,15 @@ def _write_memory(config: TrainConfig, job: Job, plan: Plan, memory: PeakMemory,
         told += f", pretrain.memory_cap: {format_bytes(config.memory_cap)}"
     say(told)
     write_json(job.out / MEMORY_FILE, found)
+
+
+def _amounts(plan: Plan, growth_bytes: int, speed: Mapping[str, float], evaluation: Evaluation | None) -> Amounts:
+    """Return what the run took."""
+    step_s, calibrated = speed["median_step_s"], plan.forecast.calibrated
+    steps = calibrated.whole_steps if calibrated is not None else plan.decisions.steps
+    last = evaluation.rows[-1] if evaluation is not None and evaluation.rows else {}
+    loss = last["loss"] if last.get("step") == plan.decisions.steps else None
+    return Amounts(growth_bytes=growth_bytes, step_s=step_s, beside_s=max(0.0, speed["train_s"] - steps * step_s), loss=loss)
 
 
 def _steps(ended: RunState, decisions: Decisions) -> dict[str, int]:

@@ -31,6 +31,8 @@ MEMORY_PARTS = {
     "recomputed": "what one block computes again for its backward pass, beyond what the loss keeps",
     "snapshot": "the copy that checkpoints are written from",
     "allocator": "gaps between what is in use",
+    "compiler": "tables of the compiler",
+    "calibration": "what earlier runs of this kind took beyond all this",
     "data": "batches and token indices",
 }
 TOKENIZER_FACTS = {

@@ -1,0 +1,1 @@
+"""What earlier runs of this machine say of a plan's forecasts."""
