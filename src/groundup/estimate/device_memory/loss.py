@@ -30,7 +30,7 @@ def logit_terms(method: Method, model: ModelConfig, stage: Stage) -> list[Term]:
         copies = PARALLEL_COPIES if layout.tp > 1 else WHOLE_COPIES
         each, what = copies * FP32_BYTES, f"{copies} 32-bit copies of the logits"
         source = "torch, loss_parallel" if layout.tp > 1 else "torch, cross_entropy"
-    if training.loss == "chunked":
+    if method.loss == "chunked":
         chunk = min(tokens, LOSS_CHUNK_ROWS)
         features = 2 * method.compute_bytes * tokens * model.dim / method.sequence_split
         head = FP32_BYTES * vocab * model.dim

@@ -36,7 +36,8 @@ class Training:
     """Whether norms, dropout and the residual stream are divided among tensor-parallel ranks, too; None: yes, but with full
     recomputation in Megatron and DeepSpeed, where the one was used before there was the other (Korthikanti et al. 2022)."""
     selective: Selective | None = None
-    loss: LossName = "whole"
+    loss: LossName | None = None
+    """All logits at once, as torch's cross-entropy takes them, or a chunk at a time; None: chunked in groundup, whole elsewhere."""
     model_chunks: int = 2
     """Pieces of the model on each rank of an interleaved pipeline."""
     fp8: bool = False
@@ -54,6 +55,7 @@ class Method:
     layout: Layout
     software: SoftwareName
     selective: Selective
+    loss: LossName
 
     @property
     def compute_bytes(self) -> int:
@@ -81,7 +83,7 @@ class Method:
     @property
     def stream_bytes(self) -> int:
         """Of an element of the residual stream: the weights' dtype as products see them, but under autocast float32."""
-        autocast = self.is_narrow and not self.has_master and (self.software == "groundup" or not self.gathers)
+        autocast = self.is_narrow and not self.has_master and not self.gathers
         return FP32_BYTES if autocast else self.compute_bytes
 
     @property
@@ -111,4 +113,5 @@ def software_of(layout: Layout) -> SoftwareName:
 def settle(training: Training, layout: Layout) -> Method:
     """Return the training with all that follows from the layout."""
     software = training.software or software_of(layout)
-    return Method(training, layout, software, training.selective or SELECTIVE[software])
+    loss: LossName = "chunked" if software == "groundup" else "whole"
+    return Method(training, layout, software, training.selective or SELECTIVE[software], training.loss or loss)
