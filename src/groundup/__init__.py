@@ -20,6 +20,7 @@ _FUNCTIONS = (
     "encode",
     "plan_compute",
     "plan_hardware",
+    "plan_memory",
     "plan_models",
     "plan_calibration",
     "plan_formats",

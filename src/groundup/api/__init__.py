@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from groundup import orders, pipeline
+from groundup.api.memory import plan_memory as plan_memory
 from groundup.api.scaling import scaling_fit as scaling_fit
 from groundup.api.scaling import scaling_forecast as scaling_forecast
 from groundup.artifacts.build import Job, Order, begin

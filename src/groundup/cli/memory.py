@@ -10,18 +10,16 @@ from groundup.cli.root import plan_app, print_result
 from groundup.core.errors import ConfigError
 from groundup.core.lazy import lazy
 from groundup.core.log import set_quiet
-from groundup.core.units import parse_bytes
 
 if TYPE_CHECKING:
     from groundup import recipe as recipes
-    from groundup.plan import hardware
     from groundup.plan import memory as memories
 else:
-    recipes, hardware, memories = lazy("groundup.recipe"), lazy("groundup.plan.hardware"), lazy("groundup.plan.memory")
+    recipes, memories = lazy("groundup.recipe"), lazy("groundup.plan.memory")
 
 
 @plan_app.command("memory")
-def plan_memory(  # each parameter is an option
+def plan_memory(
     model: Annotated[str | None, typer.Option(help="A published model ('groundup plan models').")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe, as groundup itself trains it.")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")] = None,
@@ -66,41 +64,19 @@ def plan_memory(  # each parameter is an option
 ) -> None:
     """Say what one device holds in training (or inference) under a layout, line by line, and whether it fits."""
     set_quiet(quiet)
-    layout = {
-        "micro_batch": micro_batch, "dp": dp, "tp": tp, "pp": pp, "cp": cp, "zero": zero, "sharding_factor": sharding_factor,
-        "offload": offload, "recompute": recompute, "schedule": schedule,
-    }  # fmt: skip
-    choices = memories.Choices(
-        precision, seq_len, target_len, optimizer, compiled, software, attention, loss, selective, gradients, micro_batches,
-        sequence_parallel,
-    )  # fmt: skip
     planned = None
     if recipe is not None:
         loaded = recipes.load_recipe(recipe, overrides or [])
         planned = memories.Planned(loaded.name, loaded.plan_config(), loaded.tokenizer.vocab_size)
     elif overrides:
         raise ConfigError("--set changes a recipe; say --recipe FILE, or leave --set out")
-    generating = (batch or 1, context) if inference else None
     if not inference and (batch or context):
         raise ConfigError("--batch and --context are of --inference; in training say --micro-batch and --seq-len")
-    question = memories.ask(model, planned, layout, choices, generating, _device(device, device_bytes))
-    answer = memories.answer(question)
+    answer = memories.plan_memory(
+        model, planned, device, device_bytes, (batch or 1, context) if inference else None, precision=precision,
+        optimizer=optimizer, micro_batch=micro_batch, seq_len=seq_len, target_len=target_len, dp=dp, tp=tp, pp=pp, cp=cp, zero=zero,
+        sharding_factor=sharding_factor, offload=offload, recompute=recompute, schedule=schedule, compiled=compiled,
+        micro_batches=micro_batches, software=software, attention=attention, loss=loss, selective=selective, gradients=gradients,
+        sequence_parallel=sequence_parallel,
+    )  # fmt: skip
     print_result(answer.as_json(explain), as_json, memories.render(answer, explain))
-
-
-def _device(name: str | None, size: str | None) -> tuple[str | None, int] | None:
-    """Return name and memory of the device that was said."""
-    if name is not None and size is not None:
-        raise ConfigError(f"--hardware {name} and --device-bytes {size} both say the memory; leave one out")
-    if name is not None:
-        found = hardware.named_hardware(name)
-        return found.name, found.memory_bytes
-    if size is None:
-        return None
-    try:
-        number = parse_bytes(size)
-    except ValueError as error:
-        raise ConfigError(f"--device-bytes: {error}") from None
-    if number == 0:
-        raise ConfigError("--device-bytes 0 holds nothing; say the memory of a device, like 80GiB")
-    return None, number

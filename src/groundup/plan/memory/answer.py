@@ -103,19 +103,24 @@ def _first(question: Question, changes: list[dict[str, Any]]) -> Way | None:
     before = question.layout.model_dump()
     for change in changes:
         settings = {key: value for key, value in change.items() if before.get(key) != value}
-        said = {key: value for key, value in before.items() if value is not None}
-        try:
-            layout = Layout.parse({**said, **settings}, "layout")
-        except ConfigError:
+        changed = _changed(question, settings)
+        if not settings or changed is None or question.device_bytes is None:
             continue
-        asked = question
-        if "batch" in change and question.inference:
-            asked = replace(question, inference=replace(question.inference, batch=change["batch"]))
-            layout = question.layout
-        total = _memory(asked, layout).total
-        if settings and question.device_bytes is not None and total <= question.device_bytes:
-            return Way(settings, total, layout.world_size)
+        total = _memory(changed, changed.layout).total
+        if total <= question.device_bytes:
+            return Way(settings, total, changed.layout.world_size)
     return None
+
+
+def _changed(question: Question, settings: dict[str, Any]) -> Question | None:
+    """Return the question with other settings; None if they do not fit together."""
+    if question.inference is not None and "batch" in settings:
+        return replace(question, inference=replace(question.inference, batch=settings["batch"]))
+    said = {key: value for key, value in {**question.layout.model_dump(), **settings}.items() if value is not None}
+    try:
+        return replace(question, layout=Layout.parse(said, "layout"))
+    except ConfigError:
+        return None
 
 
 def _changes(question: Question) -> Iterator[list[dict[str, Any]]]:
