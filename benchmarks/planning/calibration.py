@@ -77,10 +77,15 @@ def recipe_of(name: str) -> Recipe:
     return Recipe.parse(yaml.safe_load(json.dumps(tree)), name)
 
 
+def slug(name: str) -> str:
+    """Return the name as that of a folder: what is compiled may not lie in one with spaces."""
+    return name.replace(" ", "-")
+
+
 def folders_of(out: Path, name: str, run: Path) -> dict[str, Path]:
     """Return where the stages lie: data in one place for all, the plan in one for all runs of a configuration."""
     data = {verb: out / "data" / verb for verb in ("curate", "tokenizer", "encode")}
-    return {**data, "plan": out / "plans" / name / "plan", "pretrain": run / "pretrain"}
+    return {**data, "plan": out / "plans" / slug(name) / "plan", "pretrain": run / "pretrain"}
 
 
 def make_stage(out: Path, verb: str, name: str, run: Path) -> None:
@@ -92,7 +97,7 @@ def make_stage(out: Path, verb: str, name: str, run: Path) -> None:
 
 def in_a_process(out: Path, verb: str, name: str, run: Path, home: Path) -> None:
     """Make one stage in a process of its own; what is compiled for a plan is there for each of its runs, and no more."""
-    compiled, planned = run / "inductor", out / "plans" / name / "inductor"
+    compiled, planned = run / "inductor", out / "plans" / slug(name) / "inductor"
     if verb == "pretrain" and planned.exists():
         shutil.copytree(planned, compiled, dirs_exist_ok=True)
     cache = planned if verb == "plan" else compiled
@@ -103,7 +108,7 @@ def in_a_process(out: Path, verb: str, name: str, run: Path, home: Path) -> None
 
 def planned(out: Path, name: str, home: Path) -> Plan:
     """Return the plan of a configuration, made now if it is not there."""
-    folder = out / "plans" / name / "plan"
+    folder = out / "plans" / slug(name) / "plan"
     if not (folder / "manifest.json").exists():
         in_a_process(out, "plan", name, folder.parent, home)
     return Plan.open(folder)
@@ -111,9 +116,9 @@ def planned(out: Path, name: str, home: Path) -> Plan:
 
 def trained(out: Path, name: str, number: int, home: Path) -> dict[str, float]:
     """Return growth and time of a run, trained now if its result is not there."""
-    result = out / "measured" / f"{name} {number}.json"
+    result = out / "measured" / f"{slug(name)}-{number}.json"
     if not result.exists():
-        run = out / "work" / f"{name} {number}"
+        run = out / "work" / f"{slug(name)}-{number}"
         shutil.rmtree(run, ignore_errors=True)
         in_a_process(out, "pretrain", name, run, home)
         memory, speed = (json.loads((run / "pretrain" / file).read_text()) for file in ("memory.json", "speed.json"))
