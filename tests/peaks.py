@@ -1,7 +1,10 @@
-"""The peak memory of Python code in a process of its own."""
+"""The memory that code takes, as the system and as torch's allocator see it."""
 
 import subprocess
 import sys
+from collections.abc import Callable
+
+from torch.profiler import ProfilerActivity, profile
 
 _TAIL = """
 import resource, sys
@@ -23,3 +26,11 @@ def run_measured(code: str, *arguments: str, timeout_s: float = 200) -> tuple[st
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     printed, peak = done.stdout.rsplit("peak_bytes", 1)
     return printed, int(peak)
+
+
+def allocations(work: Callable[[], object]) -> list[int]:
+    """Return the bytes of each block of memory that torch takes during the work, with a minus of each that it frees, in order."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]

@@ -6,7 +6,6 @@ from itertools import product
 
 import pytest
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from groundup.estimate.activations import FFN_BACKWARD_TENSORS, FFN_TENSORS, activation_bytes, weight_copy_bytes
 from groundup.estimate.memory import checkpoint_bytes, live_bytes, mask_bytes, passing_bytes, training_memory
@@ -22,6 +21,7 @@ from groundup.train.loss_scale import MINIMUM
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import OPTIMIZERS, build_optimizer
 from groundup.train.step import TrainStep, autocast
+from peaks import allocations
 
 ACTIVATION_TOLERANCE = 0.01  # scalars and rounding of a few bytes
 LIVE_TOLERANCE = 0.05  # the optimizer's and the kernels' own scratch is not counted
@@ -104,14 +104,6 @@ def train_step(case: Workload) -> TrainStep:
     if step.loss_scale:
         step.loss_scale.value = MINIMUM  # no step is to be skipped
     return step
-
-
-def allocations(work: Callable[[], object]) -> list[int]:
-    """Return the bytes of each block of memory that the work takes, and with a minus of each that it frees, in order."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        work()
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
 
 
 def peak_of(case: Workload, work: Callable[[], object]) -> int:

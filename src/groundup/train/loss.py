@@ -16,6 +16,8 @@ IGNORE = -100
 
 LogitsLoss = Callable[[Tensor, Tensor, float | None, float, bool], tuple[Tensor, Tensor, Tensor | None]]
 """(logits, targets, soft cap, weight of the z-loss, whether a gradient is wanted) -> (cross-entropy, z-loss, gradient)."""
+CrossEntropy = Callable[[Tensor, Tensor, Tensor, Tensor | None, float | None, float], tuple[Tensor, Tensor]]
+"""(features, head's weight, targets, head's bias, soft cap, weight of the z-loss) -> what `linear_cross_entropy` returns."""
 _CHUNK_ROWS = 512
 COMPILED_CHUNK_ROWS = 1024
 """Rows whose logits exist at once where the loss is compiled: it needs no tables beside them."""

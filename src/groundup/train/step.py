@@ -16,7 +16,7 @@ from groundup.train.blocks import BlockWays
 from groundup.train.clipping import clip_gradients
 from groundup.train.compiled import compiled_forward, compiled_logits_loss
 from groundup.train.config import Recompute, RunPrecision
-from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, linear_cross_entropy
+from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, CrossEntropy, linear_cross_entropy
 from groundup.train.loss_scale import LossScale
 from groundup.train.optim.groups import set_learning_rate
 from groundup.train.recompute import recomputing
@@ -74,7 +74,9 @@ class TrainStep:
         clip_value: float | None = None,
         compiled: bool = False,
         recompute: Recompute = "none",
+        cross_entropy: CrossEntropy = linear_cross_entropy,
     ) -> None:
+        """Take the loss as `cross_entropy` does, unless it is compiled."""
         self.model = model
         self.optimizer = optimizer
         self.loss_scale = LossScale() if precision == "fp16" else None
@@ -84,14 +86,15 @@ class TrainStep:
         self._clip_value = clip_value
         self._device = device
         self._z_weight = z_weight
-        self._cross_entropy = linear_cross_entropy
+        self._cross_entropy = cross_entropy
         self._recomputes = recompute != "none"
         if isinstance(model, Transformer) and model.head.output is None:
             model.embedding.sparse = True  # its rows' gradients are added into the head's: no second matrix of that size
         self._copy = WorkingCopy(model) if precision == "bf16_weights" else None
-        self._passed = self._copy.model if self._copy else model
-        ways = [recomputing(recompute, self._passed), compiled_forward if compiled else None]
-        self._blocks = BlockWays(self._passed, [way for way in ways if way is not None])
+        self.passed = self._copy.model if self._copy else model
+        """What passes run through."""
+        ways = [recomputing(recompute, self.passed), compiled_forward if compiled else None]
+        self._blocks = BlockWays(self.passed, [way for way in ways if way is not None])
         if compiled:
             self._cross_entropy = partial(linear_cross_entropy, chunk_rows=COMPILED_CHUNK_ROWS, kernel=compiled_logits_loss())
 
@@ -132,7 +135,7 @@ class TrainStep:
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what is to be made small over one micro-batch, and of it the cross-entropy; summed over its targets [nats]."""
-        head, targets, hidden = self._passed.head, batch.targets, self.hidden(batch.inputs)
+        head, targets, hidden = self.passed.head, batch.targets, self.hidden(batch.inputs)
         predicted = targets != IGNORE
         if int(predicted.sum()) < FEW_TARGETS * predicted.numel():
             hidden, targets = hidden[predicted], targets[predicted]
@@ -142,7 +145,7 @@ class TrainStep:
     def hidden(self, inputs: Inputs) -> Tensor:
         """Return the vectors that the head gets, the blocks being run as the step runs them."""
         with self._autocast, self._blocks.active():
-            hidden = self._passed.hidden(inputs)
+            hidden = self.passed.hidden(inputs)
         if self._recomputes:
             torch.clear_autocast_cache()  # copies of weights, which are made again as well
         return hidden
