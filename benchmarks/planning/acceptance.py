@@ -10,18 +10,22 @@ ROWS under its number of the list. Tables of published runs are read from the fo
 import argparse
 import sys
 
+import acceptance_budget as budget
 import acceptance_compute as compute
 from acceptance_checks import Check, Row
 from rich.console import Console
 from rich.table import Table
 
-ROWS: dict[str, Row] = {
-    "3": compute.gpt3_table,
-    "6": compute.llm_foundry,
-    "7": compute.nanogpt,
-    "11": compute.megatron_days,
-    "13": compute.bloomberggpt,
-    "15": compute.palm,
+ROWS: dict[str, tuple[Row, ...]] = {
+    "3": (compute.gpt3_table,),
+    "6": (compute.llm_foundry,),
+    "7": (compute.nanogpt,),
+    "11": (compute.megatron_days,),
+    "13": (compute.bloomberggpt, budget.bloomberggpt_budget),
+    "15": (compute.palm,),
+    "section 3": (budget.tokens_per_parameter,),
+    "19": (budget.repetition,),
+    "20": (budget.constants,),
 }
 
 
@@ -33,7 +37,7 @@ def main() -> None:
     missed = 0
     for number in wanted:
         try:
-            checks = list(ROWS[number]())
+            checks = [check for row in ROWS[number] for check in row()]
         except FileNotFoundError as error:
             table.add_row(number, "skipped", "", "", "", "", "-", f"no {error.filename}")
             continue

@@ -18,6 +18,7 @@ _FUNCTIONS = (
     "explain",
     "tokenizer_compare",
     "encode",
+    "plan_budget",
     "plan_compute",
     "plan_hardware",
     "plan_memory",

@@ -3,7 +3,8 @@
 import pytest
 
 from groundup.artifacts.token_shards import Collected
-from groundup.estimate.collecting import advice, bytes_to_collect
+from groundup.estimate.collecting import advice
+from groundup.estimate.raw_text import bytes_to_collect
 
 
 def test_a_yield_of_42_percent() -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import yaml
 
 from groundup import orders, pipeline
+from groundup.api.budgets import plan_budget as plan_budget
+from groundup.api.budgets import plan_compute as plan_compute
+from groundup.api.budgets import plan_hardware as plan_hardware
 from groundup.api.memory import plan_memory as plan_memory
 from groundup.api.scaling import scaling_fit as scaling_fit
 from groundup.api.scaling import scaling_forecast as scaling_forecast
@@ -36,7 +39,6 @@ from groundup.curate.fetch.run import fetch as fetch_pages
 from groundup.curate.fetch.run import plan as fetch_plan
 from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
-from groundup.estimate.hardware import Hardware
 from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.evaluate.tasks.config import TaskConfig
@@ -45,9 +47,6 @@ from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
 from groundup.plan import formats as formats_plan
 from groundup.plan.catalogue import PublishedModel, published_models
-from groundup.plan.computing import ComputePlan
-from groundup.plan.computing import plan_compute as compute_plan
-from groundup.plan.hardware import listed_hardware
 from groundup.plan.numbers import Numbers
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 from groundup.tokenizer.compare import Comparison, compare
@@ -301,22 +300,12 @@ def plan_models(part: str = "") -> list[PublishedModel]:
     return published_models(part)
 
 
-def plan_hardware(name: str = "") -> list[Hardware]:
-    """Return the devices that plans know with `name` in theirs, every value with its source; 'this' is measured here."""
-    return listed_hardware(name)
-
-
 def plan_formats(value: float | str | None = None, formats: Sequence[str] | str | None = None, **options: Any) -> Numbers:
     """Return how number formats ("fp32,int8"; None: all) store a value, a tensor or a model.
 
     Options as of the command: absmax, tensor, name, normal, seed, group_size, params, model (`plan.formats.answer`).
     """
     return formats_plan.answer(value, formats, **options)
-
-
-def plan_compute(tokens: float, model: str | None = None, params: float | None = None, **settings: Any) -> ComputePlan:
-    """Return the FLOPs of training a published model, or one of `params` parameters (`plan.computing.plan_compute`)."""
-    return compute_plan(tokens, model, params, **settings)
 
 
 def plan_calibration(forget: bool = False) -> Any:

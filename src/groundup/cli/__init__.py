@@ -8,6 +8,7 @@ from types import FrameType
 from rich.text import Text
 
 from groundup.cli import (  # each adds its commands
+    budget,
     calibration,
     classifiers,
     compute,
@@ -30,6 +31,7 @@ from groundup.train.stop import STOPPING
 
 __all__ = [
     "app",
+    "budget",
     "calibration",
     "classifiers",
     "compute",

@@ -29,7 +29,8 @@ from groundup.encode.mixing import Choice, choose
 from groundup.encode.pieces import SOURCES_FILE, Piece, Task, cut, read
 from groundup.encode.streams import StreamWriter, token_dtype
 from groundup.encode.work import encode_pieces, foresee_work
-from groundup.estimate.collecting import advice, bytes_to_collect
+from groundup.estimate.collecting import advice
+from groundup.estimate.raw_text import bytes_to_collect
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 

@@ -2,11 +2,7 @@
 
 from groundup.artifacts.token_shards import Collected
 from groundup.core.units import format_bytes, format_count
-
-
-def bytes_to_collect(tokens: float, share: float, bytes_per_token: float) -> float:
-    """Return the bytes of raw text of which so many tokens come: tokens x bytes a token / share of the bytes that is kept."""
-    return tokens * bytes_per_token / share
+from groundup.estimate.raw_text import bytes_to_collect
 
 
 def advice(tokens: float, collected: Collected) -> str:

@@ -1,0 +1,132 @@
+"""The loss of a run as a sum of what its size and its tokens leave, repeated tokens discounted, and the best run of a budget."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from groundup.core.errors import ConfigError
+from groundup.estimate.budget.published import published
+
+FLOPS_PER_PARAM_TOKEN = 6.0
+INFERENCE_FLOPS_PER_PARAM_TOKEN = 2.0
+_LOG_RANGE = (math.log(1.0), math.log(1e18))
+"""Sizes among which the best is looked for."""
+_ROUNDS = 45
+_MOST_LOG_FLOPS = math.log(1e40)
+
+
+@dataclass(frozen=True)
+class Parametric:
+    """L(N, D) = E + A / N'^alpha + B / D'^beta, in nats per token (Hoffmann et al. 2022, equation 2; Muennighoff et al. 2023).
+
+    N' and D' are N and D unless `unique_tokens` (U) bounds what is fresh: then D' = U + U R_D (1 - exp(-(D/U - 1) / R_D)), and N'
+    likewise beyond the size that U tokens are best for (equations 5 and 6).
+    """
+
+    E: float
+    A: float
+    B: float
+    alpha: float
+    beta: float
+    unique_tokens: float = math.inf
+
+    def loss(self, params: float, tokens: float) -> float:
+        """Return the loss in nats per token."""
+        return self.E + self.excess_of_params(params) + self.excess_of_tokens(tokens)
+
+    def excess_of_params(self, params: float) -> float:
+        return self.A / math.pow(worth(params, self._params_of_unique, r_n_star()), self.alpha)
+
+    def excess_of_tokens(self, tokens: float) -> float:
+        return self.B / math.pow(worth(tokens, self.unique_tokens, r_d_star()), self.beta)
+
+    def slopes(self, params: float, tokens: float) -> tuple[float, float]:
+        """Return -dL / dln N and -dL / dln D."""
+        of_params = self.alpha * self.excess_of_params(params) * _slope(params, self._params_of_unique, r_n_star())
+        of_tokens = self.beta * self.excess_of_tokens(tokens) * _slope(tokens, self.unique_tokens, r_d_star())
+        return of_params, of_tokens
+
+    def best(self, flops: float, inference_tokens: float = 0.0) -> tuple[float, float]:
+        """Return the (N, D) of 6 N D = `flops` with the least loss (Hoffmann et al. 2022, equation 4, where all is fresh).
+
+        With `inference_tokens` T, the run of that training compute which reaches its loss with the least 6 N D + 2 N T
+        (Sardana et al. 2024, equation 3): there -dL / dln N = -dL / dln D (1 + T / 3 D).
+        """
+
+        if math.isinf(self.unique_tokens) and not inference_tokens:
+            exponent = self.beta / (self.alpha + self.beta)
+            params = self._scale * math.pow(flops / FLOPS_PER_PARAM_TOKEN, exponent)
+            return params, flops / FLOPS_PER_PARAM_TOKEN / params
+
+        def too_small(log_params: float) -> bool:
+            params = math.exp(log_params)
+            return self.is_too_small(params, flops / FLOPS_PER_PARAM_TOKEN / params, inference_tokens)
+
+        params = math.exp(bisect(too_small, *_LOG_RANGE))
+        return params, flops / FLOPS_PER_PARAM_TOKEN / params
+
+    def is_too_small(self, params: float, tokens: float, inference_tokens: float = 0.0) -> bool:
+        """Return whether a larger model on fewer tokens is better: -dL / dln N > -dL / dln D (1 + T / 3 D)."""
+        of_params, of_tokens = self.slopes(params, tokens)
+        serving = INFERENCE_FLOPS_PER_PARAM_TOKEN * inference_tokens / (FLOPS_PER_PARAM_TOKEN * tokens)
+        return of_params > of_tokens * (1 + serving)
+
+    def cheapest(self, loss: float, inference_tokens: float) -> tuple[float, float]:
+        """Return the (N, D) that reaches `loss` with the least 6 N D + 2 N T (Sardana et al. 2024, equation 3).
+
+        Raises ConfigError for a loss that no run reaches: at or below E, or beyond what the unique tokens allow.
+        """
+        if loss <= self.E:
+            raise ConfigError(f"a loss of {loss:.4g} nats a token cannot be reached: the law ends at {self.E:.4g}")
+
+        def falls_short(log_flops: float) -> bool:
+            return self.loss(*self.best(math.exp(log_flops), inference_tokens)) > loss
+
+        found = self.best(math.exp(bisect(falls_short, 0.0, _MOST_LOG_FLOPS)), inference_tokens)
+        if self.loss(*found) > loss * (1 + 1e-9):
+            raise ConfigError(f"a loss of {loss:.4g} nats a token cannot be reached with {self.unique_tokens:,.0f} unique tokens")
+        return found
+
+    @property
+    def _params_of_unique(self) -> float:
+        """The size that the unique tokens are best for; beyond it parameters are discounted too."""
+        if not math.isfinite(self.unique_tokens):
+            return math.inf
+        return self._scale * math.pow(self.unique_tokens * self._scale, self.beta / self.alpha)
+
+    @property
+    def _scale(self) -> float:
+        """G of Hoffmann et al. 2022, equation 4."""
+        return math.pow(self.alpha * self.A / (self.beta * self.B), 1 / (self.alpha + self.beta))
+
+
+def r_d_star() -> float:
+    """Return the half-life of repeated tokens (Muennighoff et al. 2023)."""
+    return float(published()["muennighoff"]["R_D_star"])
+
+
+def r_n_star() -> float:
+    """Return that of parameters in excess of what the unique tokens ask for."""
+    return float(published()["muennighoff"]["R_N_star"])
+
+
+def worth(amount: float, unique: float, half_life: float) -> float:
+    """Return U + U R* (1 - exp(-R / R*)), R = amount / U - 1: the fresh amount that is worth as much; all of it up to U."""
+    if amount <= unique:
+        return amount
+    return unique * (1 - half_life * math.expm1(-(amount / unique - 1) / half_life))
+
+
+def _slope(amount: float, unique: float, half_life: float) -> float:
+    """Return dln worth / dln amount."""
+    if amount <= unique:
+        return 1.0
+    return amount * math.exp(-(amount / unique - 1) / half_life) / worth(amount, unique, half_life)
+
+
+def bisect(is_below: Callable[[float], bool], low: float, high: float) -> float:
+    """Return where `is_below` turns from true to false between the two."""
+    for _ in range(_ROUNDS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return (low + high) / 2
