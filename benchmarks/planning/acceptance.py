@@ -12,6 +12,7 @@ import sys
 
 import acceptance_budget as budget
 import acceptance_compute as compute
+import acceptance_scaling as scaling
 from acceptance_checks import Check, Row
 from rich.console import Console
 from rich.table import Table
@@ -24,8 +25,10 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "13": (compute.bloomberggpt, budget.bloomberggpt_budget),
     "15": (compute.palm,),
     "section 3": (budget.tokens_per_parameter,),
-    "19": (budget.repetition,),
+    "16": (scaling.refit,),
+    "19": (budget.repetition, scaling.repeated),
     "20": (budget.constants,),
+    "isoflop": (scaling.isoflop,),
 }
 
 

@@ -34,6 +34,7 @@ _FUNCTIONS = (
     "import_checkpoint",
     "scaling_fit",
     "scaling_forecast",
+    "scaling_picture",
     "show",
     "doctor",
     "load_recipe",

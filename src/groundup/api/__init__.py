@@ -16,6 +16,7 @@ from groundup.api.budgets import plan_hardware as plan_hardware
 from groundup.api.memory import plan_memory as plan_memory
 from groundup.api.scaling import scaling_fit as scaling_fit
 from groundup.api.scaling import scaling_forecast as scaling_forecast
+from groundup.api.scaling import scaling_picture as scaling_picture
 from groundup.artifacts.build import Job, Order, begin
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents

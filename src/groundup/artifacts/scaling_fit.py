@@ -9,7 +9,9 @@ from groundup.core.config import Config
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import read_object, write_json
 
-LawName = Literal["chinchilla"]
+LawName = Literal[
+    "chinchilla", "kaplan", "kaplan-params", "kaplan-tokens", "kaplan-compute", "isoflop", "envelope", "data-constrained"
+]
 ObjectiveName = Literal["huber-sum", "huber-mle", "lsq"]
 
 
@@ -67,8 +69,8 @@ class Fit(Config):
         description="Independent points less fitted constants; points of one run count by their correlation."
     )
     bootstrap: int
-    resampling: Literal["none", "runs", "weights"] = Field(
-        description="How resamples are drawn: runs with replacement, or (few runs) exponential weights on all of them."
+    resampling: Literal["none", "runs", "weights", "residuals"] = Field(
+        description="How resamples are drawn: runs with replacement, or (few runs) exponential weights on all; or residuals."
     )
     draws: list[list[float]] = Field(description="Constants of resamples, in the order of params; at most 1,000 of them.")
     interval_scale: float = Field(

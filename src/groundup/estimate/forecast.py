@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from groundup.artifacts.scaling_fit import Fit, Span
 from groundup.core.errors import ConfigError
-from groundup.estimate.laws import LOSSES, optimal_size
+from groundup.estimate.laws import BEST_SIZES, LOSSES
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -70,14 +70,14 @@ def allocate(fit: Fit, flops: float) -> Allocation:
     """Return the size and tokens with the least loss under `flops` = 6 params x tokens, with the interval of their ratio."""
     if not np.isfinite(flops) or flops <= 0:
         raise ConfigError(f"flops={flops:g} is not a finite number above zero")
-    if "a" not in fit.optimal:
+    if fit.law not in BEST_SIZES:
         raise ConfigError(
             f"a fit of {fit.law} says nothing of the best size; fit chinchilla, isoflop, envelope or data-constrained"
         )
-    params, tokens = (float(value) for value in optimal_size(flops, fit.params))
+    params, tokens = (float(value) for value in BEST_SIZES[fit.law](flops, fit.params))
     if not fit.draws:
         return Allocation(flops, params, tokens, tokens / params, None, None, None)
-    drawn = optimal_size(flops, _columns(fit))
+    drawn = [np.asarray(values) for values in BEST_SIZES[fit.law](flops, _columns(fit))]
     ratio = drawn[1] / drawn[0]
     low_80, high_80, low_95, high_95 = (float(np.quantile(ratio, level)) for level in (0.1, 0.9, 0.025, 0.975))
     sizes = (float(np.quantile(drawn[0], 0.025)), float(np.quantile(drawn[0], 0.975)))

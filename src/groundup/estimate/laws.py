@@ -3,14 +3,16 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Number: TypeAlias = float | NDArray[np.float64]
+Number: TypeAlias = float | NDArray[Any]
 Numbers: TypeAlias = Mapping[str, Number]
 """Constants by name: one of each, or arrays of as many of each."""
+Run: TypeAlias = Mapping[str, Number]
+"""params, tokens, unique_tokens, flops of a run, or of many."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def law_for(params: float) -> Law:
     return CHINCHILLA if params >= CHINCHILLA_MIN_PARAMS else SMALL_RUNS
 
 
-def chinchilla_loss(run: Mapping[str, float], law: Numbers) -> Number:
+def chinchilla_loss(run: Run, law: Numbers) -> Number:
     """Return E + A / N^alpha + B / D^beta [nats a token] (Hoffmann et al. 2022, equation 2)."""
     return law["E"] + law["A"] / run["params"] ** law["alpha"] + law["B"] / run["tokens"] ** law["beta"]
 
@@ -105,5 +107,57 @@ def optimal_size(flops: float, law: Numbers) -> tuple[Number, Number]:
     return params, flops / 6 / params
 
 
-LOSSES: dict[str, Callable[[Mapping[str, float], Numbers], Number]] = {"chinchilla": chinchilla_loss}
+def data_constrained_loss(run: Run, law: Numbers) -> Number:
+    """Return E + A / N'^alpha + B / D'^beta (Muennighoff et al. 2023, equations 5 and 6 with their released form).
+
+    D' = U (1 + R_D* (1 - exp(-R_D / R_D*))), R_D = D / U - 1, of U unique tokens; N' the same of U_N, the
+    size that U tokens are best for, at most N. Constants may be complex, for derivatives.
+    """
+    scale = (law["alpha"] * law["A"] / (law["beta"] * law["B"])) ** (1 / (law["alpha"] + law["beta"]))
+    asked = scale * (run["unique_tokens"] * scale) ** (law["beta"] / law["alpha"])
+    base = np.where(np.real(asked) < run["params"], asked, run["params"])
+    params = _worth(run["params"] / base - 1, base, law["R_N_star"])
+    tokens = _worth(run["tokens"] / run["unique_tokens"] - 1, run["unique_tokens"], law["R_D_star"])
+    return law["E"] + law["A"] / params ** law["alpha"] + law["B"] / tokens ** law["beta"]
+
+
+def _worth(repeats: Number, unique: Number, half_life: Number) -> Number:
+    return unique * (1 + half_life * (1 - np.exp(-repeats / half_life)))
+
+
+def kaplan_loss(run: Run, law: Numbers) -> Number:
+    """Return ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D (Kaplan et al. 2020, equation 1.5)."""
+    of_params = (law["N_c"] / run["params"]) ** (law["alpha_N"] / law["alpha_D"])
+    return (of_params + law["D_c"] / run["tokens"]) ** law["alpha_D"]
+
+
+def power_loss(quantity: str, symbol: str) -> Callable[[Run, Numbers], Number]:
+    """Return the law (X_c / X)^alpha_X of one quantity (Kaplan et al. 2020, equations 1.1 to 1.3)."""
+
+    def loss(run: Run, law: Numbers) -> Number:
+        return (law[f"{symbol}_c"] / run[quantity]) ** law[f"alpha_{symbol}"]
+
+    return loss
+
+
+def frontier_size(flops: float, law: Numbers) -> tuple[Number, Number]:
+    """Return N = N_coef C^a and D = D_coef C^b (Hoffmann et al. 2022, approaches 1 and 2)."""
+    return law["N_coef"] * flops ** law["a"], law["D_coef"] * flops ** law["b"]
+
+
+LOSSES: dict[str, Callable[[Run, Numbers], Number]] = {
+    "chinchilla": chinchilla_loss,
+    "data-constrained": data_constrained_loss,
+    "kaplan": kaplan_loss,
+    "kaplan-params": power_loss("params", "N"),
+    "kaplan-tokens": power_loss("tokens", "D"),
+    "kaplan-compute": power_loss("flops", "C"),
+}
 """Law -> loss of a run (params, tokens, unique_tokens, flops) by its constants."""
+BEST_SIZES: dict[str, Callable[[float, Numbers], tuple[Number, Number]]] = {
+    "chinchilla": optimal_size,
+    "data-constrained": optimal_size,
+    "isoflop": frontier_size,
+    "envelope": frontier_size,
+}
+"""Law -> the best size and tokens under a compute, all of them fresh."""

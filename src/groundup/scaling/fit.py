@@ -6,20 +6,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from groundup.artifacts.scaling_fit import Fit, LawName, ObjectiveName, Span
+from groundup.artifacts.scaling_fit import Fit, LawName, ObjectiveName
 from groundup.core.errors import DataError
 from groundup.scaling.config import UNSAID
 from groundup.scaling.curves import CURVES, Curve
 from groundup.scaling.identify import check_design, check_resamples, check_solution
 from groundup.scaling.objectives import OBJECTIVES, Minimum, at_delta
 from groundup.scaling.points import Points
+from groundup.scaling.profiles import profile_intervals
 from groundup.scaling.resampling import Residuals, resample, residuals_of
+from groundup.scaling.spans import spans_of
+from groundup.scaling.validation import validate
 
 Array = NDArray[np.float64]
 MOST_DRAWS = 1000
 """Resamples kept in FIT.json."""
 FINE = 0.01
 """Resamples are fitted with a delta of at least this times the median residual: nothing of an interval hangs on less."""
+
+VALIDATION_RESAMPLES = 60
+"""Of each fit to the smaller runs."""
+FEWEST_VALIDATED = 6
+"""Runs without which there is nothing to leave out."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,14 @@ def fit_chinchilla(
     fixed: Mapping[str, float] | None = None,
     seed: int = 0,
     counts: str = UNSAID,
+    validated: bool = True,
 ) -> Fit:
     """Fit L(N, D) = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3).
 
     `bootstrap` resamples of runs give standard errors and intervals; with 0 there are none. `fixed` gives constants that are known
     (E, alpha, beta). Raises DataError where the points do not decide the constants.
     """
-    return fit_curve(points, "chinchilla", objective, bootstrap, fixed, seed, counts)
+    return fit_curve(points, "chinchilla", objective, bootstrap, fixed, seed, counts, validated)
 
 
 def fit_curve(
@@ -56,9 +65,30 @@ def fit_curve(
     fixed: Mapping[str, float] | None = None,
     seed: int = 0,
     counts: str = UNSAID,
+    validated: bool = True,
 ) -> Fit:
-    """Fit a law that says the loss of any run, with checks before and after."""
-    fitted = solve(points, law, objective, fixed or {})
+    """Fit a law that says the loss of any run, with checks before and after.
+
+    With `bootstrap`, fits to the smaller runs forecast the larger ones, and how far they err widens the forecasts of this one;
+    `validated` says whether.
+    """
+    fit = _fitted(points, law, objective, bootstrap, fixed or {}, seed, counts)
+    if not (bootstrap and validated) or points.num_runs < FEWEST_VALIDATED:
+        return fit
+
+    def smaller(chosen: Points) -> Fit:
+        return _fitted(chosen, law, objective, min(bootstrap, VALIDATION_RESAMPLES), fixed or {}, seed, counts)
+
+    found = validate(CURVES[law].select(points), smaller)
+    changed = {"validation": found.held_out, "rolling": found.rolling, "interval_scale": found.interval_scale}
+    return fit.model_copy(update={**changed, "warnings": [*fit.warnings, *found.warnings]})
+
+
+def _fitted(
+    points: Points, law: LawName, objective: ObjectiveName, bootstrap: int, fixed: Mapping[str, float], seed: int, counts: str
+) -> Fit:
+    points = CURVES[law].select(points)
+    fitted = solve(points, law, objective, fixed)
     draws, kind, warnings = _resampled(fitted, points, law, bootstrap, seed)
     return _fit_of(fitted, points, law, objective, draws, kind, warnings, seed, counts)
 
@@ -68,11 +98,11 @@ def solve(points: Points, law: LawName, objective: ObjectiveName, fixed: Mapping
     curve = CURVES[law](points, fixed)
     if not points.weight.any():
         raise DataError("every weight is zero; give the points that count a weight above zero")
-    check_design(points, int((curve.upper > curve.lower).sum()), law)
+    check_design(points, curve, law)
     minimum = OBJECTIVES[objective](curve, points.weight, curve.start(points.weight))
     check_solution(curve, minimum.theta, points.weight, minimum.converged, law)
     left = curve.log_loss - curve(minimum.theta[None])[0][0]
-    return Fitted(curve, points.weight, minimum, residuals_of(points, left, int((curve.upper > curve.lower).sum())))
+    return Fitted(curve, points.weight, minimum, residuals_of(points, left, _free(curve)))
 
 
 def resampled_thetas(fitted: Fitted, points: Points, bootstrap: int, seed: int) -> tuple[Array, str]:
@@ -110,17 +140,21 @@ def _fit_of(
     names = fitted.curve.names
     best = fitted.curve.public(fitted.minimum.theta[None])[0]
     spread = dict(zip(names, draws.T, strict=True)) | _optimal(names, draws)
+    errors = {name: float(np.std(values, ddof=1)) for name, values in spread.items() if len(values) > 1}
     return Fit.parse(
         {
             "law": law,
             "objective": objective,
             "params": dict(zip(names, best.tolist(), strict=True)),
-            "standard_errors": {name: float(np.std(values, ddof=1)) for name, values in spread.items() if len(values) > 1},
+            "standard_errors": errors,
             "intervals_95": {
                 name: tuple(np.quantile(values, (0.025, 0.975)).tolist()) for name, values in spread.items() if len(values)
             },
             "optimal": {name: float(values[0]) for name, values in _optimal(names, best[None]).items()},
             "objective_value": fitted.minimum.value,
+            "intervals_profile_95": profile_intervals(
+                fitted.curve, fitted.minimum, fitted.weights, fitted.residuals.degrees_of_freedom + _free(fitted.curve), errors
+            ),
             "points_used": len(points),
             "runs_used": points.num_runs,
             "dropped": list(points.dropped),
@@ -140,12 +174,8 @@ def _fit_of(
     )
 
 
-def spans_of(points: Points) -> dict[str, Span]:
-    """Return least and most of each quantity."""
-    return {
-        name: Span(low=float(getattr(points, name).min()), high=float(getattr(points, name).max()))
-        for name in ("params", "tokens", "flops", "unique_tokens", "loss")
-    }
+def _free(curve: Curve) -> int:
+    return int((curve.upper > curve.lower).sum())
 
 
 def _optimal(names: tuple[str, ...], constants: Array) -> dict[str, Array]:

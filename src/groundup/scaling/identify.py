@@ -11,30 +11,33 @@ Array = NDArray[np.float64]
 MOST_CONDITION = 3000.0
 """Of the gradients of the constants, each scaled to length one: about 30 where size and tokens vary freely, 6e4 with D/N fixed."""
 MOST_CORRELATION = 0.999
+FEWEST = 3
+"""Different values of a quantity that an exponent is drawn through at least."""
 LOST_SHARE = 0.25
 """A constant that ends at a bound in more of the resamples than this is not identified."""
 
 
-def check_design(points: Points, constants: int, law: str) -> None:
+def check_design(points: Points, curve: Curve, law: str) -> None:
     """Raise DataError where the table cannot decide, whatever its losses are: too few points, or one quantity follows another."""
-    sizes, lengths = len(np.unique(points.params)), len(np.unique(points.tokens))
-    if len(points) <= constants or min(sizes, lengths) < 3:
+    constants = int((curve.upper > curve.lower).sum())
+    different = {name: len(np.unique(getattr(points, name))) for name in curve.quantities}
+    if len(points) <= constants or min(different.values()) < FEWEST:
+        given = " and ".join(f"{count} different {name}" for name, count in different.items())
         raise DataError(
-            f"{len(points)} points of {sizes} model sizes and {lengths} numbers of tokens do not decide the {constants} constants "
-            f"of {law}; give more than {constants} points with at least 3 of each, or fit --law kaplan-compute (2 constants)"
+            f"{len(points)} points of {given} do not decide the {constants} constants of {law}; give more than {constants} "
+            "points with at "
+            f"least {FEWEST} of each{'' if constants == 2 else ', or fit --law kaplan-compute (2 constants)'}"
         )
+    if len(curve.quantities) == 1:
+        return
     correlation = float(np.corrcoef(np.log(points.params), np.log(points.tokens))[0, 1])
     if abs(correlation) > MOST_CORRELATION:
         ratio = points.tokens / points.params
-        same = (
-            f"tokens per parameter lie between {ratio.min():.4g} and {ratio.max():.4g}"
-            if correlation > 0
-            else "params x tokens hardly vary"
-        )
+        ratios = f"tokens per parameter lie between {ratio.min():.4g} and {ratio.max():.4g}"
         raise DataError(
-            f"params and tokens move together (correlation of logarithms {correlation:.5f}; {same}), so that "
-            "alpha and beta cannot be told apart; add runs with other numbers of tokens "
-            "per parameter, or fit --law kaplan-compute"
+            f"params and tokens move together (correlation of logarithms {correlation:.5f}; {ratios}), so that their "
+            "exponents cannot be "
+            "told apart; add runs with other numbers of tokens per parameter, or fit --law kaplan-compute"
         )
 
 
@@ -44,7 +47,8 @@ def check_solution(curve: Curve, theta: Array, weights: Array, converged: bool, 
         raise DataError(f"the fit of {law} did not converge; look for rows that do not belong with the others, or fit another law")
     stuck = [name for name, at in zip(curve.names, curve.at_bounds(theta[None])[0], strict=True) if at]
     if stuck:
-        values = ", ".join(f"{name}={value:.4g}" for name, value in zip(curve.names, curve.public(theta[None])[0], strict=True))
+        constants = zip(curve.names, curve.public(theta[None])[0], strict=True)
+        values = ", ".join(f"{name}={value:.4g}" for name, value in constants)
         raise DataError(
             f"{law} is not identified by these runs: the best fit ends at the bound of {', '.join(stuck)} ({values}); add runs "
             f"that vary size and tokens more, or fix what is known otherwise (--fix {_way(stuck)})"
@@ -84,4 +88,5 @@ def condition_of(curve: Curve, theta: Array, weights: Array) -> float:
 
 def _way(stuck: list[str]) -> str:
     example = {"E": "E=1.8", "alpha": "alpha=0.34", "A": "alpha=0.34", "beta": "beta=0.36", "B": "beta=0.36"}
+    example |= {"R_N_star": "R_N_star=5.31", "R_D_star": "R_D_star=15.4", "N_c": "alpha_N=0.08", "D_c": "alpha_D=0.1"}
     return example.get(stuck[0], f"{stuck[0]}=VALUE")

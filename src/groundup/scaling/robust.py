@@ -46,14 +46,13 @@ def huber(residual: Array, delta: float) -> Array:
 def minimise(curve: Curve, log_loss: Array, weights: Array, start: Array, lower: Array, upper: Array, delta: float) -> Solved:
     """Return for each row of `weights` [fits, points] the theta with the least sum of weight x Huber(predicted - `log_loss`).
 
-    From `start` [fits, params] by damped Newton steps within `lower` <= theta <= `upper`: least squares first, then ever smaller
-    deltas down to the one asked for, each begun where the last ended (Madsen & Nielsen 1993). A small delta alone is nearly least
-    absolute deviation, flat almost everywhere to a Newton step.
+    From `start` [fits, params] by damped Newton steps within `lower` <= theta <= `upper` ([params], or of each fit): least squares
+    first, then ever smaller deltas down to the one asked for, each begun where the last ended (Madsen & Nielsen 1993). A small
+    delta alone is nearly least absolute deviation, flat almost everywhere to a Newton step.
     """
-    parts = [
-        _minimise(curve, log_loss, weights[at : at + CHUNK], start[at : at + CHUNK], lower, upper, delta)
-        for at in range(0, len(weights), CHUNK)
-    ]
+    lower, upper = np.broadcast_to(lower, start.shape), np.broadcast_to(upper, start.shape)
+    chunks = [slice(at, at + CHUNK) for at in range(0, len(weights), CHUNK)]
+    parts = [_minimise(curve, log_loss, weights[some], start[some], lower[some], upper[some], delta) for some in chunks]
     return Solved(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("theta", "objective", "converged")))
 
 
@@ -85,7 +84,7 @@ def _descend(curve: Curve, log_loss: Array, weights: Array, theta: Array, lower:
     going = np.arange(fits)
     for _ in range(MAX_STEPS):
         step, decrement = _newton_step(
-            predicted - log_loss, gradient, weights[going], delta, damping[going], theta[going], lower, upper
+            predicted - log_loss, gradient, weights[going], delta, damping[going], theta[going], lower[going], upper[going]
         )
         done = decrement <= DECREMENT * objective[going] + ROUNDING * weights[going].sum(1)
         converged[going[done]] = True
@@ -93,7 +92,7 @@ def _descend(curve: Curve, log_loss: Array, weights: Array, theta: Array, lower:
         if not keep.any():
             break
         going, step, predicted, gradient = going[keep], step[keep], predicted[keep], gradient[keep]
-        tried = np.clip(theta[going] + step, lower, upper)
+        tried = np.clip(theta[going] + step, lower[going], upper[going])
         new_predicted, new_gradient = curve(tried)
         new_objective = (weights[going] * huber(new_predicted - log_loss, delta)).sum(1)
         better = new_objective <= objective[going]

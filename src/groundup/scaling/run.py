@@ -4,8 +4,9 @@ from pathlib import Path
 
 from groundup.artifacts.scaling_fit import Fit
 from groundup.core.errors import ConfigError
-from groundup.scaling.config import FitConfig
+from groundup.scaling.config import FRONTIER_LAWS, FitConfig
 from groundup.scaling.fit import fit_curve
+from groundup.scaling.frontier_fit import fit_frontier
 from groundup.scaling.points import Points, read_points
 
 
@@ -19,7 +20,11 @@ def fit_runs(table: Path, config: FitConfig, out: Path | None = None, force: boo
 
 def fit_points(points: Points, config: FitConfig) -> Fit:
     """Fit what `config` says."""
-    return fit_curve(points, config.law, config.objective, config.bootstrap, config.fixed, config.seed, config.counts)
+    if config.law in FRONTIER_LAWS:
+        return fit_frontier(points, config)
+    return fit_curve(
+        points, config.law, config.objective or "huber-sum", config.bootstrap, config.fixed, config.seed, config.counts
+    )
 
 
 def write_fit(fit: Fit, out: Path, force: bool) -> None:

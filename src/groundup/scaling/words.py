@@ -15,7 +15,20 @@ def of_fit(fit: Fit) -> str:
         sure = f"   standard error {fit.standard_errors[name]:.4g}, 95 % [{ends[0]:.6g}, {ends[1]:.6g}]" if ends else ""
         known = "   given" if name in fit.fixed else sure
         lines.append(f"  {name:<8} {value:<12.6g}{known}")
-    lines.append(f"params counts: {fit.counts}; measured losses lie {fit.residual_std:.2%} about the law")
+    lines.append(f"params counts: {fit.counts}; {_what(fit)} lie {fit.residual_std:.2%} about the law")
+    if fit.validation is not None:
+        held = fit.validation
+        lines.append(
+            f"without the {held.runs} largest of {held.runs + held.fitted_runs} runs ({held.flops_ratio:.3g} times the "
+            "compute of the rest): "
+            f"error {held.error:.2%}, of 'as the best so far' {held.error_of_last:.2%}; {held.inside_95:.0%} inside their 95 "
+            "% interval"
+        )
+    if fit.rolling is not None:
+        lines.append(
+            f"next larger run from the smaller ones, {fit.rolling.forecasts} times: error {fit.rolling.error:.2%}, "
+            f"{fit.rolling.spread:.2f} times what the intervals say"
+        )
     spans = ", ".join(f"{name} {_short(name, span.low)} to {_short(name, span.high)}" for name, span in fit.spans.items())
     lines.append(f"runs: {spans}")
     return "\n".join(lines)
@@ -32,3 +45,7 @@ def of_forecast(found: Forecast) -> str:
 
 def _short(name: str, value: float) -> str:
     return f"{value:.3g}" if name in ("flops", "loss") else format_count(value)
+
+
+def _what(fit: Fit) -> str:
+    return "best sizes" if fit.frontier else "measured losses"

@@ -1,63 +1,22 @@
-"""Laws as curves that can be fitted: normalised constants, gradients, bounds, and where to begin."""
+"""The parametric law of Hoffmann et al. 2022, in constants of order one."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
 
-from groundup.artifacts.scaling_fit import LawName
-from groundup.core.errors import ConfigError
+from groundup.scaling.curves.base import Array, Curve
 from groundup.scaling.points import Points
 
-Array = NDArray[np.float64]
 EXPONENTS = (0.01, 4.0)
 """Exponents looked for; a fit that ends at one of them is not identified."""
 GRID = np.geomspace(0.05, 1.5, 10)
+LEAST_LOSS = 1e-9
+"""Below it a step that takes every term away is no curve."""
 MOST_AMPLITUDE = 20.0
 """Terms of the loss at the middle of the runs are at most this times the largest loss."""
-
-
-class Curve(ABC):
-    """A law over some points, in constants that are of the order of one: theta."""
-
-    names: tuple[str, ...]
-    """Public constants, in the order of theta."""
-    lower: Array
-    upper: Array
-
-    def __init__(self, points: Points, fixed: Mapping[str, float]) -> None:
-        self.points = points
-        self.log_loss = np.log(points.loss)
-        self.fixed = dict(fixed)
-
-    @abstractmethod
-    def __call__(self, theta: Array) -> tuple[Array, Array]:
-        """Return log loss [fits, points] and its gradient [fits, points, constants] for theta [fits, constants]."""
-
-    @abstractmethod
-    def start(self, weights: Array) -> Array:
-        """Return a theta near the least squares of these weights [points], from anywhere."""
-
-    @abstractmethod
-    def public(self, theta: Array) -> Array:
-        """Return the law's own constants [fits, constants] of theta."""
-
-    def hold(self, fixable: Mapping[str, int]) -> None:
-        """Set both bounds of the constants that are given; raise ConfigError for one that cannot be."""
-        for name, value in self.fixed.items():
-            if name not in fixable:
-                raise ConfigError(f"{name}={value:g} cannot be fixed in this law; fixable: {', '.join(fixable)}")
-            if not np.isfinite(value) or value < 0:
-                raise ConfigError(f"{name}={value:g} is not a finite number, zero or more")
-            self.lower[fixable[name]] = self.upper[fixable[name]] = value
-
-    def at_bounds(self, theta: Array) -> NDArray[np.bool_]:
-        """Return [fits, constants]: which lie at a bound that was not given."""
-        span = self.upper - self.lower
-        near = (theta - self.lower <= 1e-6 * span) | (self.upper - theta <= 1e-6 * span)
-        return near & (span > 0)
 
 
 class ChinchillaCurve(Curve):
@@ -82,7 +41,7 @@ class ChinchillaCurve(Curve):
     def __call__(self, theta: Array) -> tuple[Array, Array]:
         E, A, B, alpha, beta = (theta[:, index, None] for index in range(5))
         of_params, of_tokens = np.exp(-alpha * self.x), np.exp(-beta * self.y)
-        loss = E + A * of_params + B * of_tokens
+        loss = np.maximum(E + A * of_params + B * of_tokens, LEAST_LOSS)
         gradient = np.stack(
             [np.ones_like(of_params), of_params, of_tokens, -A * of_params * self.x, -B * of_tokens * self.y], axis=2
         )
@@ -126,8 +85,9 @@ class ChinchillaCurve(Curve):
         return np.asarray(np.sqrt(weights) * (fitted / self.points.loss - 1))
 
     def public(self, theta: Array) -> Array:
+        return np.asarray(self.constants(theta))
+
+    def constants(self, theta: NDArray[Any]) -> NDArray[Any]:
+        """Return E, A, B, alpha, beta of theta, which may be complex, for derivatives."""
         E, A, B, alpha, beta = theta.T
         return np.stack([E, A * np.exp(alpha * self.middle[0]), B * np.exp(beta * self.middle[1]), alpha, beta], axis=1)
-
-
-CURVES: dict[LawName, type[Curve]] = {"chinchilla": ChinchillaCurve}
