@@ -21,6 +21,7 @@ from groundup.curate.rules.published import RULE_SETS
 from groundup.curate.rules.rule import Mark, Rule
 from groundup.estimate.formats import FORMATS
 from groundup.pipeline import STAGES
+from groundup.plan.candidates import THRESHOLDS
 from groundup.plan.formats import answer
 from groundup.recipe import Recipe
 from groundup.report.number_formats import SAMPLE
@@ -120,6 +121,12 @@ def error_table() -> str:
     return _table("format | scaling | a scale for | bytes a value | largest error | mean | RMS | SQNR [dB]", rows)
 
 
+def threshold_table() -> str:
+    """Return the table of the numbers that a choice turns on as Markdown."""
+    rows = [f"| `{threshold.name}` | {threshold.value:g} | {threshold.source} |" for threshold in THRESHOLDS]
+    return _table("name | value | where it is from", rows)
+
+
 REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "stages", stage_table),
     ("docs/recipe.md", "keys", key_table),
@@ -130,6 +137,7 @@ REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("docs/privacy.md", "keys", key_shape_table),
     ("docs/numbers.md", "formats", format_table),
     ("docs/numbers.md", "errors", error_table),
+    ("docs/choose.md", "thresholds", threshold_table),
 )
 """(document, name of the marks, what stands between them)."""
 

@@ -25,6 +25,7 @@ _FUNCTIONS = (
     "plan_models",
     "plan_calibration",
     "plan_formats",
+    "plan_choose",
     "pretrain",
     "evaluate",
     "evaluate_tasks",

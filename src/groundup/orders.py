@@ -183,6 +183,11 @@ def open_tokenizer(path: Path) -> TextTokenizer:
     return TextTokenizer(engine, names, str(path))
 
 
+def short_name(path: Path, others: Sequence[Path]) -> str:
+    """Return the last part of the path, or all of it where another ends so too."""
+    return path.name if [other.name for other in others].count(path.name) == 1 else str(path)
+
+
 def order_tokenizer_import(source: Path, out: Path) -> Order:
     """Return the order to import a tokenizer."""
     config = TokenizerConfig.parse({"algorithm": "import", "path": str(source.absolute())}, "tokenizer import")

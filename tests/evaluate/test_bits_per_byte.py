@@ -16,6 +16,7 @@ from groundup.evaluate.bits_per_byte import (
     bits_per_byte,
     score_documents,
     score_sections,
+    score_tokens,
     sections,
     windows,
 )
@@ -137,3 +138,16 @@ def test_summary_of_known_numbers() -> None:
     assert summary["perplexity"] == 16.0
     assert bits_per_byte(7.0, 0) == 7.0
     assert math.isfinite(Score(nats=1e6, tokens=1, bytes=1, documents=1).summary()["perplexity"])
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_nats_of_tokens_are_those_of_the_slow_way_one_by_one(model: Transformer, batch: int) -> None:
+    documents = [document(length, seed=length) for length in (40, 1, 17, 3)]
+    counted: list[int] = []
+    nats = score_tokens(model, documents, EOS, stride=5, batch=batch, advance=counted.append)
+    assert sum(counted) == len(nats) == sum(map(len, documents))
+    place = 0
+    for tokens in documents:
+        slow = [slow_nats(model, tokens[: i + 1], 5) for i in range(len(tokens))]
+        np.testing.assert_allclose(nats[place : place + len(tokens)].cumsum(), slow, atol=NATS_TOLERANCE)
+        place += len(tokens)

@@ -13,6 +13,7 @@ from groundup import orders, pipeline
 from groundup.api.budgets import plan_budget as plan_budget
 from groundup.api.budgets import plan_compute as plan_compute
 from groundup.api.budgets import plan_hardware as plan_hardware
+from groundup.api.choosing import plan_choose as plan_choose
 from groundup.api.memory import plan_memory as plan_memory
 from groundup.api.scaling import scaling_fit as scaling_fit
 from groundup.api.scaling import scaling_forecast as scaling_forecast
@@ -253,16 +254,11 @@ def tokenizer_compare(
 
     `words` are domain words whose tokens are counted; without them the 20 most telling ones against `general` text.
     """
-    named = {_short_name(path, tokenizers): orders.open_tokenizer(path) for path in tokenizers}
+    named = {orders.short_name(path, tokenizers): orders.open_tokenizer(path) for path in tokenizers}
     if words is None and general is not None:
         counts = count_terms(_texts(general))
         words = characteristic(_texts(text), counts, count=20)
     return compare(named, _texts(text), words or [], max_bytes)
-
-
-def _short_name(path: Path, others: Sequence[Path]) -> str:
-    """Return the last part of the path, or all of it where another ends so too."""
-    return path.name if [other.name for other in others].count(path.name) == 1 else str(path)
 
 
 def _texts(path: Path) -> Iterator[str]:

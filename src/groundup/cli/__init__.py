@@ -10,6 +10,7 @@ from rich.text import Text
 from groundup.cli import (  # each adds its commands
     budget,
     calibration,
+    choosing,
     classifiers,
     compute,
     curation,
@@ -33,6 +34,7 @@ __all__ = [
     "app",
     "budget",
     "calibration",
+    "choosing",
     "classifiers",
     "compute",
     "curation",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundup.cli.options import AsJson, Quiet
+from groundup.cli.options import AsJson, Params, Quiet
 from groundup.cli.root import plan_app, print_result
 from groundup.core.lazy import lazy
 from groundup.core.log import set_quiet
@@ -34,7 +34,7 @@ def plan_formats(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of --normal; default 0.")] = None,
     group_size: Annotated[int | None, typer.Option("--group-size", help="Values that share a scale; default 128.")] = None,
-    params: Annotated[float | None, typer.Option("--params", help="Also the bytes of a model of so many weights: 1e9.")] = None,
+    params: Params = None,
     model: Annotated[str | None, typer.Option("--model", help="Also the bytes of a published model; see plan models.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -120,6 +120,41 @@ def score_sections(
 
     The log-softmax is taken in float32 and only where it counts. Raises DivergedError if it is not finite.
     """
+    nats = np.zeros(len(parts))
+    for rows, losses in _score_windows(model, parts, opening_id, stride, batch):
+        lengths = [row.end - row.first_scored for row in rows]
+        np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses)
+        advance(sum(lengths))
+    _check_finite(nats)
+    return nats
+
+
+def score_tokens(
+    model: Transformer,
+    documents: Sequence[npt.NDArray[np.unsignedinteger]],
+    opening_id: int,
+    stride: int,
+    batch: int,
+    advance: Callable[[int], None],
+) -> npt.NDArray[np.float64]:
+    """Return the nats of each token of the documents, one after the other (see `score_sections`)."""
+    starts = np.cumsum([0, *map(len, documents)])
+    nats = np.zeros(int(starts[-1]))
+    for rows, losses in _score_windows(model, [Section(tokens) for tokens in documents], opening_id, stride, batch):
+        begin = 0
+        for row in rows:
+            place, size = int(starts[row.document]), row.end - row.first_scored
+            nats[place + row.first_scored : place + row.end] = losses[begin : begin + size]
+            begin += size
+        advance(begin)
+    _check_finite(nats)
+    return nats
+
+
+def _score_windows(
+    model: Transformer, parts: Sequence[Section], opening_id: int, stride: int, batch: int
+) -> Iterator[tuple[list[Window], npt.NDArray[np.float64]]]:
+    """Yield the windows of each batch, with the nats of all tokens that they score, one window after the other."""
     documents = [part.tokens for part in parts]
     largest, vocab_size = max((int(tokens.max()) for tokens in documents), default=0), model.config.vocab_size
     if largest >= vocab_size:
@@ -131,16 +166,14 @@ def score_sections(
         for window in windows(i, len(part.tokens), window_len, stride, part.begin, part.scored)
     ]
     todo.sort(key=lambda window: window.begin - window.end)  # rows of a batch of nearly one length, the longest first
-    nats = np.zeros(len(parts))
     for start in range(0, len(todo), batch):
         rows = todo[start : start + batch]
-        losses = _score_rows(model, *_pad(rows, documents, opening_id))
-        lengths = [row.end - row.first_scored for row in rows]
-        np.add.at(nats, np.repeat([row.document for row in rows], lengths), losses.cpu().double().numpy())
-        advance(sum(lengths))
+        yield rows, _score_rows(model, *_pad(rows, documents, opening_id)).cpu().double().numpy()
+
+
+def _check_finite(nats: npt.NDArray[np.float64]) -> None:
     if not np.isfinite(nats).all():
         raise DivergedError("the model's predictions are not finite numbers: its training diverged; lower the learning rate")
-    return nats
 
 
 def _pad(

@@ -1,6 +1,6 @@
 """Unigram and bigram models over the same tokens, counted on the training split alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,9 +61,13 @@ class Bigram:
 
     @classmethod
     def fit(cls, shards: TokenShards) -> "Bigram":
-        num = shards.info.vocab_size
+        return cls.of(training_chunks(shards), shards.info.vocab_size)
+
+    @classmethod
+    def of(cls, chunks: Iterable[Tokens], num: int) -> "Bigram":
+        """Count tokens below `num` in pieces, each led by the token before it."""
         pairs = counts = np.empty(0, np.int64)
-        for chunk in training_chunks(shards):
+        for chunk in chunks:
             kinds, times = np.unique(chunk[:-1] * num + chunk[1:], return_counts=True)
             pairs, place = np.unique(np.concatenate([pairs, kinds]), return_inverse=True)
             counts = np.bincount(place, np.concatenate([counts, times]), len(pairs)).astype(np.int64)

@@ -1,0 +1,1 @@
+"""An existing model, an adapted one or one's own: what is measured for `plan choose`."""
