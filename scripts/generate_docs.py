@@ -20,6 +20,7 @@ from groundup.curate.rules.measures import MEASURES
 from groundup.curate.rules.published import RULE_SETS
 from groundup.curate.rules.rule import Mark, Rule
 from groundup.estimate.formats import FORMATS
+from groundup.estimate.layout.priors import priors_file
 from groundup.pipeline import STAGES
 from groundup.plan.candidates import THRESHOLDS
 from groundup.plan.formats import answer
@@ -127,6 +128,17 @@ def threshold_table() -> str:
     return _table("name | value | where it is from", rows)
 
 
+def prior_table() -> str:
+    """Return how far predicted speeds are off, each family of published runs left out of the fit in turn."""
+    facts = priors_file()
+    rows = [
+        f"| {family} | {count} | {error['median_absolute']:.1%} | {error['median']:+.1%} |"
+        for family, count in facts["rows"].items()
+        for error in (facts["left_out_error"][family],)
+    ]
+    return _table("left out | runs | median error of tokens/s | with its sign", rows)
+
+
 REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "stages", stage_table),
     ("docs/recipe.md", "keys", key_table),
@@ -135,6 +147,7 @@ REGIONS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("docs/curate.md", "measures", measure_table),
     ("docs/privacy.md", "kinds", kind_table),
     ("docs/privacy.md", "keys", key_shape_table),
+    ("docs/layout.md", "priors", prior_table),
     ("docs/numbers.md", "formats", format_table),
     ("docs/numbers.md", "errors", error_table),
     ("docs/choose.md", "thresholds", threshold_table),

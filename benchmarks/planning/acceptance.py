@@ -12,6 +12,7 @@ import sys
 
 import acceptance_budget as budget
 import acceptance_compute as compute
+import acceptance_layout as layouts
 import acceptance_scaling as scaling
 from acceptance_checks import Check, Row
 from rich.console import Console
@@ -22,6 +23,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "6": (compute.llm_foundry,),
     "7": (compute.nanogpt,),
     "11": (compute.megatron_days,),
+    "12": (layouts.bloom, layouts.t5),
     "13": (compute.bloomberggpt, budget.bloomberggpt_budget),
     "15": (compute.palm,),
     "section 3": (budget.tokens_per_parameter,),

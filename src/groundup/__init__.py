@@ -21,6 +21,7 @@ _FUNCTIONS = (
     "plan_budget",
     "plan_compute",
     "plan_hardware",
+    "plan_layout",
     "plan_memory",
     "plan_models",
     "plan_calibration",

@@ -87,7 +87,7 @@ def ask(
     """
     if (model is None) == (recipe is None):
         raise ConfigError("say either --model NAME ('groundup plan models' lists them) or --recipe FILE")
-    name, config = (recipe.name, _model_of(recipe)) if recipe else (str(model), find_preset(str(model)).config)
+    name, config = (recipe.name, model_of(recipe)) if recipe else (str(model), find_preset(str(model)).config)
     inference = None
     if generating is not None:
         layout, choices, inference = _inference(config, layout, choices, generating)
@@ -99,7 +99,8 @@ def ask(
     return _fits_together(Question(name, config, checked, training, inference, size, named))
 
 
-def _model_of(recipe: Planned) -> ModelConfig:
+def model_of(recipe: Planned) -> ModelConfig:
+    """Return the model of a recipe that says its size; raise ConfigError if it leaves that to the plan."""
     sizes = family(recipe.config.model, recipe.vocab_size, recipe.config.pretrain.seq_len)
     if len(sizes) > 1:
         raise ConfigError(

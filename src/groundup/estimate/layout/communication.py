@@ -1,0 +1,102 @@
+"""Seconds of communication of a step: what each axis of the mesh sends, over which links."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from groundup.estimate.layout.grid import Floats, Grid, Ints
+from groundup.estimate.layout.links import Links
+from groundup.estimate.layout.problem import Problem
+from groundup.estimate.layout.stages import Stages, num_blocks
+from groundup.estimate.parameters import count_layers, count_parameters
+
+BUCKET_BYTES = 25e6
+"""Gradients that DDP sums at once (PyTorch's default)."""
+
+
+@dataclass(frozen=True)
+class DataParallel:
+    """What data-parallel ranks exchange in a step."""
+
+    every_pass_s: Floats
+    """In every micro-batch: weights gathered, gradients scattered; computing of all micro-batches can hide it."""
+    once_s: Floats
+    """Once: what only the passes beside it can hide."""
+
+
+def held_parameters(problem: Problem, grid: Grid, stages: Stages) -> Floats:
+    """Return the parameters of the busiest stage on one of its tensor-parallel ranks."""
+    counts = count_parameters(problem.model)
+    ends = counts["embedding"] + counts["positions"] + counts["head"]
+    blocks = sum(counts.values()) - ends
+    table = problem.model.vocab_size * problem.model.dim
+    ends_here = np.where(grid.pp == 1, ends, table)
+    return (blocks * stages.blocks / num_blocks(problem.model) + ends_here) / grid.tp
+
+
+def tensor_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> Floats:
+    """Return the time for one micro-batch: in each part of a block two all-reduces (or a gather and a scatter for each).
+
+    One forward, one backward (Shoeybi et al. 2019, figure 4), and the forward one again where the block is computed again. All
+    of it waits: the product after it needs the result.
+    """
+    links = Links(problem.hardware, grid.tp, np.ones_like(grid.tp))
+    passes = np.where(grid.recompute == 2, 3, 2)
+    sums = passes * _parts_per_block(problem) * stages.blocks + 2 * stages.has_head
+    return links.reduce_s(sums * _stream_bytes(problem, grid), sums)
+
+
+def context_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> Floats:
+    """Return the time for one micro-batch: keys and values gathered forward and backward, their gradients scattered."""
+    links = Links(problem.hardware, grid.cp, grid.tp)
+    _, _, attentions = count_layers(problem.model)
+    of_stage = attentions * stages.blocks / num_blocks(problem.model)
+    longest = max(problem.rows.read_len, problem.rows.target_len)
+    keys = 2 * problem.compute_bytes * problem.model.kv_dim * longest * grid.micro_batch / grid.tp
+    calls = 3 * of_stage
+    return links.gather_s(calls * keys, calls)
+
+
+def pipeline_s(problem: Problem, grid: Grid, chunks: Ints) -> Floats:
+    """Return the time for one micro-batch: the stream passed on, its gradient passed back, each rank of tp with its part."""
+    links = Links(problem.hardware, grid.pp, grid.tp * grid.cp * grid.dp)
+    return 2 * chunks * links.send_s(_stream_bytes(problem, grid) / grid.tp)
+
+
+def data_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> DataParallel:
+    """Return what ranks that hold the same part of the model exchange (Rajbhandari et al. 2020, section 7).
+
+    Stage 0 sums gradients; 1 and 2 scatter the sums and gather the new weights; 3 gathers weights forward and backward and scatters
+    gradients. With a sharding factor below dp the scattered gradients are summed over the copies once a step.
+    """
+    weights = held_parameters(problem, grid, stages)
+    gradient_bytes = problem.reduce_bytes * weights
+    weight_bytes = problem.compute_bytes * weights
+    everyone = Links(problem.hardware, grid.dp * grid.cp, grid.tp)
+    calls = np.ceil(gradient_bytes / BUCKET_BYTES)
+    scatter, gather = everyone.gather_s(gradient_bytes, calls), everyone.gather_s(weight_bytes, calls)
+    shared = Links(problem.hardware, grid.shards * grid.cp, grid.tp)
+    copies = Links(problem.hardware, grid.dp // grid.shards, grid.tp * shared.size)
+    units = stages.blocks + 1
+    gathers, scatters = 2 * shared.gather_s(weight_bytes, units), shared.gather_s(gradient_bytes, units)
+    of_copies = copies.reduce_s(gradient_bytes / shared.size, np.ceil(calls / shared.size))
+    nothing = np.zeros_like(scatter)
+    return DataParallel(
+        every_pass_s=np.select([grid.zero == 3, grid.zero == 2], [gathers + scatters, scatter], nothing),
+        once_s=np.select([grid.zero == 3, grid.zero == 2, grid.zero == 1], [of_copies, gather, scatter + gather], 2 * scatter),
+    )
+
+
+def _parts_per_block(problem: Problem) -> float:
+    """Return how often a block's result is summed over tensor-parallel ranks: once a part, once in all where parts share a norm."""
+    _, layers, attentions = count_layers(problem.model)
+    if problem.model.residual in ("parallel", "parallel_shared"):
+        return 1.0
+    return (layers + attentions) / layers
+
+
+def _stream_bytes(problem: Problem, grid: Grid) -> Floats:
+    """Return the bytes of the residual stream of a micro-batch on a context-parallel rank, as it is sent."""
+    longest = max(problem.rows.read_len, problem.rows.target_len)
+    stream: Floats = problem.compute_bytes * problem.model.dim * longest * grid.micro_batch / grid.cp
+    return stream

@@ -1,0 +1,68 @@
+"""What is to be laid out: a model, its rows and batch, and the devices."""
+
+from dataclasses import dataclass, replace
+
+from groundup.core.errors import ConfigError
+from groundup.estimate.flops import flops_per_row, recomputed_flops_per_row
+from groundup.estimate.hardware import Hardware
+from groundup.estimate.rows import RowLengths
+from groundup.estimate.workload import COMPUTE_BYTES, DEFAULT_OPTIMIZER, AttentionName
+from groundup.nn.config import ModelConfig
+from groundup.train.config import Recompute, RunPrecision
+from groundup.train.optim.config import OptimizerConfig
+
+REDUCE_BYTES = 4
+"""Gradients are summed over ranks in float32 whatever they were computed in, as the masters are."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One training on one kind of device; where each part lies is what is asked."""
+
+    model: ModelConfig
+    rows: RowLengths
+    batch_sequences: int
+    hardware: Hardware
+    devices: int
+    precision: RunPrecision = "bf16"
+    optimizer: OptimizerConfig = DEFAULT_OPTIMIZER
+    attention: AttentionName = "sdpa"
+    compiled: bool = False
+    sequence_parallel: bool = True
+    """Whether tensor-parallel ranks divide norms, dropout and residual stream among them, too (Korthikanti et al. 2022)."""
+    reduce_bytes: int = REDUCE_BYTES
+    """Of each gradient where it is summed over ranks."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_sequences", "devices"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)}: a step needs at least one; set it above 0")
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes of an element that products read and write."""
+        return COMPUTE_BYTES[self.precision]
+
+    @property
+    def peak_flops_per_s(self) -> float:
+        """Of one device, in the precision of the run."""
+        return self.hardware.peak(self.precision)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of text of a step."""
+        return self.batch_sequences * self.rows.text_len
+
+    @property
+    def model_flops(self) -> float:
+        """FLOPs of a step as the field counts them, nothing computed twice."""
+        return float(self.batch_sequences) * flops_per_row(self.model, self.rows)
+
+    def recomputed_flops(self, recompute: Recompute) -> float:
+        """FLOPs of a step that are computed a second time."""
+        again = recomputed_flops_per_row(self.model, self.rows, recompute, self.attention)
+        return float(self.batch_sequences) * again
+
+    def on(self, devices: int, batch_sequences: int | None = None) -> "Problem":
+        """Return the same on another number of devices."""
+        return replace(self, devices=devices, batch_sequences=batch_sequences or self.batch_sequences)
