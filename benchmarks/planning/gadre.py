@@ -1,13 +1,14 @@
 """Fit the parametric law to the 104 models of Gadre et al. 2024 without the largest, and forecast these.
 
-    python benchmarks/planning/gadre.py [--objective huber-sum|huber-mle|lsq]
+    python benchmarks/planning/gadre.py [--objective huber-sum|huber-mle|lsq] [--tables FOLDER]
 
 Reads `scaling/gadre_models.csv` of GROUNDUP_DATA: models of 11 M to 6.9 B parameters trained on three data sets, over-trained to up
 to 640 tokens a parameter; the loss is that of held-out C4. For each data set the models of at least a tenth of the largest compute
-are left out, and printed beside what the law of the others says of them.
+are left out, and printed beside what the law of the others says of them. `--tables` writes all of them for `scaling fit` instead.
 """
 
 import argparse
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -34,9 +35,24 @@ def table(dataset: str) -> Points:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objective", choices=get_args(ObjectiveName), default="huber-sum")
-    objective: ObjectiveName = parser.parse_args().objective
+    parser.add_argument("--tables", type=Path, help="write DATASET.csv files there, and fit nothing")
+    given = parser.parse_args()
+    objective: ObjectiveName = given.objective
     for dataset in sorted({row["dataset"] for row in read_rows(DATA / "scaling" / "gadre_models.csv")}):
-        report(dataset, objective)
+        if given.tables is None:
+            report(dataset, objective)
+        else:
+            write(table(dataset), given.tables / f"{dataset}.csv")
+
+
+def write(points: Points, file: Path) -> None:
+    """Write a table for `groundup scaling fit`."""
+    rows = [
+        f"{params:.0f},{tokens:.0f},{loss!r}"
+        for params, tokens, loss in np.stack([points.params, points.tokens, points.loss], axis=1).tolist()
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(["params,tokens,loss", *rows, ""]))
 
 
 def report(dataset: str, objective: ObjectiveName) -> None:

@@ -1,6 +1,6 @@
 """Fit the published isoFLOP experiments of Porian et al. 2024 and print their exponents beside ours; exits 1 if one is missed.
 
-    python benchmarks/planning/published_fits.py [--markdown]
+    python benchmarks/planning/published_fits.py [--picture FILE]
 
 Reads `scaling/isoflop_points.csv` and `scaling/published_fits.csv` of GROUNDUP_DATA. An experiment is a data set, tuned or base
 hyperparameters, a warm-up, a decay, a way to count parameters (kaplan: without head and embeddings; standard: with the head;
@@ -13,11 +13,13 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from acceptance_checks import DATA, read_rows
 
 from groundup.artifacts.scaling_fit import Fit
+from groundup.report.scaling import write_picture
 from groundup.scaling.config import FitConfig
 from groundup.scaling.frontier import ValleyName
 from groundup.scaling.points import Points, points_of
@@ -25,6 +27,7 @@ from groundup.scaling.run import fit_points
 
 SCALING = DATA / "scaling"
 KEY = ("file", "row")
+DRAWN = "rw tuned short const standard"
 TOLD = ("dataset", "hparams", "warmup", "decay", "param_count", "eval")
 
 
@@ -61,7 +64,12 @@ def fitted(experiment: Experiment, valley: ValleyName, bootstrap: int = 1000) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    parser.add_argument("--picture", type=Path, help="draw the valleys of the tuned experiment on RefinedWeb instead")
+    picture = parser.parse_args().picture
+    if picture is not None:
+        drawn = next(experiment for experiment in experiments() if experiment.name.startswith(DRAWN))
+        write_picture(fitted(drawn, "akima"), drawn.points, picture)
+        return
     head = [
         "experiment",
         "ours",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from groundup.artifacts.scaling_fit import LawName
+from groundup.core.errors import ConfigError
 from groundup.estimate.laws import CHINCHILLA, optimal_size
 from groundup.report.scaling import write_picture
 from groundup.scaling.config import FitConfig
@@ -39,6 +40,11 @@ def test_every_law_has_a_picture(law: LawName, points: Points, tmp_path: Path) -
     fit = fit_points(points, FitConfig(law=law, bootstrap=0, fixed=fixed))
     write_picture(fit, points, tmp_path / "new" / "fit.png")
     assert (tmp_path / "new" / "fit.png").read_bytes().startswith(PNG)
+
+
+def test_a_name_that_is_no_picture_is_refused(points: Points, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'.docx' is no kind of picture; name a .png, .svg, .pdf file"):
+        write_picture(fit_points(points, FitConfig(law="isoflop", bootstrap=0)), points, tmp_path / "fit.docx")
 
 
 def test_intervals_are_drawn_where_there_are_any(points: Points, tmp_path: Path) -> None:

@@ -163,6 +163,11 @@ def test_a_constant_that_cannot_be_fixed_is_refused(synthetic: Synthetic) -> Non
         fit_chinchilla(synthetic(), fixed={"A": 400.0})
 
 
+def test_a_floor_above_the_runs_is_refused(synthetic: Synthetic) -> None:
+    with pytest.raises(ConfigError, match=r"E=100 is not below the smallest loss of the runs, 2\."):
+        fit_chinchilla(synthetic(), bootstrap=0, fixed={"E": 100.0})
+
+
 def test_sizes_that_follow_tokens_are_refused() -> None:
     params = np.geomspace(1e6, 1e9, 30)
     loss = 1.8 + 482 / params**0.35 + 2085 / (20 * params) ** 0.37

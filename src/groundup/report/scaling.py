@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 from groundup.artifacts.scaling_fit import Fit
+from groundup.core.errors import ConfigError
 from groundup.core.files import storage_errors
 from groundup.core.units import format_count
 from groundup.estimate.forecast import allocate, forecast
@@ -23,6 +24,7 @@ from groundup.scaling.points import Points
 
 Array = NDArray[np.float64]
 Panel = tuple[str, Callable[[Axes, Fit, Points], None]]
+SUFFIXES = (".png", ".svg", ".pdf")
 PANEL_PX, HEIGHT_PX, SCALE = 470, 430, 2
 AHEAD = 30.0
 """Times the largest compute that the frontier is drawn to."""
@@ -34,6 +36,8 @@ NEAR = 1.25
 
 def write_picture(fit: Fit, points: Points, path: Path) -> None:
     """Write a picture in the format that the name of the file asks for (.png, .svg, .pdf)."""
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"--picture {path}: '{path.suffix}' is no kind of picture; name a {', '.join(SUFFIXES)} file")
     panels = _panels(fit)
     with mpl.rc_context({**STYLE, "font.size": 11}), storage_errors(path):
         size = (len(panels) * PANEL_PX / PX_PER_INCH, HEIGHT_PX / PX_PER_INCH)

@@ -7,9 +7,7 @@ from groundup.estimate.forecast import Forecast
 
 def of_fit(fit: Fit) -> str:
     """Return a line for each constant, then how well the law describes the runs."""
-    lines = [
-        f"{fit.law} by {fit.objective}: {fit.points_used:,} points of {fit.runs_used:,} runs, {len(fit.dropped)} rows left out"
-    ]
+    lines = [f"{fit.law} by {fit.objective}: {fit.points_used:,} points of {fit.runs_used:,} runs, {_left_out(fit)} rows left out"]
     for name, value in {**fit.params, **fit.optimal}.items():
         ends = fit.intervals_95.get(name)
         sure = f"   standard error {fit.standard_errors[name]:.4g}, 95 % [{ends[0]:.6g}, {ends[1]:.6g}]" if ends else ""
@@ -49,3 +47,8 @@ def _short(name: str, value: float) -> str:
 
 def _what(fit: Fit) -> str:
     return "best sizes" if fit.frontier else "measured losses"
+
+
+def _left_out(fit: Fit) -> int:
+    """Return how many points the fit does not use; an entry without a number is one."""
+    return sum(each.get("points", 1) for each in fit.dropped)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
 
+from groundup.core.errors import ConfigError
 from groundup.scaling.curves.base import Array, Curve
 from groundup.scaling.points import Points
 
@@ -36,6 +37,9 @@ class ChinchillaCurve(Curve):
         most = float(points.loss.max())
         self.lower = np.array([0.0, 0.0, 0.0, EXPONENTS[0], EXPONENTS[0]])
         self.upper = np.array([most, MOST_AMPLITUDE * most, MOST_AMPLITUDE * most, EXPONENTS[1], EXPONENTS[1]])
+        least = float(points.loss.min())
+        if fixed.get("E", 0.0) >= least:
+            raise ConfigError(f"E={fixed['E']:g} is not below the smallest loss of the runs, {least:g}: no run would reach it")
         self.hold({"E": 0, "alpha": 3, "beta": 4})
 
     def __call__(self, theta: Array) -> tuple[Array, Array]:
