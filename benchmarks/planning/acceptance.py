@@ -12,6 +12,7 @@ import sys
 
 import acceptance_budget as budget
 import acceptance_compute as compute
+import acceptance_formats as formats
 import acceptance_layout as layouts
 import acceptance_scaling as scaling
 from acceptance_checks import Check, Row
@@ -19,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 ROWS: dict[str, tuple[Row, ...]] = {
+    "1": (formats.pi,),
+    "2": (formats.memory_of_weights,),
     "3": (compute.gpt3_table,),
     "6": (compute.llm_foundry,),
     "7": (compute.nanogpt,),

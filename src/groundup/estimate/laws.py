@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from groundup.estimate.budget.parametric import r_d_star, worth
+
 Number: TypeAlias = float | NDArray[Any]
 Numbers: TypeAlias = Mapping[str, Number]
 """Constants by name: one of each, or arrays of as many of each."""
@@ -71,7 +73,7 @@ SMALL_RUNS = Law(
 )
 """For millions of parameters and tokens on narrow text, where CHINCHILLA, fitted a thousand times above, says nonsense."""
 
-R_D_STAR = 15.387756
+R_D_STAR = r_d_star()
 """Half-life of repeated tokens (Muennighoff et al. 2023, section 5 and released fit)."""
 
 
@@ -80,10 +82,7 @@ def effective_tokens(tokens: float, unique_tokens: float) -> float:
 
     D' = U + U R* (1 - exp(-R / R*)) with R = D / U - 1 repetitions (Muennighoff et al. 2023, equation 5).
     """
-    if tokens <= unique_tokens:
-        return tokens
-    repetitions = tokens / unique_tokens - 1
-    return unique_tokens * (1 + R_D_STAR * -math.expm1(-repetitions / R_D_STAR))
+    return worth(tokens, unique_tokens, R_D_STAR)
 
 
 def law_for(params: float) -> Law:
