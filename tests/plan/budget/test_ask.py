@@ -128,14 +128,16 @@ def test_raw_text_by_the_stated_default_and_by_a_measured_yield(tmp_path):
     assert measured["raw_bytes_to_collect"] == pytest.approx(measured["tokens"] * 5 / measured["raw_yield"])
 
 
-def own_fit(path, alpha=0.34, draws=50):
+OWN = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36}
+
+
+def own_fit(path, law="chinchilla", draws=50, params=OWN):
     rng = np.random.default_rng(0)
-    params = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": alpha, "beta": 0.36}
     spread = [[value * (1 + 0.01 * rng.standard_normal()) for value in params.values()] for _ in range(draws)]
     spans = {name: {"low": low, "high": high} for name, low, high in (("params", 1e6, 1e8), ("tokens", 1e8, 1e10))}
     Fit.parse(
         {
-            "law": "chinchilla",
+            "law": law,
             "objective": "huber-sum",
             "params": params,
             "standard_errors": {},
@@ -168,7 +170,22 @@ def test_ones_own_fit(tmp_path):
     assert low < answer["tokens_per_param"] < high
     assert any("FAR OUTSIDE" in warning for warning in ask(flops=1e26, law=str(path))["warnings"])
     with pytest.raises(ConfigError, match="all above 0"):
-        ask(flops=1e18, law=str(own_fit(tmp_path / "flat.json", alpha=0.0)))
+        ask(flops=1e18, law=str(own_fit(tmp_path / "flat.json", params={**OWN, "alpha": 0.0})))
+
+
+def test_ones_own_lines_and_half_lives(tmp_path):
+    lines = own_fit(tmp_path / "lines.json", "isoflop", params={"N_coef": 0.1, "a": 0.5, "D_coef": 1 / 0.6, "b": 0.5})
+    answer = ask(flops=1e18, law=str(lines))
+    assert (answer["params"], answer["tokens"]) == pytest.approx((1e8, 1e9 / 0.6))
+    assert answer["loss"] is None
+    low, high = answer["tokens_per_param_interval"]
+    assert low < answer["tokens_per_param"] < high
+    short = own_fit(tmp_path / "short.json", "data-constrained", params={**OWN, "R_D_star": 2.0, "R_N_star": 5.3})
+    long = own_fit(tmp_path / "long.json", "data-constrained", params={**OWN, "R_D_star": 15.4, "R_N_star": 5.3})
+    losses = [ask(flops=1e18, law=str(path), available_tokens=1e8)["loss"] for path in (short, long)]
+    assert losses[0] > losses[1]
+    with pytest.raises(ConfigError, match="does not say how size and tokens share"):
+        ask(flops=1e18, law=str(own_fit(tmp_path / "one.json", "kaplan-params", params={"N_c": 1e13, "alpha_N": 0.08})))
 
 
 def test_far_outside_its_runs_a_law_says_so_loudly():

@@ -191,8 +191,15 @@ class KaplanAllocation(Allocation):
 class LineAllocation(Allocation):
     """N and D as straight lines over compute, on logarithms (Hoffmann et al. 2022, approaches 1 and 2)."""
 
-    def __init__(self, name: str, source: str, rows: Sequence[tuple[float, float, float]]) -> None:
-        self.name, self.source = name, source
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        rows: Sequence[tuple[float, float, float]],
+        runs: Range | None = None,
+        draws: Sequence["LineAllocation"] = (),
+    ) -> None:
+        self.name, self.source, self.range, self.draws = name, source, runs, draws
         self.rows = [tuple(math.log(value) for value in row) for row in rows]
 
     def best(self, flops: float, inference_tokens: float = 0.0) -> Run:
@@ -202,6 +209,10 @@ class LineAllocation(Allocation):
         low, high = next((pair for pair in pairs if place <= pair[1][1]), pairs[-1])
         share = (place - low[1]) / (high[1] - low[1])
         return Run(math.exp(low[0] + share * (high[0] - low[0])), math.exp(low[2] + share * (high[2] - low[2])))
+
+    def ratios(self, flops: float, inference_tokens: float = 0.0) -> list[float]:
+        del inference_tokens
+        return [draw.best(flops).tokens_per_param for draw in self.draws]
 
     def for_params(self, params: float, inference_tokens: float = 0.0) -> Run:
         del inference_tokens

@@ -29,21 +29,25 @@ class Parametric:
     alpha: float
     beta: float
     unique_tokens: float = math.inf
+    R_D_star: float | None = None
+    """Half-life of repeated tokens; None: that of Muennighoff et al. 2023."""
+    R_N_star: float | None = None
+    """That of parameters beyond what the unique tokens are best for; None: the same."""
 
     def loss(self, params: float, tokens: float) -> float:
         """Return the loss in nats per token."""
         return self.E + self.excess_of_params(params) + self.excess_of_tokens(tokens)
 
     def excess_of_params(self, params: float) -> float:
-        return self.A / math.pow(worth(params, self._params_of_unique, r_n_star()), self.alpha)
+        return self.A / math.pow(worth(params, self._params_of_unique, self.R_N_star or r_n_star()), self.alpha)
 
     def excess_of_tokens(self, tokens: float) -> float:
-        return self.B / math.pow(worth(tokens, self.unique_tokens, r_d_star()), self.beta)
+        return self.B / math.pow(worth(tokens, self.unique_tokens, self.R_D_star or r_d_star()), self.beta)
 
     def slopes(self, params: float, tokens: float) -> tuple[float, float]:
         """Return -dL / dln N and -dL / dln D."""
-        of_params = self.alpha * self.excess_of_params(params) * _slope(params, self._params_of_unique, r_n_star())
-        of_tokens = self.beta * self.excess_of_tokens(tokens) * _slope(tokens, self.unique_tokens, r_d_star())
+        of_params = self.alpha * self.excess_of_params(params) * _slope(params, self._params_of_unique, self.R_N_star or r_n_star())
+        of_tokens = self.beta * self.excess_of_tokens(tokens) * _slope(tokens, self.unique_tokens, self.R_D_star or r_d_star())
         return of_params, of_tokens
 
     def best(self, flops: float, inference_tokens: float = 0.0) -> tuple[float, float]:
