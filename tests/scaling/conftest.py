@@ -10,7 +10,7 @@ LAW = {name: getattr(CHINCHILLA, name) for name in ("E", "A", "B", "alpha", "bet
 BUDGETS = np.array([6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21])
 """Compute of the runs of Hoffmann et al. 2022, figure 3."""
 WIDTH = 2.0
-"""Sizes about the best of a budget, times and divided: so standard errors come out like those of the published refit."""
+"""Sizes about the best of a budget, times and divided; chosen so that standard errors come out like the published refit's."""
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def test_the_likelihood_is_one_of_least_absolute_deviations(synthetic: Synthetic
 
 
 def test_intervals_are_as_wide_as_the_published_refit_has_them(synthetic: Synthetic) -> None:
-    """Besiroglu et al. 2024, table 1: other points, of the same number, spread and noise."""
+    """Besiroglu et al. 2024, table 1; the fixture's spread and shape of errors were chosen so, its number and noise are theirs."""
     fits = [fit_chinchilla(synthetic(seed=seed), bootstrap=200, validated=False) for seed in range(4)]
     for name, published in {"E": 0.0257, "alpha": 0.0154, "beta": 0.0206, "a": 0.020}.items():
         assert np.mean([fit.standard_errors[name] for fit in fits]) == pytest.approx(published, rel=0.5), name
