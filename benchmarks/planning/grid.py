@@ -126,14 +126,12 @@ GRID: dict[str, Configuration] = {
 
 def predicted_bytes(wanted: Simulation) -> dict[str, int]:
     """Return what the formulas say of tensors, by line."""
-    alone = wanted.layout.dp == 1 and wanted.loss == "chunked"
     training = Training(
         wanted.rows,
         wanted.optimizer,
-        software="groundup" if alone else "torch",
+        software="groundup",
         attention=wanted.attention,
         num_micro_batches=wanted.num_micro_batches,
-        selective="products",
         loss=wanted.loss,
         document_mask=wanted.document_mask,
     )

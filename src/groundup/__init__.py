@@ -37,6 +37,7 @@ _FUNCTIONS = (
     "scaling_fit",
     "scaling_forecast",
     "scaling_picture",
+    "simulate_memory",
     "show",
     "doctor",
     "load_recipe",

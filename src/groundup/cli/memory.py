@@ -14,8 +14,10 @@ from groundup.core.log import set_quiet
 if TYPE_CHECKING:
     from groundup import recipe as recipes
     from groundup.plan import memory as memories
+    from groundup.plan import simulate as simulations
 else:
     recipes, memories = lazy("groundup.recipe"), lazy("groundup.plan.memory")
+    simulations = lazy("groundup.plan.simulate")
 
 
 @plan_app.command("memory")
@@ -59,6 +61,7 @@ def plan_memory(
         int | None, typer.Option(min=1, help="With --inference: tokens of each; default the model's longest.")
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Each formula with its numbers and source.")] = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Also run a step on fake tensors, and tell its peak.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -79,4 +82,8 @@ def plan_memory(
         micro_batches=micro_batches, software=software, attention=attention, loss=loss, selective=selective, gradients=gradients,
         sequence_parallel=sequence_parallel,
     )  # fmt: skip
-    print_result(answer.as_json(explain), as_json, memories.render(answer, explain))
+    found, text = answer.as_json(explain), memories.render(answer, explain)
+    if simulate:
+        simulated = simulations.simulate_memory(answer.question)
+        found, text = found | simulated.as_json(), f"{text}\n{simulated.render(answer.memory.live)}"
+    print_result(found, as_json, text)

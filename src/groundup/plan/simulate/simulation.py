@@ -71,11 +71,12 @@ class SimulatedPeak:
         """Return the peak as plain numbers."""
         return {"simulated_peak": self.total, "simulated_components": self.components, "simulated_s": self.elapsed_s}
 
-    def render(self) -> str:
-        """Return the peak for a person."""
+    def render(self, predicted: int) -> str:
+        """Return the peak for a person, beside what formulas say of tensors alone."""
         parts = sorted(((size, name) for name, size in self.components.items() if size), reverse=True)
         listed = ", ".join(f"{name.replace('_', ' ')} {format_bytes(size)}" for size, name in parts)
-        return f"simulated peak of one rank of {self.ranks:,}: {format_bytes(self.total)} ({listed})"
+        beside = f"the formulas, the margin aside, say {format_bytes(predicted)} ({predicted / self.total - 1:+.1%})"
+        return f"simulated peak of tensors on one rank of {self.ranks:,}: {format_bytes(self.total)} ({listed}); {beside}"
 
 
 def simulate(wanted: Simulation) -> SimulatedPeak:
