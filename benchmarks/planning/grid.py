@@ -1,22 +1,30 @@
 """Hold the formulas of memory against simulated training steps, over a grid of models and layouts.
 
-    python benchmarks/planning/grid.py [--only PART_OF_A_NAME] [--real] [--markdown]
+    python benchmarks/planning/grid.py [--only PART_OF_A_NAME] [--real] [--json FILE]
 
-Prints the table of docs/memory.md. Both sides count the bytes of tensors alone: no allocator, no context of a device.
+Prints the table of docs/memory.md. Both sides count the bytes of tensors alone: no allocator, no context of a device. With --real
+some configurations train a few steps in fresh processes, whose resident memory grows by an allocator's gaps more.
 """
 
 import argparse
+import json
+import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+import torch
 
 from groundup.estimate.device_memory import Training, device_memory
 from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
+from groundup.nn.threads import threads
+from groundup.plan.probe import StepProbe
 from groundup.plan.simulate import Simulation, simulate
+from groundup.train.config import TrainConfig
+from groundup.train.libraries import load_libraries
+from groundup.train.memory import kept_memory
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.parallel.config import Layout
 
@@ -124,6 +132,20 @@ GRID: dict[str, Configuration] = {
 }
 
 
+REAL = ("decoder fp32", "decoder bf16 x4 full", "encoder fp32 x4")
+SHORT = (
+    "decoder fp32",
+    "decoder bf16_weights x4",
+    "decoder bf16 x4 full",
+    "encoder fp32 x4",
+    "encoder-decoder fp32 x2",
+    "decoder DDP 8 fp32 x2",
+    "decoder FSDP 64 bf16 x4 selective",
+    "decoder hybrid 64/8 bf16 x4 full",
+)
+"""Of each kind one, for the tests."""
+
+
 def predicted_bytes(wanted: Simulation) -> dict[str, int]:
     """Return what the formulas say of tensors, by line."""
     training = Training(
@@ -139,29 +161,63 @@ def predicted_bytes(wanted: Simulation) -> dict[str, int]:
     return {**{str(line): size for line, size in memory.lines.items()}, "total": memory.live}
 
 
+def shallow(wanted: Simulation) -> Simulation:
+    """Return the same with three blocks a stack."""
+    stacks = {name: 3 for name in ("num_layers", "num_encoder_layers") if getattr(wanted.model, name)}
+    return replace(wanted, model=wanted.model.model_copy(update=stacks))
+
+
+def compare(wanted: Simulation) -> tuple[int, int, float]:
+    """Return what the formulas say and what the simulated step holds at its peak [bytes], and the time that this took [s]."""
+    simulated = simulate(wanted)
+    return predicted_bytes(wanted)["total"], simulated.total, simulated.elapsed_s
+
+
+def measure(name: str) -> int:
+    """Return by how much a real step of the configuration raises the peak resident memory of this process [bytes]."""
+    workload = GRID[name].simulation.workload
+    device = torch.device("cpu")
+    train = TrainConfig(precision=workload.precision, recompute=workload.recompute, optimizer=workload.optimizer)
+    probe = StepProbe(train, device)
+    load_libraries(workload.optimizer, device)
+    with threads(1), kept_memory():
+        return probe.memory_growth(workload)
+
+
+def measured(name: str) -> int:
+    """Return the same of a fresh process."""
+    done = subprocess.run([sys.executable, __file__, "--measure", name], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--only", default="")
-    arguments.add_argument("--parts", action="store_true")
+    arguments.add_argument("--only", default="", help="configurations whose names hold this")
+    arguments.add_argument("--json", type=Path, help="write the rows there, too")
+    arguments.add_argument("--real", action="store_true", help="also take real steps of those in REAL")
+    arguments.add_argument("--measure", help=argparse.SUPPRESS)
     options = arguments.parse_args()
-    table = Table("configuration", "formulas [MB]", "simulated [MB]", "difference", "seconds")
-    worst = 0.0
-    for name, configuration in GRID.items():
-        if options.only not in name:
-            continue
-        wanted = configuration.simulation
-        simulated, predicted = simulate(wanted), predicted_bytes(wanted)
-        difference = predicted["total"] / simulated.total - 1
-        worst = max(worst, abs(difference))
-        mb = [f"{size / 1e6:,.1f}" for size in (predicted["total"], simulated.total)]
-        table.add_row(name, *mb, f"{difference:+.1%}", f"{simulated.elapsed_s:.1f}")
-        print(f"{name:50s} {mb[0]:>10} {mb[1]:>10} {difference:+.1%} {simulated.elapsed_s:.1f}", flush=True)
-        if options.parts:
-            print("   ", {k: round(v / 1e6, 1) for k, v in predicted.items()})
-            print("   ", {k: round(v / 1e6, 1) for k, v in simulated.components.items()})
-    Console().print(table)
+    if options.measure:
+        print(measure(options.measure))
+        return
+    rows: list[dict[str, Any]] = []
+    print("| configuration | formulas [MB] | simulated [MB] | difference | real growth [MB] | over the simulated |")
+    print("|---|---|---|---|---|---|")
+    for name in (name for name in GRID if options.only in name):
+        predicted, simulated, elapsed_s = compare(GRID[name].simulation)
+        real = measured(name) if options.real and name in REAL else None
+        rows.append({"name": name, "predicted": predicted, "simulated": simulated, "real": real, "elapsed_s": elapsed_s})
+        beside = f"{real / 1e6:,.1f} | {real / simulated - 1:+.1%}" if real else "|"
+        cells = f"{predicted / 1e6:,.1f} | {simulated / 1e6:,.1f} | {predicted / simulated - 1:+.1%} | {beside}"
+        print(f"| {name} | {cells} |", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+    worst = max(abs(row["predicted"] / row["simulated"] - 1) for row in rows)
+    print(
+        f"\n{len(rows)} configurations, differences up to {worst:.1%}, {sum(row['elapsed_s'] for row in rows):.0f} s of simulation"
+    )
     if worst > TOLERANCE:
-        sys.exit(f"differences up to {worst:.1%}")
+        sys.exit(f"the formulas differ by more than {TOLERANCE:.0%}")
 
 
 if __name__ == "__main__":

@@ -50,14 +50,26 @@ def recomputed_bytes(workload: Workload) -> int:
     """
     if workload.recompute == "none":
         return 0
+    model = workload.model
+    blocks = model.num_layers + model.num_encoder_layers
+    head = FP32_BYTES * model.vocab_size * model.dim if model.tie_embeddings else 0
+    return block_backward_bytes(workload) + head + weight_copy_bytes(replace(workload, recompute="none")) // blocks
+
+
+def block_backward_bytes(workload: Workload) -> int:
+    """Return what the backward pass of a block needs beside what is kept of it: what is computed again, and gradients."""
     model, rows = workload.model, workload.rows
     stacks = [(rows.target_len, model.num_encoder_layers > 0)]
     if model.num_encoder_layers:
         stacks.append((rows.read_len, False))
-    blocks = model.num_layers + model.num_encoder_layers
-    most = max(_backward_bytes(workload, length, reads) - _products_bytes(workload, length, reads) for length, reads in stacks)
-    head = FP32_BYTES * model.vocab_size * model.dim if model.tie_embeddings else 0
-    return workload.micro_batch * most + head + weight_copy_bytes(replace(workload, recompute="none")) // blocks
+    stream = workload.stream_bytes * model.dim
+
+    def kept(length: int, reads: bool) -> int:
+        if workload.recompute == "none":
+            return _block_bytes(workload, length, reads) - length * stream
+        return _products_bytes(workload, length, reads)
+
+    return workload.micro_batch * max(_backward_bytes(workload, length, reads) - kept(length, reads) for length, reads in stacks)
 
 
 def _stack_bytes(workload: Workload, layers: int, length: int, reads: bool, last: bool) -> int:

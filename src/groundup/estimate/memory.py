@@ -72,11 +72,12 @@ def mask_bytes(workload: Workload) -> int:
 
 
 def loss_bytes(workload: Workload) -> int:
-    """Return what the chunked loss holds at its peak, the log-softmax of the last chunk; compiled, the head's gradient of a chunk.
+    """Return what the chunked loss holds at its peak: the log-softmax of the last chunk, or the head's gradient of the chunk.
 
-    The trunk's result and its gradient; the head's gradient in float32 and, unless weights are held in it, its copy in the compute
-    dtype; of the chunk logits, their float32 copy (none in float32) and log-probabilities. Compiled, of the chunk the logits alone,
-    and the head's gradient of the chunk.
+    All the time the trunk's result and its gradient, and the head's copy in the compute dtype, unless weights are held in it. At
+    the log-softmax the head's gradient of the chunks before, in float32, and of the chunk logits, their float32 copy (none in
+    float32) and log-probabilities; at the head's gradient this as well (of a wide model it is larger than the chunk), logits and
+    their gradient. Compiled, of the chunk the logits alone, and the head's gradient of the chunk.
     """
     size, vocab, dim = workload.compute_bytes, workload.model.vocab_size, workload.model.dim
     is_narrow = workload.precision != "fp32"
@@ -85,8 +86,10 @@ def loss_bytes(workload: Workload) -> int:
     if workload.compiled:
         logits = size * min(COMPILED_LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab
         return features + vocab * dim * (FP32_BYTES + copies + size) + logits
-    tables = size + FP32_BYTES * (2 if is_narrow else 1)
-    return features + vocab * dim * (FP32_BYTES + copies) + min(LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab * tables
+    rows, are_more = min(LOSS_CHUNK_ROWS, workload.predicted_tokens), workload.predicted_tokens > LOSS_CHUNK_ROWS
+    at_softmax = rows * (size + FP32_BYTES * (2 if is_narrow else 1)) + dim * (FP32_BYTES if are_more else 0)
+    at_gradient = rows * 2 * size + dim * (FP32_BYTES + (size if is_narrow or are_more else 0))
+    return features + vocab * (dim * copies + max(at_softmax, at_gradient))
 
 
 def data_bytes(workload: Workload) -> int:

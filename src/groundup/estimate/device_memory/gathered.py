@@ -23,7 +23,12 @@ def gathered_terms(method: Method, model: ModelConfig, parts: Parts, stage: Stag
             return [
                 Term("gathered", size * params, "the stage's weights, kept together for all micro-batches", formula, "torchtitan")
             ]
-        block, root = _block(parts, stage, tp), _root(parts, stage, model, tp)
+        block, root = units(parts, stage, model, tp)
+        if method.software == "groundup":
+            formula = f"{root:,} of embedding and head x {size} B"
+            return [
+                Term("gathered", size * root, "all outside of blocks, whose own are told with their backward pass", formula, FSDP)
+            ]
         formula = f"({UNITS} blocks x {block:,} + {root:,} of embedding and head) x {size} B"
         return [Term("gathered", size * (UNITS * block + root), "block computed with, block fetched ahead, root", formula, FSDP)]
     if method.is_narrow and not method.has_master and method.layout.recompute == "none":
@@ -43,7 +48,8 @@ def unit_gradients(method: Method, model: ModelConfig, parts: Parts, stage: Stag
     if not method.gathers:
         return 0
     size, tp = method.compute_bytes, method.layout.tp
-    return (size + FP32_BYTES) * _block(parts, stage, tp) + size * _root(parts, stage, model, tp)
+    block, root = units(parts, stage, model, tp)
+    return (size + FP32_BYTES) * block + size * root
 
 
 def _sums(method: Method, params: int) -> list[Term]:
@@ -54,6 +60,8 @@ def _sums(method: Method, params: int) -> list[Term]:
         return [
             Term("buffers", FP32_BYTES * params, "gradients, summed over micro-batches before they are shared", formula, "FSDP2")
         ]
+    if method.software == "groundup":
+        return []  # they are added up in 32 bits as soon as each is whole
     if not method.has_master or layout.precision == "fp16" or not method.accumulates or method.training.gradients_fp32:
         return []
     shards = method.shards if layout.zero >= 2 else 1
@@ -96,6 +104,11 @@ def _ring(method: Method, model: ModelConfig) -> list[Term]:
     total = round(4 * method.compute_bytes * width * tokens)
     formula = f"2 x (keys + values) x {tokens:,.0f} tokens x {width:,.0f} x {method.compute_bytes} B"
     return [Term("buffers", total, "keys and values of the next rank, and their gradients", formula, "Liu et al. 2023")]
+
+
+def units(parts: Parts, stage: Stage, model: ModelConfig, tp: int) -> tuple[int, int]:
+    """Return the parameters that are brought together at once: of the largest block, and of all outside of blocks."""
+    return _block(parts, stage, tp), _root(parts, stage, model, tp)
 
 
 def _block(parts: Parts, stage: Stage, tp: int) -> int:

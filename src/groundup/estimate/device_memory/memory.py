@@ -90,7 +90,7 @@ def _of_stage(method: Method, model: ModelConfig, parts: Parts, stage: Stage) ->
     params, state_bytes = parameters_on_device(parts, stage, layout.tp, model.tie_embeddings)
     terms = state_terms(method, params, state_bytes)
     if method.software == "groundup" and layout.tp == layout.pp == layout.cp == 1:
-        terms += own.passing_terms(method, model, stage)
+        terms += own.passing_terms(method, model, parts, stage)
     else:
         logits = logit_terms(method, model, stage)
         terms += [*activation_terms(method, model, stage), *logits]

@@ -27,7 +27,8 @@ def state_terms(method: Method, params: int, state_bytes: float) -> list[Term]:
     """Return the four lines of states: 16P; 4P + 12P/d; 2P + 14P/d; 16P/d bytes with Adam in mixed precision for ZeRO 0 to 3."""
     zero, offload = method.layout.zero, method.layout.offload
     shards = method.shards
-    gradients = FP32_BYTES if method.training.gradients_fp32 or not method.has_master else method.compute_bytes
+    are_wide = method.training.gradients_fp32 or not method.has_master or method.software == "groundup"
+    gradients = FP32_BYTES if are_wide else method.compute_bytes
     on_host: Place = "host" if offload == "all" else "device"
     away: Place = "device" if offload == "none" else "host"
     rows: list[tuple[Line, float, int, str, Place]] = [

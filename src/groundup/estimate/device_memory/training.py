@@ -78,7 +78,8 @@ class Method:
     @property
     def gathers(self) -> bool:
         """Whether weights are brought together unit by unit: sharded, or in the host's memory."""
-        return (self.shards > 1 and self.layout.zero == 3) or self.layout.offload == "all"
+        are_shared = self.shards > 1 or (self.software == "groundup" and self.layout.dp > 1)  # FSDP2 gathers among one rank, too
+        return (are_shared and self.layout.zero == 3) or self.layout.offload == "all"
 
     @property
     def stream_bytes(self) -> int:

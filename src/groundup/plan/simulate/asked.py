@@ -23,7 +23,9 @@ def simulation_of(question: Question) -> Simulation:
         raise ConfigError(f"optimizer={training.optimizer} is not groundup's own, which are simulated; set adamw")
     for name, is_set in (("--compile", training.compiled), ("precision=fp8", training.fp8)):
         if is_set:
-            raise ConfigError(f"{name} is not simulated: kernels are those of a CPU, one operation each; leave it or --simulate out")
+            raise ConfigError(
+                f"{name} is not simulated: kernels are those of a CPU, one operation each; leave it or --simulate out"
+            )
     method = settle(training, layout)
     if layout.recompute == "selective" and method.selective != "products":
         raise ConfigError(
