@@ -86,10 +86,13 @@ def loss_bytes(workload: Workload) -> int:
     if workload.compiled:
         logits = size * min(COMPILED_LOSS_CHUNK_ROWS, workload.predicted_tokens) * vocab
         return features + vocab * dim * (FP32_BYTES + copies + size) + logits
-    rows, are_more = min(LOSS_CHUNK_ROWS, workload.predicted_tokens), workload.predicted_tokens > LOSS_CHUNK_ROWS
-    at_softmax = rows * (size + FP32_BYTES * (2 if is_narrow else 1)) + dim * (FP32_BYTES if are_more else 0)
-    at_gradient = rows * 2 * size + dim * (FP32_BYTES + (size if is_narrow or are_more else 0))
-    return features + vocab * (dim * copies + max(at_softmax, at_gradient))
+    tables = size + FP32_BYTES * (2 if is_narrow else 1)
+    tokens = workload.predicted_tokens
+    first, second = min(LOSS_CHUNK_ROWS, tokens), min(LOSS_CHUNK_ROWS, max(0, tokens - LOSS_CHUNK_ROWS))
+    peaks = [first * tables, first * 2 * size + dim * (FP32_BYTES + (size if is_narrow else 0))]
+    if second:
+        peaks += [second * tables + dim * FP32_BYTES, second * 2 * size + dim * (FP32_BYTES + size)]
+    return features + vocab * (dim * copies + max(peaks))
 
 
 def data_bytes(workload: Workload) -> int:

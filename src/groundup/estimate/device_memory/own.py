@@ -47,18 +47,20 @@ def passing_terms(method: Method, model: ModelConfig, parts: Parts, stage: Stage
 def _sharded_terms(method: Method, model: ModelConfig, parts: Parts, stage: Stage, kept: int, gone: int) -> list[Term]:
     """Return what the backward pass of sharded weights holds beyond the loss, which is gone by then.
 
-    In the feed-forward layer of the last block, or of the one before: what is computed again, the weights of the block and of the
-    one fetched ahead, the gradients of the layer's matrix and of the head's, and, once a block is done, its gradients in 32 bits
-    while they are summed over ranks, in place of what was kept of it. At the end: gradients of all outside of blocks, those of a
-    tied matrix twice, and their 32-bit sum, with nothing kept any more.
+    In the feed-forward layer of a block: what is computed again, the weights of the block and of the one fetched ahead, the
+    gradients of the layer's matrix and of the head's. Once a block is done, what was kept of it is gone, but its gradients are
+    there in 32 bits while they are summed over ranks, and the shard of each block done until the end, if copies of shards are
+    summed, too, or there were no gradients before. At the end: gradients of all outside of blocks, those of a tied matrix twice,
+    and their 32-bit sum, with nothing kept any more.
     """
     size, workload = method.compute_bytes, workload_of(method, model)
     block, root = units(parts, stage, model, 1)
     matrix = model.vocab_size * model.dim
     num_blocks = stage.blocks + stage.encoder_blocks
-    one_done = max(0, FP32_BYTES * block - kept // num_blocks) if num_blocks > 1 else 0
+    grows = FP32_BYTES * block // method.shards if method.layout.dp > method.layout.shards or not method.accumulates else 0
+    done = [FP32_BYTES * block + count * (grows - kept // num_blocks) for count in range(1, num_blocks)]
     gathered = size * min(UNITS, num_blocks) * block
-    summed = size * (model.ffn_dim * model.dim + matrix) + one_done
+    summed = size * (model.ffn_dim * model.dim + matrix) + max([0, *done])
     again = block_backward_bytes(workload)
     end = (size + FP32_BYTES) * root + (size * matrix if model.tie_embeddings else 0) - kept
     if end > max(gone, again + gathered + summed):
