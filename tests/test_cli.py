@@ -84,6 +84,7 @@ def test_explain_curate_tokenizer_encode_plan_one_by_one(line: Path) -> None:
 def test_dry_run_makes_nothing(line: Path) -> None:
     done = groundup("curate", "--input", line / "texts", "--out", line / "none", "--dry-run", "--json")
     assert json.loads(done.stdout)["action"] == "make"
+    assert json.loads(done.stdout)["forecast"]["elapsed_s"] > 0
     assert not (line / "none").exists()
     done = groundup("run", line / "recipe.yaml", "--out", line / "none", "--dry-run", "--json")
     assert json.loads(done.stdout)["stages"]["curate"] == "make"
@@ -272,6 +273,19 @@ def test_preflight_checks_and_the_training_it_checked_begins(line: Path) -> None
     assert not (line / "checked").exists()
     assert groundup("pretrain", *words, "--json").returncode == 0
     assert groundup("preflight", line / "recipe.yaml", "--out", line).returncode == 2, "a folder of other files"
+
+
+def test_preflight_of_a_run_of_the_line_looks_at_its_own_plan(line: Path) -> None:
+    run = line / "run"
+    before = content_hashes(run)
+    done = groundup("preflight", line / "recipe.yaml", "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert "'groundup run " in done.stdout
+    assert content_hashes(run) == before
+    assert not (line / "run.inputs").exists()
+    checks = json.loads((run / "preflight.json").read_text())["checks"]
+    assert all(check["passed"] for check in checks)
+    (run / "preflight.json").unlink()
 
 
 def test_damaged_documents_are_named_by_every_command_that_reads_them(line: Path) -> None:

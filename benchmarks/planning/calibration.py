@@ -157,7 +157,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     units = {"memory": (1e-6, "MB", ".0f"), "time": (1.0, "s", ".1f")}
     for what, tolerance in TOLERANCES.items():
         scale, unit, form = units[what]
-        columns = ("configuration", "parameters", f"plain [{unit}]", f"calibrated [{unit}]", f"measured [{unit}]")
+        columns = ("configuration", "parameters", f"plain, {unit}", f"calibrated, {unit}", f"measured, {unit}")
         table = Table(*columns, "spread", "error before", "error after", title=what)
         for row in rows:
             found = row[what]

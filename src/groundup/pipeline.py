@@ -10,6 +10,7 @@ from typing import Any
 from groundup.artifacts.artifact import Artifact
 from groundup.artifacts.aside import holds_hours, moves
 from groundup.artifacts.build import Job, Order, Outcome, is_made, make
+from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.place import look
 from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
 from groundup.artifacts.tokenizer_formats import find_tokenizer, read_tokenizer
@@ -59,6 +60,7 @@ STAGES: tuple[Stage, ...] = (
         makes="documents",
         config=lambda recipe: recipe.curate,
         answers="what of my text is good, what is left, and why",
+        foresees=True,
         reads_sources=True,
     ),
     Stage(
@@ -268,6 +270,11 @@ def _check_finished(stage: Stage, recipe: Recipe, folders: Mapping[str, Path], s
         )
         build = importlib.import_module("groundup.train.objectives.table").build_objective
         build(recipe.pretrain.objective, tokens, recipe.pretrain.seq_len, recipe.model.shape)
+
+
+def is_line(folder: Path) -> bool:
+    """Return whether the folder is that of a run of the line, which holds a folder for each stage."""
+    return any((folder / verb / MANIFEST).is_file() for verb in VERBS)
 
 
 def line_folders(out: Path) -> dict[str, Path]:

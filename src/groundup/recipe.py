@@ -16,7 +16,7 @@ from groundup.curate.config import CurateConfig
 from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
 from groundup.export.config import ExportConfig
-from groundup.plan.config import BudgetConfig, CalibrationUse, PlanConfig, SizeConfig
+from groundup.plan.config import BudgetConfig, PlanConfig, SizeConfig
 from groundup.plan.shapes import family
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig
 from groundup.train.config import TrainConfig
@@ -49,8 +49,8 @@ class Recipe(Config):
     engine: EngineName = Field(
         default="local", description="where they run: local, or ray: a Ray cluster (RAY_ADDRESS, or this machine)"
     )
-    calibration: CalibrationUse = Field(
-        default="on",
+    calibration: bool = Field(
+        default=True,
         description="on: earlier runs of this machine correct the plan's forecasts, and this one is kept for later; off: neither",
     )
     until: StageName | None = Field(default=None, description="last stage of a run; null: the whole line")

@@ -71,7 +71,8 @@ def test_shipped_recipes_load_and_survive_a_round_trip(file: Path) -> None:
 def test_commands_in_the_readme_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     typed = re.findall(
-        r"(?:^|[`/ ])groundup ((?:[a-z]+)(?: (?:train|recipe|import|compare|extend|choose|fit|forecast|budget|compute))?)(?= |`|$)",
+        r"(?:^|[`/ ])groundup ((?:[a-z]+)(?: (?:train|recipe|import|compare|extend|choose|fit|forecast|budget|compute"
+        r"|calibration))?)(?= |`|$)",
         readme,
         re.MULTILINE,
     )

@@ -1,6 +1,7 @@
 """The passes over parts: the same result for any workers, engine or kill, and what copies are found across parts."""
 
 import errno
+import gzip
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from groundup import orders
 from groundup.artifacts.build import Job, Order, Outcome, make
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.place import SCRATCH
@@ -279,8 +281,29 @@ def test_what_it_takes_is_said_before_and_a_small_disk_is_refused(corpus, tmp_pa
     )
     assert disk_with_passages - disk == pytest.approx(PASSAGES_DISK_RATIO["windows"] * text, rel=0.02)
     assert re.search(
-        r"curate: [\d.]+ kB of text in \d+ parts: about [\d.]+ m?s with 1 workers, [\d.]+ MB of memory, [\d.]+ kB of disk", said
+        r"curate: [\d.]+ kB of text in \d+ parts: about [\d.]+ m?s with 1 worker, [\d.]+ MB of memory, [\d.]+ kB of disk", said
     )
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
     with pytest.raises(BudgetError, match=r"1 bytes are free there, and curating [\d,]+ bytes of text takes about"):
         build(corpus, tmp_path / "full", Workers("local", 1))
+
+
+def test_what_it_would_take_is_told_before_anything_is_made(corpus, tmp_path, capfd):
+    order = orders.order_curate(corpus, tmp_path / "out", 0, Workers("local", 1))
+    told = orders.preview(order)["forecast"]
+    assert not (tmp_path / "out").exists()
+    assert (told["workers"], told["parts"] > 2) == (1, True)
+    build(corpus, tmp_path / "out", Workers("local", 1))
+    said = " ".join(capfd.readouterr().err.split())
+    assert f"curate: {told['words'].split(':')[0]}: about" in said, "time is measured anew"
+    assert re.search(r"[\d.]+ kB of disk", told["words"]).group() in said
+
+
+def test_a_large_file_that_is_unpacked_first_is_not_foreseen(corpus, tmp_path):
+    packed = tmp_path / "one" / "a.jsonl.gz"
+    packed.parent.mkdir(exist_ok=True)
+    packed.write_bytes(gzip.compress(corpus.sources[0].path.read_bytes()))
+    source = corpus.sources[0].model_copy(update={"path": packed})
+    order = orders.order_curate(corpus.model_copy(update={"sources": (source,)}), tmp_path / "out", 0, Workers("local", 1))
+    assert "forecast" not in orders.preview(order)
+    assert not (tmp_path / "out").exists()

@@ -328,13 +328,17 @@ def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool
 
 
 def preflight(recipe: Recipe | Path, out: Path) -> Any:
-    """Check the training that `pretrain` would do, and return the checks; the stages before it are made, nothing is trained.
+    """Check the training that `pretrain` would do, or `run` in its folder, and return the checks; nothing is trained.
 
-    Raises VerificationError if a check fails.
+    The stages before it are made. Raises VerificationError if a check fails.
     """
     recipe = as_recipe(recipe)
-    folders, stage = inputs_folders(out), pipeline.find_stage("pretrain")
-    look(out)
+    stage = pipeline.find_stage("pretrain")
+    if pipeline.is_line(out):
+        folders = pipeline.line_folders(out)
+    else:
+        folders = inputs_folders(out)
+        look(out)
     pipeline.run_line(recipe, folders["curate"].parent, until="plan")
     order = pipeline.order_stage(stage, recipe, folders)
     return stage.door().check(order.config, Job(folders["plan"].parent, order.seed, order.device, order.inputs))

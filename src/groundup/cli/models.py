@@ -13,7 +13,7 @@ from groundup.core.log import set_quiet
 from groundup.core.units import format_count
 
 if TYPE_CHECKING:
-    from groundup import api, orders
+    from groundup import api, orders, pipeline
     from groundup import preview as previews
     from groundup import recipe as recipes
     from groundup.artifacts import checkpoint as checkpoints
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from groundup.evaluate.tasks import lines as task_lines
     from groundup.plan import catalogue
 else:
-    api, orders, previews, recipes = (lazy(f"groundup.{name}") for name in ("api", "orders", "preview", "recipe"))
+    api, orders, pipeline = (lazy(f"groundup.{name}") for name in ("api", "orders", "pipeline"))
+    previews, recipes = lazy("groundup.preview"), lazy("groundup.recipe")
     checkpoints, plans, reports = (lazy(f"groundup.artifacts.{name}") for name in ("checkpoint", "plan", "reports"))
     task_lines, catalogue = lazy("groundup.evaluate.tasks.lines"), lazy("groundup.plan.catalogue")
 
@@ -86,12 +87,19 @@ def pretrain(
 
 
 @app.command()
-def preflight(recipe: RecipePath, out: Out, overrides: Set = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def preflight(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option("--out", help="The folder that 'groundup pretrain', or 'groundup run', has or will have.")],
+    overrides: Set = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Check a recipe's training before it begins, in seconds: data, loss, gradient, memory, checkpoint; nothing is trained."""
     set_quiet(quiet)
     checks = api.preflight(recipes.load_recipe(recipe, overrides or []), out)
     found = {"out": str(out), "checks": [check.model_dump() for check in checks]}
-    print_result(found, as_json, f"{recipe}: all {len(checks)} checks passed; 'groundup pretrain {recipe} --out {out}' trains")
+    verb = "run" if pipeline.is_line(out) else "pretrain"
+    print_result(found, as_json, f"{recipe}: all {len(checks)} checks passed; 'groundup {verb} {recipe} --out {out}' trains")
 
 
 @app.command()

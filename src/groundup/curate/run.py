@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from groundup.core.files import hash_file, hash_json, read_object, storage_error
 from groundup.core.log import say
 from groundup.core.memory import give_back
 from groundup.core.progress import progress
-from groundup.core.units import format_bytes, format_seconds
 from groundup.curate.config import CurateConfig
 from groundup.curate.dedup.decontaminate import open_decontaminator
 from groundup.curate.dedup.items import item_files
@@ -29,7 +29,7 @@ from groundup.curate.ledger.write import write_ledger
 from groundup.curate.passes.clusters import write_clusters
 from groundup.curate.passes.decide import VALIDATION, Fates, hold_out, write_decisions, write_held_out
 from groundup.curate.passes.finish import Totals, check_rows, check_sources, gather, totals
-from groundup.curate.passes.forecast import check_disk, forecast
+from groundup.curate.passes.forecast import Forecast, check_disk, forecast
 from groundup.curate.passes.match import Corpus, best_copies, first_of_equals, near_duplicates
 from groundup.curate.passes.names import unique_names
 from groundup.curate.passes.passages import find_repeated, hash_passages
@@ -41,7 +41,8 @@ from groundup.curate.passes.write import write_part
 from groundup.curate.privacy.presidio import check_installed, pipeline_hash
 from groundup.curate.rules.chosen import classifiers, perplexity_models, word_lists
 from groundup.curate.sources import SOURCES
-from groundup.curate.sources.base import Source
+from groundup.curate.sources.base import Source, SourceFile
+from groundup.curate.sources.lines import is_packed
 
 LINEAGE = "sources.jsonl"
 """Every file that was read. Not in the content hash: a changed file whose kept text is the same changes nothing downstream."""
@@ -104,6 +105,25 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     return Outcome(counts, volatile=frozenset({LINEAGE}))
 
 
+def foresee(config: CurateConfig, job: Job) -> Forecast | None:
+    """Return what `run` would take; samples of the text are read for that, and nothing is written into `job.out`.
+
+    None if a large file is compressed, or on the Hub: it is unpacked first, and the work says what it takes once that is done.
+    """
+    with tempfile.TemporaryDirectory(prefix="groundup-") as folder:
+        work = Work(config, job.seed, Path(folder), job.workers.memory_bytes)
+        sources = [work.open_source(position) for position in range(len(config.sources))]
+        if any(_is_unpacked(source, file) for source in sources for file in source.files()):
+            return None
+        with open_engine(job.workers) as engine:
+            tasks = part_tasks(work, engine)
+            return forecast(work, tasks, engine) if tasks else None
+
+
+def _is_unpacked(source: Source, file: SourceFile) -> bool:
+    return source.is_divided(file) and (source.config.kind == "hf" or is_packed(file.name))
+
+
 def _say_too_short(config: CurateConfig) -> None:
     """Say how many items of benchmarks cannot be sought."""
     if config.decontaminate.items:
@@ -129,11 +149,7 @@ def _say_forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> None
     if len(tasks) > 1:
         found = forecast(work, tasks, engine)
         check_disk(found, work.scratch)
-        costs = (format_bytes(found.memory_bytes) + " of memory", format_bytes(found.disk_bytes) + " of disk")
-        say(
-            f"  curate: {format_bytes(found.text_bytes)} of text in {len(tasks):,} parts: "
-            f"about {format_seconds(found.elapsed_s)} with {min(engine.workers, len(tasks))} workers, {', '.join(costs)}"
-        )
+        say(f"  curate: {found.words()}")
 
 
 def _each_part(engine: Engine, function: Callable[[PartTask], None], tasks: Sequence[PartTask], title: str) -> None:

@@ -1,7 +1,7 @@
 """What a plan is made from."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -92,9 +92,6 @@ class SizeConfig(ArchitectureConfig):
         return self
 
 
-CalibrationUse = Literal["on", "off"]
-
-
 class PlanConfig(Config):
     """Everything that decides what will be trained."""
 
@@ -102,7 +99,7 @@ class PlanConfig(Config):
     model: SizeConfig
     pretrain: TrainConfig
     device: str
-    calibration: CalibrationUse = "on"
+    calibration: bool = True
 
     @model_validator(mode="after")
     def _check_budget(self) -> Self:

@@ -72,7 +72,7 @@ def run(config: PlanConfig, job: Job) -> Outcome:
 
 def _calibration(config: PlanConfig, machine: Machine) -> Calibration | None:
     """Return what earlier runs of this machine say; None where the recipe leaves it out."""
-    return Calibration(known_runs(this_machine(machine.num_threads))) if config.calibration == "on" else None
+    return Calibration(known_runs(this_machine(machine.num_threads))) if config.calibration else None
 
 
 def _about_text(forecast: Forecast, shards: TokenShards) -> list[str]:

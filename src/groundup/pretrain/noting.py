@@ -42,8 +42,8 @@ def note(plan: Plan, shards: TokenShards, measured: Amounts, train_s: float) -> 
         measured=measured,
         train_s=train_s,
     )
-    note_run(run)
-    say(f"  {_error('training time', forecast.train_s, calibrated.plain_train_s, train_s)}; this run is kept for later forecasts")
+    kept = "; this run is kept for later forecasts" if note_run(run) else ""
+    say(f"  {_error('training time', forecast.train_s, calibrated.plain_train_s, train_s)}{kept}")
 
 
 def _error(what: str, foreseen: float, plain: float, measured: float) -> str:

@@ -69,11 +69,18 @@ class Comparison:
     measured: float
     unit: Unit
     tolerance: float | None = None
+    plain: float | None = None
+    """What was predicted before earlier runs of this machine corrected it; None if they did not."""
 
     @property
     def error(self) -> float:
         """Predicted over measured, less one."""
         return self.predicted / self.measured - 1
+
+    @property
+    def plain_error(self) -> float | None:
+        """The error that the prediction would have had without earlier runs."""
+        return None if self.plain is None else self.plain / self.measured - 1
 
     @property
     def holds(self) -> bool | None:
@@ -134,19 +141,40 @@ class RunFacts:
         """Predictions of the plan beside what the run measured."""
         if self.forecast is None:
             return ()
-        rows = []
+        rows, plain = [], plain_forecasts(self.forecast)
         if self.memory is not None:
             peak = self.memory.peak_memory_bytes
-            rows.append(Comparison("peak memory", predicted_memory(self.forecast), peak, "bytes", MEMORY_TOLERANCE))
+            memory = predicted_memory(self.forecast)
+            rows.append(Comparison("peak memory", memory, peak, "bytes", MEMORY_TOLERANCE, plain.get("memory")))
         if self.speed is not None:
-            rows.append(Comparison("training time", self.forecast.train_s, self.speed.train_s, "seconds", TIME_TOLERANCE))
+            train_s = self.forecast.train_s
+            rows.append(Comparison("training time", train_s, self.speed.train_s, "seconds", TIME_TOLERANCE, plain.get("train_s")))
             if self.speed.median_step_s:
-                rows.append(Comparison("time of a step", self.forecast.step_s, self.speed.median_step_s, "seconds"))
+                step_s = self.forecast.step_s
+                rows.append(Comparison("time of a step", step_s, self.speed.median_step_s, "seconds", None, plain.get("step_s")))
             if self.speed.mfu:
                 rows.append(Comparison("matmul peak used (MFU)", self.forecast.mfu, self.speed.mfu, "percent"))
         if self.forecast.loss is not None and self.evaluation is not None and self.evaluation.nll_per_token:
-            rows.append(Comparison("held-out loss [nats/token]", self.forecast.loss, self.evaluation.nll_per_token, "number"))
+            loss = self.evaluation.nll_per_token
+            rows.append(Comparison("held-out loss [nats/token]", self.forecast.loss, loss, "number", None, plain.get("loss")))
         return tuple(row for row in rows if row.measured > 0)
+
+
+def plain_forecasts(forecast: Forecast) -> dict[str, float]:
+    """Return the forecasts that earlier runs of the machine corrected, as they were before: memory, train_s, step_s, loss."""
+    calibrated = forecast.calibrated
+    if calibrated is None:
+        return {}
+    plain = calibrated.plain
+    before = {
+        "memory": forecast.memory_bytes.get("process", 0) + plain.growth_bytes,
+        "train_s": calibrated.plain_train_s,
+        "step_s": plain.step_s,
+        "loss": plain.loss,
+    }
+    amounts = {"growth_bytes": ("memory",), "step_s": ("step_s", "train_s"), "beside_s": ("train_s",), "loss": ("loss",)}
+    corrected = {name for each in calibrated.corrections for name in amounts[each.what]}
+    return {name: amount for name, amount in before.items() if name in corrected and amount is not None}
 
 
 def predicted_memory(forecast: Forecast) -> int:

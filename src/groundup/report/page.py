@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from groundup.core.files import write_text
 from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.estimate.calibration.overview import AMOUNTS
 from groundup.lineage import short
 from groundup.report import view
 from groundup.report.card import render_card
@@ -76,6 +77,7 @@ def _environment() -> Environment:
         share=lambda value: f"{value:.1%}",
         signed=lambda value: f"{value:+.1%}".replace("-", "\u2212"),
         points=lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
+        amount=lambda what: AMOUNTS[what],
         words=lambda value: str(value).replace("_", " "),
         count_value=view.count_value,
         measured=lambda value: f"{value:,.0f}" if value >= 1000 else f"{value:.4g}",

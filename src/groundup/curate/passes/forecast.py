@@ -4,13 +4,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from groundup.artifacts.documents import Document
 from groundup.core.engines import Engine
 from groundup.core.errors import BudgetError
 from groundup.core.files import storage_errors
+from groundup.core.units import format_bytes, format_seconds
 from groundup.curate.dedup.config import PassageKind
 from groundup.curate.drops import Drop
 from groundup.curate.passes.read import PartReader
@@ -34,9 +36,27 @@ class Forecast:
     """Predicted costs; wall time if the workers have a core each."""
 
     text_bytes: int
+    parts: int
     elapsed_s: float
     memory_bytes: int
     disk_bytes: int
+    workers: int
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes more than a moment."""
+        return self.parts > 1
+
+    def words(self) -> str:
+        """Return it in a line for a person."""
+        costs = (format_bytes(self.memory_bytes) + " of memory", format_bytes(self.disk_bytes) + " of disk")
+        counted = ((self.parts, "part"), (self.workers, "worker"))
+        parts, workers = (f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted)
+        time = f"about {format_seconds(self.elapsed_s)} with {workers}"
+        return f"{format_bytes(self.text_bytes)} of text in {parts}: {time}, {', '.join(costs)}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "words": self.words()}
 
 
 def forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> Forecast:
@@ -48,9 +68,11 @@ def forecast(work: Work, tasks: Sequence[PartTask], engine: Engine) -> Forecast:
     later, disk = (PASSAGES_SHARE, PASSAGES_DISK_RATIO[kind]) if kind else (0.0, 0.0)
     return Forecast(
         text_bytes=text_bytes,
+        parts=len(tasks),
         elapsed_s=sum(rates) / len(rates) * text_bytes * (1 + LATER_SHARE + later) / busy,
         memory_bytes=busy * WORKER_BYTES + work.memory_bytes,
         disk_bytes=int((DISK_RATIO + disk) * text_bytes),
+        workers=busy,
     )
 
 

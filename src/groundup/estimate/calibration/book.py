@@ -174,9 +174,11 @@ def known_runs(machine: MachineMark) -> tuple[RunRecord, ...]:
         return ()
 
 
-def note_run(run: RunRecord) -> None:
-    """Keep the run; if that cannot be, say so: no run is stopped by that."""
+def note_run(run: RunRecord) -> bool:
+    """Keep the run; if that cannot be, say so and return False: no run is stopped by that."""
     try:
         Book().add(run)
     except StorageError as error:
         say(f"  this run is not kept for later forecasts: {error}", style="yellow")
+        return False
+    return True
