@@ -14,6 +14,7 @@ import acceptance_budget as budget
 import acceptance_compute as compute
 import acceptance_formats as formats
 import acceptance_layout as layouts
+import acceptance_memory as memories
 import acceptance_scaling as scaling
 from acceptance_checks import Check, Row
 from rich.console import Console
@@ -21,10 +22,15 @@ from rich.table import Table
 
 ROWS: dict[str, tuple[Row, ...]] = {
     "1": (formats.pi,),
-    "2": (formats.memory_of_weights,),
+    "2": (formats.memory_of_weights, memories.weight_formats),
     "3": (compute.gpt3_table,),
+    "4": (memories.zero_states,),
+    "5": (memories.one_billion,),
     "6": (compute.llm_foundry,),
     "7": (compute.nanogpt,),
+    "8": (memories.memory_tracker,),
+    "9": (memories.torchtitan_drop,),
+    "10": (memories.peak_memory,),
     "11": (compute.megatron_days,),
     "12": (layouts.bloom, layouts.t5),
     "13": (compute.bloomberggpt, budget.bloomberggpt_budget),
@@ -33,6 +39,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "16": (scaling.refit,),
     "19": (budget.repetition, scaling.repeated),
     "20": (budget.constants,),
+    "cache": (memories.cache,),
     "isoflop": (scaling.isoflop,),
 }
 

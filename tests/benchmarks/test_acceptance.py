@@ -9,11 +9,19 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/planning"))
 import acceptance_budget as budget
 import acceptance_compute as compute
 import acceptance_formats as formats
+import acceptance_memory as memories
 from acceptance_checks import PLANNING, Check, worst
 
 ROWS = [
     formats.pi,
     formats.memory_of_weights,
+    memories.weight_formats,
+    memories.zero_states,
+    memories.one_billion,
+    memories.memory_tracker,
+    memories.torchtitan_drop,
+    memories.peak_memory,
+    memories.cache,
     compute.gpt3_table,
     compute.llm_foundry,
     compute.nanogpt,
