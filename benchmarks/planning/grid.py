@@ -2,7 +2,7 @@
 
     python benchmarks/planning/grid.py [--only PART_OF_A_NAME] [--real] [--json FILE]
 
-Prints the table of docs/memory.md. Both sides count the bytes of tensors alone: no allocator, no context of a device. With --real
+Prints the table of docs/simulate.md. Both sides count the bytes of tensors alone: no allocator, no context of a device. With --real
 some configurations train a few steps in fresh processes, whose resident memory grows by an allocator's gaps more.
 """
 
