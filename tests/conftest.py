@@ -13,6 +13,7 @@ from jaxtyping import install_import_hook
 
 import groundup.artifacts.build
 import groundup.curate.classifier.config
+import groundup.ladder.config
 import groundup.recipe
 import groundup.train.parallel.config  # noqa: F401  before the hook: settings and artifacts hold no tensors, and beartype refuses Self in them
 

@@ -35,6 +35,7 @@ from groundup.recipe import Recipe, apply_override, load_recipe, make_paths_abso
 from groundup.tokenizer.config import MODES, TokenizerConfig
 
 DEFAULT_WORKERS = Workers()
+ONE_WORKER = Workers(number=1)
 DEFAULT_ENCODE = EncodeConfig()
 A = TypeVar("A", bound=Artifact)
 Action = Literal["make", "skip", "go on", "replace"]

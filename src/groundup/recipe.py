@@ -179,7 +179,7 @@ def missing_special(objective: ObjectiveConfig, special: SpecialConfig) -> list[
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in the YAML file, with `a.b=c` overrides applied (values are YAML too).
 
-    Paths of what curation reads, and of a tokenizer, are under the file's folder, in overrides under the current one.
+    Paths of what curation reads, of a tokenizer and of a band are under the file's folder, in overrides under the current one.
     Raises ConfigError with the file, the key and the way out.
     """
     data = read_yaml(path)
@@ -236,12 +236,15 @@ def _position(node: list[Any], part: str, override: str) -> int:
 
 
 def make_paths_absolute(data: dict[str, Any], base: Path) -> None:
-    """Read relative paths of what is read for curation, and of a tokenizer, as under `base`; data of the wrong shape is left for
-    validation to name.
+    """Read relative paths of what curation reads, of a tokenizer and of a band as under `base`.
+
+    Data of the wrong shape is left for validation to name.
     """
     curate = data.get("curate")
     listed = [*_paths_of_curation(curate), (curate.get("groups"), "terms")] if isinstance(curate, dict) else []
-    for place, key in [*listed, (data.get("tokenizer"), "path")]:
+    pretrain = data.get("pretrain")
+    watch = pretrain.get("watch") if isinstance(pretrain, dict) else None
+    for place, key in [*listed, (data.get("tokenizer"), "path"), (watch, "band")]:
         if isinstance(place, dict) and isinstance(place.get(key), str):
             place[key] = str((base / _at_home(place[key])).absolute())
 

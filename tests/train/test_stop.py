@@ -13,7 +13,7 @@ def test_the_first_signal_is_noted_and_the_next_one_acts_as_before(number: signa
         with stop_requests() as stop:
             assert not stop
             signal.raise_signal(number)
-            assert (bool(stop), stop.signal_name, met) == (True, number.name, [])
+            assert (bool(stop), stop.reason, met) == (True, number.name, [])
             signal.raise_signal(number)
             assert met == [number]
         signal.raise_signal(number)

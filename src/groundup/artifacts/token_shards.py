@@ -19,7 +19,7 @@ from groundup.artifacts.parquet import parquet_errors
 from groundup.artifacts.token_stream import TokenStream
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
-from groundup.core.files import read_object
+from groundup.core.files import hash_json, read_object
 
 SHARDS = "shards.json"
 TokenDtype = Literal["uint16", "uint32"]
@@ -101,6 +101,11 @@ class TokenShards(Artifact):
     def fingerprint(self) -> str:
         """What the data order depends on."""
         return self.content_hash
+
+    @property
+    def held_out_hash(self) -> str:
+        """Hash of the held-out tokens: losses on others do not compare."""
+        return hash_json({name: entry.sha256 for name, entry in self.manifest.files.items() if name.startswith("validation/")})
 
     def tokens(self, split: Split, source: str) -> npt.NDArray[np.unsignedinteger]:
         """Return the source's token stream, memory-mapped; empty if the source has no text in this split."""

@@ -23,6 +23,7 @@ from groundup.cli import (  # each adds its commands
     numbers,
     perplexity,
     scaling,
+    scaling_sweep,
     tokenizers,
 )
 from groundup.cli.root import app
@@ -49,6 +50,7 @@ __all__ = [
     "numbers",
     "perplexity",
     "scaling",
+    "scaling_sweep",
     "tokenizers",
 ]
 

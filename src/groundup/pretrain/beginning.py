@@ -38,6 +38,7 @@ _HARMLESS = {
     "checkpoint_minutes",
     "storage_patience_s",
     "memory_cap",
+    "watch",
 }
 """What of the recipe acts through the course of the steps, or not on the weights."""
 

@@ -32,6 +32,7 @@ from groundup.pretrain.held_out import build_evaluation
 from groundup.pretrain.noting import note
 from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
 from groundup.pretrain.trackers import trackings
+from groundup.pretrain.watching import build_watch
 from groundup.train.batches import BatchReader
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.config import PRODUCTS, TrainConfig
@@ -42,6 +43,7 @@ from groundup.train.hooks.hook import Hook
 from groundup.train.hooks.lateness import Lateness
 from groundup.train.hooks.profile import FOLDER as PROFILE
 from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
+from groundup.train.hooks.watch import PICTURE_FILE, WATCH_FILE
 from groundup.train.keeping import Keeping
 from groundup.train.libraries import load_libraries, settled_bytes
 from groundup.train.loop import train
@@ -54,6 +56,7 @@ from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim.table import build_optimizer
 from groundup.train.state import RunState
 from groundup.train.step import TrainStep
+from groundup.train.stop import StopRequest
 
 METRICS_FILE = "metrics.jsonl"
 MEMORY_FILE = "memory.json"
@@ -152,6 +155,8 @@ def _pretrain(
     seconds = math.inf if decisions.minutes is None else decisions.minutes * 60
     if decisions.minutes is None:
         hooks.append(Lateness(decisions.steps, plan.forecast.train_s))
+    stop = StopRequest()
+    watch = build_watch(config, job, plan, shards, evaluation, metrics.tell, stop.ask)
     trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation))
     is_whole = not any((job.out / CHECKPOINTS).glob(f"*/{MANIFEST}"))  # else another process did a part of it
     ended = train(
@@ -172,8 +177,9 @@ def _pretrain(
         checkpoints=_checkpoints(config, job, decisions, tokenizer, evaluation),
         metrics=metrics,
         healing=config.healing,
-        hooks=[*hooks, *([evaluation] if evaluation else []), *trackers],
+        hooks=[*hooks, *([evaluation] if evaluation else []), *([watch] if watch else []), *trackers],
         deadline=Deadline(decisions.steps, config.schedule, seconds),
+        stop_request=stop,
     )
     _write_memory(config, job, plan, memory, metrics.peak_memory_bytes)
     speed = metrics.summary()
@@ -195,6 +201,8 @@ def _pretrain(
                 COURSE_FILE,
                 EVALUATIONS_FILE,
                 PREFLIGHT_FILE,
+                WATCH_FILE,
+                PICTURE_FILE,
                 *others,
                 *manifests,
             }

@@ -11,7 +11,7 @@ from groundup.core.units import parse_bytes
 from groundup.nn.config import AttentionKernel
 from groundup.train.course.config import BatchRampConfig, LengthConfig, MixtureConfig, ScheduleConfig, check_lengths
 from groundup.train.healing.config import HealingConfig
-from groundup.train.hooks.config import HeldOutConfig, ProfileConfig, TrackerName
+from groundup.train.hooks.config import HeldOutConfig, ProfileConfig, TrackerName, WatchConfig
 from groundup.train.objectives.config import TEXT_IS_ROW, ObjectiveConfig
 from groundup.train.optim.config import OptimizerConfig
 
@@ -90,6 +90,9 @@ class TrainConfig(Config):
         description="checks before the first step that take some seconds; auto: where the run takes 10 minutes or more",
     )
     evaluate: HeldOutConfig = HeldOutConfig()
+    watch: WatchConfig | None = Field(
+        default=None, description="held-out scores compared with the band that a ladder of small runs gives; null: none"
+    )
     profile: ProfileConfig | None = Field(
         default=None, description="a trace of a few steps and a page on where their time goes, in OUT/profile; null: none"
     )
@@ -130,6 +133,12 @@ class TrainConfig(Config):
                 f"clip_norm={data['clip_norm']} and clip_value={data['clip_value']} both bound the gradient; leave one of them out"
             )
         return {**data, "clip_norm": None}
+
+    @model_validator(mode="after")
+    def _check_watch(self) -> Self:
+        if self.watch is not None and not self.evaluate.enabled:
+            raise ValueError("watch compares held-out scores, and evaluate.enabled=false makes none; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _check_trackers(self) -> Self:
@@ -195,6 +204,7 @@ class TrainConfig(Config):
                 "keep_every_steps",
                 "checkpoint_minutes",
                 "evaluate",
+                "watch",
                 "preflight",
                 "profile",
                 "trackers",

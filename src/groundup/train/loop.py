@@ -18,7 +18,7 @@ from groundup.train.metrics import MetricsLog
 from groundup.train.state import RunState
 from groundup.train.status import status_line
 from groundup.train.step import TrainStep
-from groundup.train.stop import stop_requests
+from groundup.train.stop import StopRequest, stop_requests
 from groundup.train.update_ratio import UpdateRatio
 
 
@@ -33,13 +33,15 @@ def train(
     healing: HealingConfig,
     hooks: Sequence[Hook] = (),
     deadline: Deadline | None = None,
+    stop_request: StopRequest | None = None,
 ) -> RunState:
     """Train up to `steps` optimizer steps, from the newest checkpoint if there is one; return the run as it ended.
 
     The learning rate is a function of the place on the planned course, which is the step unless a deadline cuts the run short.
 
     An interrupted run that goes on ends in the same weights, bit for bit, as one that was not, also where it healed.
-    Raises Stopped after a signal, once the step is done and saved; DivergedError if a spike could not be healed.
+    Raises Stopped after a signal, or where a hook asked for it by `stop_request`, once the step is done and saved; DivergedError if
+    a spike could not be healed.
     """
     run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale)
     deadline = deadline or Deadline(steps)
@@ -51,7 +53,7 @@ def train(
     events: list[Any] = ["resumed"] if run.step else []
 
     reading = ReadAhead(batches, steps, checkpoints.patience_s)
-    with stop_requests() as stop, progress("pretrain", steps) as bar, reading as reader, checkpoints.opened():
+    with stop_requests(stop_request) as stop, progress("pretrain", steps) as bar, reading as reader, checkpoints.opened():
         bar.advance(run.step)
         while run.step < deadline.end(run):
             before = run.step
@@ -64,7 +66,7 @@ def train(
                 events = heal(spike, run, batches, checkpoints, metrics, events)
                 bar.advance(run.step - before)
                 if stop:
-                    raise Stopped(f"{stop.signal_name} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
+                    raise Stopped(f"{stop.reason} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
                 continue
 
             rate = learning_rate(deadline.place(run)) * run.healing.rate_factor(run.step)
@@ -86,7 +88,7 @@ def train(
 
             if stopping:
                 checkpoints.wait()
-                raise Stopped(f"{stop.signal_name} after step {run.step:,} of {steps:,}, which is saved; {_GOES_ON}")
+                raise Stopped(f"{stop.reason} after step {run.step:,} of {steps:,}, which is saved; {_GOES_ON}")
     return run
 
 

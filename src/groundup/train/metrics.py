@@ -122,6 +122,11 @@ class MetricsLog:
         patiently(lambda: append_text(self._path, json.dumps(row, allow_nan=False) + "\n"), self._patience_s)
         return row
 
+    def tell(self, event: str) -> None:
+        """Add to the events of the newest step what a hook found after it was written."""
+        self._rows[-1]["events"].append(event)
+        patiently(self._write, self._patience_s)
+
     @contextlib.contextmanager
     def hooks_at_work(self) -> Iterator[None]:
         """Count the time of the block as that of hooks (`hooks_s` of the next row), not as the next step's."""

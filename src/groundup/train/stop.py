@@ -15,21 +15,25 @@ _LEFT_IGNORED: Final = STOPPING[2:]
 
 
 class StopRequest:
-    """Whether, and by which signal, the run was asked to stop."""
+    """Whether the run was asked to stop, and why: by the name of a signal, or by what a hook found."""
 
-    signal_name: str | None = None
+    reason: str | None = None
 
     def __bool__(self) -> bool:
-        return self.signal_name is not None
+        return self.reason is not None
+
+    def ask(self, reason: str) -> None:
+        """Ask the run to end with its next step, which is saved."""
+        self.reason = self.reason or reason
 
 
 @contextlib.contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(request: StopRequest | None = None) -> Iterator[StopRequest]:
     """Turn the first signal of STOPPING into a request; a second one acts at once, as it did before.
 
     A SIGHUP that is ignored (nohup) stays so. Outside the main thread signals cannot be caught, and nothing is asked.
     """
-    request = StopRequest()
+    request = StopRequest() if request is None else request
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -43,7 +47,7 @@ def stop_requests() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
     def note(number: int, _frame: FrameType | None) -> None:
-        request.signal_name = signal.Signals(number).name
+        request.ask(signal.Signals(number).name)
         restore()
 
     for number in before:

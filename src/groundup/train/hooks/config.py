@@ -72,6 +72,19 @@ class HeldOutConfig(Config):
         return min(int(COST_SHARE / SCORE_COST * steps * step_tokens / times), MOST_TOKENS)
 
 
+class WatchConfig(Config):
+    """The loss on held-out text beside what a ladder of small runs lets expect (`groundup scaling band`)."""
+
+    band: str = Field(description="folder of the band; relative to the recipe's folder")
+    evaluations: int = Field(default=3, gt=0, description="evaluations in a row outside the band that count as leaving it")
+    action: Literal["warn", "stop"] = Field(
+        default="warn",
+        description="above the band; stop: the run is saved and ends with exit code 3, and the same command goes on; below it, "
+        "there is a warning either way",
+    )
+    interval: Literal[80, 95] = Field(default=95, description="which of the band's bounds count [%]")
+
+
 COST_SHARE = 0.02
 SCORE_COST = 0.5
 """Of a scored token over one that is learned from."""

@@ -49,6 +49,11 @@ class Evaluation:
         """What was found so far, in order of the steps."""
         return self._rows
 
+    @property
+    def targets(self) -> int:
+        """Tokens that are predicted each time."""
+        return self._held_out.targets
+
     def losses(self) -> dict[int, float]:
         """Return the loss after each number of steps that the model was scored after."""
         return {row["step"]: row["loss"] for row in self._rows}
