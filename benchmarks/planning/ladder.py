@@ -4,12 +4,12 @@
 
 TEXT is a folder (or file) of text of 20 MB or more. What is finished is not done again: the same command goes on after a kill.
 
-1. A ladder of runs, each of at most a tenth of the target's FLOPs (`groundup scaling sweep`), its band (`groundup scaling band`) and,
-   beside it, the law that `groundup scaling fit` finds in the same runs.
+1. A ladder of runs, each of at most a tenth of the target's FLOPs (`groundup scaling sweep`), its band (`groundup scaling band`)
+   and, beside it, the law that `groundup scaling fit` finds in the same runs.
 2. Three bad runs of the target, watched with action 'stop': the learning rate 30 times the recipe's; the tokens of every document
-   shuffled in the shards, so that nothing predicts the next one; and documents whose letters were exchanged, as by a wrong code page.
-3. The target itself, and nine more with other seeds (other first weights, another order of the text), watched in the same way; these
-   nine are ended, by SIGTERM, after WATCHED of their steps, which is more than the quarter that a bad run may take.
+   shuffled in the shards, so that nothing predicts the next one; and letters exchanged, as by a wrong code page.
+3. The target itself, and nine more with other seeds (other first weights, another order of the text), watched in the same way;
+   these nine are ended, by SIGTERM, after WATCHED of their steps, which is more than the quarter that a bad run may take.
 
 Prints Markdown tables. Seeds and sizes are below; nothing is measured twice and the best taken.
 """

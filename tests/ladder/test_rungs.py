@@ -151,7 +151,7 @@ def test_what_is_relative_to_a_target_needs_one() -> None:
     assert len(make_rungs(open_size, SMALL, VOCAB)) == 4
     with pytest.raises(ConfigError, match="it says none"):
         automatic(find_target(open_size, VOCAB))
-    with pytest.raises(ConfigError, match="batch_exponent=0.5 is relative"):
+    with pytest.raises(ConfigError, match=r"batch_exponent=0\.5 is relative"):
         make_rungs(open_size, SMALL.model_copy(update={"batch_exponent": 0.5}), VOCAB)
     for pretrain, words in (
         ({"optimizer": {"learning_rate": 1e-3}}, "learning_rate=0.001 is of one width"),

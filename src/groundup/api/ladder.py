@@ -11,7 +11,9 @@ from groundup.ladder.config import LadderConfig
 from groundup.recipe import Recipe, load_recipe
 
 
-def scaling_sweep(recipe: Recipe | Path, out: Path, ladder: LadderConfig | None = None, workers: Workers = orders.ONE_WORKER) -> Any:
+def scaling_sweep(
+    recipe: Recipe | Path, out: Path, ladder: LadderConfig | None = None, workers: Workers = orders.ONE_WORKER
+) -> Any:
     """Train a ladder of small runs in `out` (None: the one derived from the recipe's size); return its points and its RUNS.csv."""
     return importlib.import_module("groundup.ladder.sweep").sweep(_loaded(recipe), ladder, out, workers)
 

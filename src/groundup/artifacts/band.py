@@ -58,6 +58,22 @@ class BandFacts(Config):
     """FLOPs of the run over those of the largest small one."""
     points: tuple[BandPoint, ...] = Field(min_length=1)
 
+    def at(self, tokens: int, interval: Interval) -> Bounds | None:
+        """Return the bounds after so many tokens, between points on a line over log(tokens); None before the first point.
+
+        The small runs were not all scored before it, or not out of their warm-up.
+        """
+        points = self.points
+        if tokens < points[0].tokens:
+            return None
+        right = min(bisect_left([point.tokens for point in points], tokens), len(points) - 1)
+        left = max(right - 1, 0)
+        earlier, later = points[left], points[right]
+        span = log(later.tokens / earlier.tokens)
+        share = min(1.0, log(tokens / earlier.tokens) / span) if span else 1.0
+        names = (f"low_{interval}", "loss", f"high_{interval}")
+        return Bounds(*((1 - share) * getattr(earlier, name) + share * getattr(later, name) for name in names))
+
 
 @dataclass(frozen=True)
 class Band(Artifact):
@@ -68,19 +84,3 @@ class Band(Artifact):
     @cached_property
     def facts(self) -> BandFacts:
         return BandFacts.parse(read_object(self.path / BAND_FILE), str(self.path / BAND_FILE))
-
-    def at(self, tokens: int, interval: Interval) -> Bounds | None:
-        """Return the bounds after so many tokens, between points on a line over log(tokens); None before the first point.
-
-        The small runs were not all scored before it, or not out of their warm-up.
-        """
-        points = self.facts.points
-        if tokens < points[0].tokens:
-            return None
-        right = min(bisect_left([point.tokens for point in points], tokens), len(points) - 1)
-        left = max(right - 1, 0)
-        earlier, later = points[left], points[right]
-        span = log(later.tokens / earlier.tokens)
-        share = min(1.0, log(tokens / earlier.tokens) / span) if span else 1.0
-        names = (f"low_{interval}", "loss", f"high_{interval}")
-        return Bounds(*((1 - share) * getattr(earlier, name) + share * getattr(later, name) for name in names))

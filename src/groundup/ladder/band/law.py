@@ -27,8 +27,7 @@ SEED_SCATTER = 0.005
 SEED_RUNS = 3
 """Runs that the prior of the scatter counts as."""
 TRUST_POWER = 0.5
-"""Power of the compute that a run's weight goes with: its scatter around the law is taken to be that of the largest one, over the root
-of its weight."""
+"""Power of the compute that a run's weight goes with; its scatter is taken to be the largest run's over the root of its weight."""
 NEGLIGIBLE = 1e-9
 """Share of the largest weight below which exponents are left out."""
 

@@ -91,7 +91,7 @@ class Watch:
 
     def side(self, row: Mapping[str, Any]) -> Side:
         """Return where the score lies; 'early' before the band begins."""
-        bounds = self._band.at(row["tokens"], self._config.interval)
+        bounds = self._band.facts.at(row["tokens"], self._config.interval)
         if bounds is None:
             return "early"
         return "above" if row["loss"] > bounds.high else "below" if row["loss"] < bounds.low else "inside"
@@ -107,7 +107,7 @@ class Watch:
         if in_a_row != self._config.evaluations:
             return None
         row = rows[-1]
-        bounds = self._band.at(row["tokens"], self._config.interval)
+        bounds = self._band.facts.at(row["tokens"], self._config.interval)
         assert bounds is not None, "it is not early"
         stops = side == "above" and self._config.action == "stop"
         return Left(row["step"], row["tokens"], side, row["loss"], bounds.loss, bounds.low, bounds.high, stops)
