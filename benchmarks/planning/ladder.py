@@ -44,12 +44,12 @@ from groundup.recipe import Recipe
 from groundup.train.hooks.evaluation import read_evaluations
 from groundup.train.metrics import read_rows
 
-TARGET = {"dim": 192, "num_layers": 3, "tokens": 6_000_000}
+TARGET = {"dim": 128, "num_layers": 2, "tokens": 10_000_000}
 VOCAB_SIZE = 1024
 BATCH_TOKENS = 1024
 LADDER = LadderConfig(
-    widths=(48, 64, 96, 128),
-    tokens_per_param=(3.0, 6.0, 12.0, 24.0, 48.0),
+    widths=(32, 40, 48, 56, 64),
+    tokens_per_param=(10.0, 20.0, 40.0),
     max_share=0.1,
     evaluations=40,
     held_out_tokens=4096,
@@ -102,6 +102,7 @@ def recipe_of(text: Path, seed: int = 0, **pretrain: Any) -> Recipe:
             "seq_len": 128,
             "batch_tokens": BATCH_TOKENS,
             "attention": "matmul",
+            "schedule": {"warmup_fraction": 0.1},
             "compile": "off",
             "preflight": "off",
             "keep_checkpoints": 1,
@@ -338,7 +339,7 @@ def main() -> None:
         f"stopped before a quarter: {sum(run.is_stopped and run.share < QUARTER for run in bad)} of {len(bad)} bad runs; "
         f"{sum(run.is_stopped for run in healthy)} of {len(healthy)} healthy ones stopped (asked: {len(bad)} and 0)",
         f"asked of the forecast: error under {ASKED['error']:.0%}, inside a 95 % interval of at most +-{ASKED['half_width']:.0%}, "
-        f"less than {ASKED['over_last_rung']:g} of the last rung's error, rungs of at most {ASKED['share']:.0%} of the target's FLOPs",
+        f"less than {ASKED['over_last_rung']:g} of the last rung's error, no rung above {ASKED['share']:.0%} of the target's FLOPs",
     ]
     sys.stdout.write("\n\n".join(lines) + "\n")
     say(f"{(time.monotonic() - begun_s) / 60:.1f} minutes, what was there already not counted")

@@ -100,7 +100,9 @@ def metrics(out: Path) -> list[dict[str, Any]]:
 
 def test_a_run_above_its_band_is_stopped_saved_and_goes_on(folder: Path, band: Path, tmp_path: Path) -> None:
     out, hot = tmp_path / "hot", config(watch=watch(band), optimizer=HOT)
-    with pytest.raises(Stopped, match=r"2 evaluations in a row above the band.*stopped after step 13 of 40, which is saved") as error:
+    with pytest.raises(
+        Stopped, match=r"2 evaluations in a row above the band.*stopped after step 13 of 40, which is saved"
+    ) as error:
         process.pretrain(folder, out, config=hot)
     assert error.value.exit_code == 3
     assert [row["step"] for row in metrics(out) if "above the band" in row["events"]] == [12]

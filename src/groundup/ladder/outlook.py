@@ -15,11 +15,12 @@ from groundup.ladder.rungs import Rung, automatic, find_target, make_rungs, rows
 from groundup.ladder.sweep import DATA, check_recipe, claim, is_finished
 from groundup.nn.device import resolve_device
 from groundup.plan.choose import build_workload, choose_precision, prior_speed
-from groundup.plan.machine import measure_machine, settled_bytes
+from groundup.plan.machine import measure_machine
 from groundup.plan.room import peak_memory
 from groundup.plan.situation import Situation
 from groundup.recipe import Recipe
 from groundup.train.hooks.config import SCORE_COST
+from groundup.train.libraries import settled_bytes
 
 START_S = 20.0
 """Loading the libraries and planning, for each rung."""

@@ -57,8 +57,8 @@ def sweep(recipe: Recipe, ladder: LadderConfig | None, out: Path, workers: Worke
     WorkerError where one failed: the same command goes on.
     """
     check_recipe(recipe)
-    make_rungs(recipe, ladder or automatic(find_target(recipe, recipe.tokenizer.vocab_size)), recipe.tokenizer.vocab_size)
     claim(recipe, out)
+    make_rungs(recipe, ladder or automatic(find_target(recipe, recipe.tokenizer.vocab_size)), recipe.tokenizer.vocab_size)
     with locked(out):
         write_json(out / LADDER_FILE, {"made_from": made_from(recipe), "recipe": recipe.resolved()})
         say(f"the text, once for all rungs, in {out / DATA}", style="bold")

@@ -26,8 +26,9 @@ SEED_SCATTER = 0.005
 """Prior of the scatter of runs around the law, over the loss."""
 SEED_RUNS = 3
 """Runs that the prior of the scatter counts as."""
-TRUST_POWER = 0.5
-"""Power of the compute that a run's weight goes with; its scatter is taken to be the largest run's over the root of its weight."""
+TRUST_POWERS: Floats = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
+"""Powers of the compute that a run's weight may go with: runs far below the largest scatter more, or are off the law while they
+have learned hardly more than how often each token comes. A run's scatter is the largest one's over the root of its weight."""
 NEGLIGIBLE = 1e-9
 """Share of the largest weight below which exponents are left out."""
 
@@ -59,29 +60,30 @@ def expect(params: Floats, tokens: Floats, losses: Floats, target_params: float,
     Runs of few kinds leave exponents open: the grid then spreads the prediction, and no error is raised.
     """
     middle = np.exp(np.log(params).mean()), np.exp(np.log(tokens).mean())
-    a, b = (grid.ravel() for grid in np.meshgrid(EXPONENTS, EXPONENTS))
+    a, b, powers = (grid.ravel() for grid in np.meshgrid(EXPONENTS, EXPONENTS, TRUST_POWERS))
     design = _design(params / middle[0], tokens / middle[1], a, b)
     place = _design(np.array([target_params / middle[0]]), np.array([target_tokens / middle[1]]), a, b)[:, 0]
-    roots = trust(params * tokens)
-    inverse = np.linalg.pinv(design * roots[None, :, None]) * roots[None, None, :]
+    roots = trust(params * tokens, powers)
+    inverse = np.linalg.pinv(design * roots[:, :, None]) * roots[:, None, :]
     coefficients = inverse @ losses
     residuals = (losses - np.einsum("gij,gj->gi", design, coefficients)) * roots
     freedom = SEED_RUNS + len(losses) - NUM_COEFFICIENTS
-    spread = SEED_RUNS * (SEED_SCATTER * losses.mean()) ** 2 + (residuals**2).sum(axis=1)
-    weights = np.exp(_log_prior(a) + _log_prior(b) - freedom / 2 * np.log(spread / spread.min()))
+    spread = SEED_RUNS * (SEED_SCATTER * losses[np.argmax(params * tokens)]) ** 2 + (residuals**2).sum(axis=1)
+    logs = _log_prior(a) + _log_prior(b) + np.log(roots).sum(axis=1) - freedom / 2 * np.log(spread)
     falling = (coefficients[:, 1] >= 0) & (coefficients[:, 2] >= 0)
     if falling.any():
-        weights = np.where(falling, weights, 0.0)
-    kept = weights > NEGLIGIBLE * weights.max()
+        logs = np.where(falling, logs, -np.inf)
+    weights = np.exp(logs - logs.max())
+    kept = weights > NEGLIGIBLE
     leverage = ((np.einsum("gji,gj->gi", inverse, place) / roots) ** 2).sum(axis=1)
     scales = np.sqrt(spread / freedom * (1 + leverage))
     means = np.einsum("gj,gj->g", place, coefficients)
     return Expectation(weights[kept] / weights[kept].sum(), means[kept], scales[kept], freedom)
 
 
-def trust(compute: Floats) -> Floats:
-    """Return the root of each run's weight, 1 for the one of the most compute: the law holds the less, the farther a run is."""
-    found: Floats = (compute / compute.max()) ** (TRUST_POWER / 2)
+def trust(compute: Floats, powers: Floats) -> Floats:
+    """Return the root of each run's weight under each power, 1 for the run of the most compute."""
+    found: Floats = (compute / compute.max())[None, :] ** (powers[:, None] / 2)
     return found
 
 
