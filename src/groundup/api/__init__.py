@@ -14,13 +14,11 @@ from groundup.api.budgets import plan_budget as plan_budget
 from groundup.api.budgets import plan_compute as plan_compute
 from groundup.api.budgets import plan_hardware as plan_hardware
 from groundup.api.choosing import plan_choose as plan_choose
-from groundup.api.layouts import plan_layout as plan_layout
-from groundup.api.memory import plan_memory as plan_memory
-from groundup.api.memory import simulate_memory as simulate_memory
 from groundup.api.ladder import scaling_band as scaling_band
 from groundup.api.ladder import scaling_sweep as scaling_sweep
 from groundup.api.layouts import plan_layout as plan_layout
 from groundup.api.memory import plan_memory as plan_memory
+from groundup.api.memory import simulate_memory as simulate_memory
 from groundup.api.scaling import scaling_fit as scaling_fit
 from groundup.api.scaling import scaling_forecast as scaling_forecast
 from groundup.api.scaling import scaling_picture as scaling_picture
