@@ -53,6 +53,7 @@ EVERY_KEY = (
     "pretrain.lengths=[{seq_len: 64, until_fraction: 0.5}]",
     "pretrain.mixture=[{from_fraction: 0.5, weights: {docs: 2}}]",
     "pretrain.profile={}",
+    "pretrain.watch={band: band}",
     "curate.rules=[{name: own, word_list: w.txt, lines: [{measure: words, above: 1}], rules: [{measure: listed_words, below: 1}]}]",
     "encode.mix={shares: {docs: 51, licences: 49}}",
     "encode.curriculum={by: column, column: ease}",
