@@ -121,6 +121,11 @@ def test_runs_above_the_share_are_left_out_and_runs_as_large_as_the_target_refus
         make_rungs(recipe(), wide.model_copy(update={"max_share": 1.0}), VOCAB)
 
 
+def test_runs_that_are_too_short_to_tell_are_left_out() -> None:
+    rungs = make_rungs(recipe(), SMALL.model_copy(update={"min_tokens": 3_000_000}), VOCAB)
+    assert [rung.name for rung in rungs] == ["d128x2-t5", "d128x2-t10"]
+
+
 def test_the_derived_ladder_is_below_the_target() -> None:
     target = find_target(recipe(), VOCAB)
     assert target is not None

@@ -34,6 +34,7 @@ PRETRAIN = {
     "steps": 400,
     "precision": "fp32",
     "attention": "sdpa",
+    "compile": "off",
     "micro_batch": 8,
     "evaluate": {"max_tokens": 512, "every": 100},
 }

@@ -24,6 +24,9 @@ class LadderConfig(Config):
     max_share: float = Field(
         default=1.0, gt=0, le=1, description="most FLOPs of a run over those of the recipe's own; runs above it are left out"
     )
+    min_tokens: int = Field(
+        default=0, ge=0, description="runs of fewer tokens are left out: those that end where every model begins, on unigrams"
+    )
     batch_exponent: float = Field(
         default=0.0,
         ge=0,

@@ -24,7 +24,7 @@ MIN_STEPS = 20
 """Optimizer steps below which a run says nothing of longer ones."""
 AUTO_SHARES = (0.25, 0.375, 0.5, 0.625)
 """Widths of the ladder that is derived, over the target's."""
-AUTO_TOKENS = (0.25, 0.5, 1.0, 2.0)
+AUTO_TOKENS = (0.5, 1.0, 2.0, 4.0)
 """Tokens per parameter, over the target's."""
 AUTO_MAX_SHARE = 0.1
 WIDTH_STEP = 16
@@ -85,7 +85,7 @@ def automatic(target: Target | None) -> LadderConfig:
 
 
 def make_rungs(recipe: Recipe, ladder: LadderConfig, vocab_size: int) -> list[Rung]:
-    """Return the runs, those of the fewest FLOPs first; runs above `max_share` of the target are left out with a word.
+    """Return the runs, those of the fewest FLOPs first; runs above `max_share` or below `min_tokens` are left out with a word.
 
     Raises ConfigError if one is as large as the target, too short to say anything, or fewer than two are left.
     """
@@ -98,6 +98,9 @@ def make_rungs(recipe: Recipe, ladder: LadderConfig, vocab_size: int) -> list[Ru
     ]
     kept = []
     for rung in sorted(found, key=lambda rung: (rung.flops, rung.name)):
+        if rung.tokens < ladder.min_tokens:
+            say(f"  {rung.name} is left out: {rung.tokens:,} tokens", style="dim")
+            continue
         if target is not None and ladder.max_share < 1 and rung.flops > ladder.max_share * target.flops:
             say(f"  {rung.name} is left out: {rung.flops / target.flops:.1%} of the target's FLOPs", style="dim")
             continue
@@ -106,7 +109,7 @@ def make_rungs(recipe: Recipe, ladder: LadderConfig, vocab_size: int) -> list[Ru
     if len(kept) < MIN_RUNGS:
         raise ConfigError(
             f"--ladder: {len(kept)} run{'s are' if len(kept) != 1 else ' is'} left of {len(found)}, and a trend needs "
-            f"{MIN_RUNGS} or more; say more widths or tokens_per_param, or raise max_share"
+            f"{MIN_RUNGS} or more; say more widths or tokens_per_param, raise max_share, or lower min_tokens"
         )
     return kept
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
@@ -24,7 +23,7 @@ class Curves:
     """The share from which on every run was scored, and out of its warm-up."""
 
     @classmethod
-    def of(cls, points: Sequence[Point], scored: Sequence[Scored]) -> Self:
+    def of(cls, points: Sequence[Point], scored: Sequence[Scored]) -> "Curves":
         """Return the curves of the points; raise DataError if a run has none after its warm-up."""
         shares, losses, starts = [], [], []
         for point in points:

@@ -21,7 +21,7 @@ EXPONENT = 0.35
 """Centre of the prior of both exponents: Hoffmann et al. 2022 found .34 and .28, Besiroglu et al. 2024 .348 and .366."""
 EXPONENT_SPREAD = 0.5
 """Standard deviation of its logarithm: small models have steeper laws (docs/log.md)."""
-EXPONENTS: Floats = np.geomspace(0.08, 1.6, 25)
+EXPONENTS: Floats = np.geomspace(0.08, 1.6, 17)
 SEED_SCATTER = 0.005
 """Prior of the scatter of runs around the law, over the loss."""
 SEED_RUNS = 3
@@ -29,7 +29,7 @@ SEED_RUNS = 3
 TRUST_POWERS: Floats = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
 """Powers of the compute that a run's weight may go with: runs far below the largest scatter more, or are off the law while they
 have learned hardly more than how often each token comes. A run's scatter is the largest one's over the root of its weight."""
-NEGLIGIBLE = 1e-9
+NEGLIGIBLE = 1e-6
 """Share of the largest weight below which exponents are left out."""
 
 

@@ -18,7 +18,7 @@ from groundup.train.hooks.watch_picture import write as write_picture
 
 PICTURE_FILE = "band.svg"
 VALIDATION_FILE = "validation.json"
-NUM_POINTS = 80
+NUM_POINTS = 40
 LEVELS = (80, 95)
 LOUD_RATIO = 100.0
 """FLOPs of the run over those of the largest rung beyond which its band is said to be a guess."""
