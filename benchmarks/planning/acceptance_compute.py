@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from acceptance_checks import PLANNING, Check, read_rows, worst
+from published_shapes import MPT
 
 from groundup.estimate.compute import TrainingCompute, compute_of_model, compute_of_params, rows_of
 from groundup.estimate.hardware import find_hardware
@@ -12,18 +13,6 @@ from groundup.nn.config import ModelConfig, ShapeName
 from groundup.nn.presets import find_preset
 
 GPT = {"norm": "layer", "position": "learned", "feed_forward": "gelu_tanh", "bias": True}
-MPT = {
-    "125m": (768, 12, 12),
-    "350m": (1024, 24, 16),
-    "760m": (1536, 24, 12),
-    "1b": (2048, 24, 16),
-    "3b": (2560, 32, 20),
-    "7b": (4096, 32, 32),
-    "13b": (5120, 40, 40),
-    "30b": (7168, 48, 56),
-    "70b": (8192, 80, 64),
-}
-"""Width, layers and heads of the models that llm-foundry timed."""
 MEGATRON = {"174.6B": (12288, 96, 96), "529.6B": (20480, 105, 128)}
 MEGATRON_VOCAB = 51200
 

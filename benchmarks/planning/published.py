@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from published_shapes import MPT
+
 from groundup.estimate.flops import flops_per_row, recomputed_flops_per_row
 from groundup.estimate.hardware import find_hardware
 from groundup.estimate.layout.problem import Problem
@@ -20,18 +22,6 @@ from groundup.nn.presets import find_preset
 from groundup.train.parallel.config import Layout
 
 DATA = Path(os.environ.get("GROUNDUP_DATA", Path(__file__).parents[2] / "../shared/data")) / "planning"
-MPT = {
-    "125m": (768, 12, 12),
-    "350m": (1024, 24, 16),
-    "760m": (1536, 24, 12),
-    "1b": (2048, 24, 16),
-    "3b": (2560, 32, 20),
-    "7b": (4096, 32, 32),
-    "13b": (5120, 40, 40),
-    "30b": (7168, 48, 56),
-    "70b": (8192, 80, 64),
-}
-"""Width, blocks, heads of llm-foundry's models (scripts/train/yamls)."""
 GPT = {
     "megatron21-7.5B": (4096, 36, 32),
     "megatron21-39.1B": (8192, 48, 64),
