@@ -22,6 +22,7 @@ import signal
 import string
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.errors import GroundupError, Stopped
 from groundup.core.log import say
+from groundup.ladder.attached import stop_with_input
 from groundup.ladder.config import LadderConfig
 from groundup.ladder.points import Point, read_points
 from groundup.ladder.rungs import find_target
@@ -208,27 +210,35 @@ def watch_run(text: Path, out: Path, name: str, until: float | None) -> Watched:
     command = [sys.executable, __file__, str(text), "--out", str(out), "--one", name]
     say(f"{name} ...", style="bold")
     with (folder.parent / "log.txt").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         ended = False
         while process.poll() is None:
             time.sleep(_LOOK_S)
             if until is not None and not ended and len(read_rows(folder / "metrics.jsonl")) >= until * steps:
                 process.send_signal(signal.SIGTERM)
                 ended = True
+    found = _outcome(name, folder, process.returncode, ended)
+    note.write_text(json.dumps(asdict(found)))
+    say(f"  {name}: {found.outcome} after {found.share:.1%}, held-out loss {found.loss}")
+    return found
+
+
+def _outcome(name: str, folder: Path, code: int, ended: bool) -> Watched:
+    """Return how the process of a run ended; a run that was stopped stands as it was then, whatever was done with it later."""
+    steps = TARGET["tokens"] // BATCH_TOKENS
     scores = read_evaluations(folder / "evaluations.jsonl")
     left = [event for event in _left(folder) if event["stopped"]]
-    outcome = {0: "finished", Stopped.exit_code: "stopped by the watch" if left else "ended by SIGTERM"}.get(process.returncode)
+    if left:
+        return Watched(name, left[0]["step"] + 1, steps, "stopped by the watch", left[0]["loss"])
+    outcome = {0: "finished", Stopped.exit_code: "ended by SIGTERM"}.get(code)
     if outcome == "ended by SIGTERM" and not ended:
         raise SystemExit(f"{name} was stopped from outside; run the same command again")
     if outcome is None:
         last = (folder.parent / "log.txt").read_text().strip().splitlines()[-1]
-        outcome = f"exit {process.returncode}: {last}"
-        if not scores:
+        outcome = f"exit {code}: {last}"
+        if not scores or "another groundup process" in last:
             raise SystemExit(f"{name}: {outcome}")
-    found = Watched(name, len(read_rows(folder / "metrics.jsonl")), steps, outcome, scores[-1]["loss"] if scores else None)
-    note.write_text(json.dumps(asdict(found)))
-    say(f"  {name}: {found.outcome} after {found.share:.1%}, held-out loss {found.loss}")
-    return found
+    return Watched(name, len(read_rows(folder / "metrics.jsonl")), steps, outcome, scores[-1]["loss"] if scores else None)
 
 
 def _left(folder: Path) -> list[dict[str, Any]]:
@@ -240,13 +250,11 @@ def forecasts(out: Path, points: Sequence[Point], params: int, tokens: int) -> d
     """Return (loss, low, high of 95 %) of the target by each way: the band, and the law fitted to the finished runs."""
     last = Band.open(out / "band").facts.points[-1]
     found = {"end of the band": (last.loss, last.low_95, last.high_95)}
-    verbs: Any = api
-    if not hasattr(verbs, "scaling_fit"):
-        return found
     try:
-        fit = verbs.scaling_fit(out / "ladder" / "RUNS.csv")
-        told = verbs.scaling_forecast(fit, params, tokens)
-        found["scaling fit (chinchilla)"] = (told.loss, *told.interval_95)
+        fit = api.scaling_fit(out / "ladder" / "RUNS.csv")
+        told = api.scaling_forecast(fit, params, tokens)
+        low, high = told.interval_95 or (float("nan"), float("nan"))
+        found["scaling fit (chinchilla)"] = (told.loss, low, high)
     except GroundupError as error:
         say(f"scaling fit gives no law of these {len(points)} runs: {error}", style="yellow")
     return found
@@ -317,6 +325,7 @@ def main() -> None:
     given = parser.parse_args()
     text, out = given.text, given.out
     if given.one:
+        threading.Thread(target=stop_with_input, daemon=True).start()
         _as_command(lambda: train_one(text, out, given.one))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -14,12 +14,13 @@ from groundup.cli import main
 _STDIN = 0
 
 
-def _stop_with_input() -> None:
+def stop_with_input() -> None:
+    """Ask this process to stop once its standard input ends."""
     while os.read(_STDIN, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_stop_with_input, daemon=True).start()
+    threading.Thread(target=stop_with_input, daemon=True).start()
     main()
