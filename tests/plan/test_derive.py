@@ -272,7 +272,7 @@ def test_a_micro_batch_that_turns_out_too_large_when_measured_is_made_smaller():
 def test_a_cap_that_nothing_fits_under_names_what_would_and_that_does():
     asked = {"memory_cap": "600MB", "micro_batch": 8}
     with pytest.raises(
-        BudgetError, match=r"needs 751 MB of memory; 600 MB may be used \(pretrain.memory_cap=600,000,000"
+        BudgetError, match=r"needs 758 MB of memory; 600 MB may be used \(pretrain.memory_cap=600,000,000"
     ) as caught:
         derive(plan_config(**CAPPED, **asked), situation(), FormulaProbe())
     ways = [dict(re.findall(r"pretrain\.(\w+)=(\w+)", way)) for way in str(caught.value).split(";")[2:]]
