@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groundup.cli.options import AsJson, Quiet, count
+from groundup.cli.planned import read_planned
 from groundup.cli.root import plan_app, print_result
-from groundup.core.errors import ConfigError
 from groundup.core.lazy import lazy
 from groundup.core.log import say, set_quiet
 
 if TYPE_CHECKING:
-    from groundup import recipe as recipes
     from groundup.plan import layouts
-    from groundup.plan import memory as memories
     from groundup.report import layouts as pictures
 else:
-    recipes, layouts = lazy("groundup.recipe"), lazy("groundup.plan.layouts")
-    memories, pictures = lazy("groundup.plan.memory"), lazy("groundup.report.layouts")
+    layouts, pictures = lazy("groundup.plan.layouts"), lazy("groundup.report.layouts")
 
 
 @plan_app.command("layout")
@@ -57,12 +54,7 @@ def plan_layout(  # each parameter is an option
 ) -> None:
     """Tell how a training lies best on many devices: every layout that divides, those that fit, the fastest of them, and why."""
     set_quiet(quiet)
-    planned = None
-    if recipe is not None:
-        loaded = recipes.load_recipe(recipe, overrides or [])
-        planned = memories.Planned(loaded.name, loaded.plan_config(), loaded.tokenizer.vocab_size)
-    elif overrides:
-        raise ConfigError("--set changes a recipe; say --recipe FILE, or leave --set out")
+    planned = read_planned(recipe, overrides)
     pinned = {
         "dp": dp, "tp": tp, "pp": pp, "cp": cp, "zero": zero, "sharding_factor": sharding_factor, "micro_batch": micro_batch,
         "recompute": recompute, "offload": offload,

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groundup.cli.options import AsJson, Quiet
+from groundup.cli.planned import read_planned
 from groundup.cli.root import plan_app, print_result
 from groundup.core.errors import ConfigError
 from groundup.core.lazy import lazy
 from groundup.core.log import set_quiet
 
 if TYPE_CHECKING:
-    from groundup import recipe as recipes
     from groundup.plan import memory as memories
     from groundup.plan import simulate as simulations
 else:
-    recipes, memories = lazy("groundup.recipe"), lazy("groundup.plan.memory")
-    simulations = lazy("groundup.plan.simulate")
+    memories, simulations = lazy("groundup.plan.memory"), lazy("groundup.plan.simulate")
 
 
 @plan_app.command("memory")
@@ -67,12 +66,7 @@ def plan_memory(
 ) -> None:
     """Say what one device holds in training (or inference) under a layout, line by line, and whether it fits."""
     set_quiet(quiet)
-    planned = None
-    if recipe is not None:
-        loaded = recipes.load_recipe(recipe, overrides or [])
-        planned = memories.Planned(loaded.name, loaded.plan_config(), loaded.tokenizer.vocab_size)
-    elif overrides:
-        raise ConfigError("--set changes a recipe; say --recipe FILE, or leave --set out")
+    planned = read_planned(recipe, overrides)
     if not inference and (batch or context):
         raise ConfigError("--batch and --context are of --inference; in training say --micro-batch and --seq-len")
     answer = memories.plan_memory(
