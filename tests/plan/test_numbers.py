@@ -50,7 +50,7 @@ def test_pi_is_stored_as_published(name: str, value: float, stored: float, hexad
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no {DATA}: set GROUNDUP_DATA to the folder of planning")
 def test_pi_is_every_row_of_the_file() -> None:
-    rows = list(csv.DictReader((DATA / "pi_expected.csv").open()))
+    rows = list(csv.DictReader((DATA / "pi_expected.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) >= 9
     for expected in rows:
         title = expected["format"]
