@@ -87,7 +87,7 @@ def _passes(model: torch.nn.Module, workload: Workload) -> Callable[[], None]:
     def run() -> None:
         model.zero_grad(set_to_none=True)
         for _ in range(workload.num_micro_batches):
-            torch.autograd.backward(step.losses(batch)[0])
+            torch.autograd.backward(step.loss(batch)[0])
 
     return run
 

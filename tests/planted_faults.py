@@ -155,7 +155,7 @@ class FaultyRun:
         batch = objective(rows.rows(np.zeros_like(windows), windows, np.zeros_like(windows)))
         model = load_model(self.final, CPU)
         with torch.inference_mode():
-            return float(TrainStep(model, torch.optim.SGD(model.parameters()), "fp32", 1.0, CPU).losses(batch)[1]) / len(
+            return float(TrainStep(model, torch.optim.SGD(model.parameters()), "fp32", 1.0, CPU).loss(batch)[1]) / len(
                 batch.targets.flatten()
             )
 

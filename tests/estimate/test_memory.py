@@ -20,7 +20,8 @@ from groundup.plan.probe import made_up_batch
 from groundup.train.loss_scale import MINIMUM
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import OPTIMIZERS, build_optimizer
-from groundup.train.step import TrainStep, autocast
+from groundup.train.passes import autocast
+from groundup.train.step import TrainStep
 from peaks import allocations
 
 ACTIVATION_TOLERANCE = 0.01  # scalars and rounding of a few bytes
@@ -162,7 +163,7 @@ def test_what_is_recomputed_is_not_kept_and_counts_at_the_peak(recompute, precis
     step(batches, 1e-3)
 
     def forward() -> None:
-        hidden.append(step.hidden(batches[0].inputs))
+        hidden.append(step.loss.hidden(batches[0].inputs))
 
     kept = sum(allocations(forward)) - hidden[0].untyped_storage().nbytes()
     assert activation_bytes(case) + mask_bytes(case) == pytest.approx(kept, rel=ACTIVATION_TOLERANCE)

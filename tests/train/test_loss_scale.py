@@ -36,7 +36,7 @@ def reference() -> tuple[list[float], list[float], dict[str, Tensor]]:
     scales, losses = [], []
     for number in range(STEPS):
         data = batch(number)
-        wanted, cross_entropy = step.losses(data)
+        wanted, cross_entropy = step.loss(data)
         scales.append(scaler.get_scale())
         losses.append((cross_entropy / data.targets.numel()).item())
         scaler.scale(wanted / data.targets.numel()).backward()

@@ -129,7 +129,7 @@ def test_passes_run_through_rounded_weights_and_their_gradients_reach_the_master
         weight.data = weight.data.bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         expected = rounded.hidden(batch(0).inputs)
-    assert torch.equal(step.hidden(batch(0).inputs), expected)
+    assert torch.equal(step.loss.hidden(batch(0).inputs), expected)
     step.gradient([batch(0)])
     assert all(weight.grad is not None and weight.grad.any() for weight in model.parameters())
     assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())

@@ -129,7 +129,7 @@ def _mean_loss(model: Transformer, step: TrainStep, sample: Batch) -> float:
     model.eval()
     try:
         with torch.no_grad():
-            loss = step.losses(sample)[1].item()
+            loss: float = step.loss(sample)[1].item()
     finally:
         model.train(training)
     return loss / int((sample.targets != IGNORE).sum())

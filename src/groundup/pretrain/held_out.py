@@ -14,7 +14,7 @@ from groundup.train.config import TrainConfig
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.held_out import HeldOut
 from groundup.train.objectives.objective import Objective
-from groundup.train.step import autocast
+from groundup.train.passes import autocast
 
 
 def build_evaluation(

@@ -1,18 +1,23 @@
 """Gradients kept within bounds."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | None, max_value: float | None) -> Tensor:
+def clip_gradients(
+    parameters: Iterable[nn.Parameter],
+    max_norm: float | None,
+    max_value: float | None,
+    norm_of: Callable[[Sequence[Tensor]], Tensor] = get_total_norm,
+) -> Tensor:
     """Return the global norm of the gradients, then bound them in place: together by `max_norm`, or each entry by `max_value`.
 
     By norm, all are multiplied by max_norm / norm if that is below 1 (Pascanu et al. 2013, algorithm 1): their direction is kept.
     """
     trained = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
+    norm = norm_of([parameter.grad for parameter in trained if parameter.grad is not None])
     if max_norm is not None:
         clip_grads_with_norm_(trained, max_norm, norm)
     if max_value is not None:

@@ -112,7 +112,7 @@ def test_peak_is_that_of_a_real_step(name):
         step.loss_scale.value = MINIMUM  # no step is to be skipped
     batches = [made_up_batch(workload)] * workload.num_micro_batches
     step(batches, 1e-3)
-    held = sum(tensor.nbytes for tensor in {*model.parameters(), *step.passed.parameters()})
+    held = sum(tensor.nbytes for tensor in {*model.parameters(), *step.loss.model.parameters()})
     in_use = held + sum(value.nbytes for state in step.optimizer.state.values() for value in state.values())
     peak = in_use
     for size in allocations(lambda: step(batches, 1e-3)):

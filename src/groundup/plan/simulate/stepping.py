@@ -59,9 +59,9 @@ def _step(
         shards = OwnShards(model)
         shards.give_to(optimizer)
         step.model = shards  # type: ignore[assignment]
-    elif step.passed is not model:
+    elif step.loss.model is not model:
         tracker.hold(model.parameters(), Component.MASTER_WEIGHTS)
-        tracker.hold(step.passed.parameters(), Component.WEIGHTS)
+        tracker.hold(step.loss.model.parameters(), Component.WEIGHTS)
     else:
         tracker.hold_gradients(model.parameters())
     tracker.hold_states(optimizer)

@@ -16,8 +16,8 @@ from groundup.train.batch import Batch
 from groundup.train.batches import RowReader
 from groundup.train.loss import IGNORE, linear_cross_entropy
 from groundup.train.objectives.objective import Objective
+from groundup.train.passes import FEW_TARGETS
 from groundup.train.randomness import Ints
-from groundup.train.step import FEW_TARGETS
 
 
 @dataclass(frozen=True)

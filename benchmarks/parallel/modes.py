@@ -1,0 +1,48 @@
+"""The layouts that are held equal to one process, and what is learned on them."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from groundup.nn.config import ModelConfig
+from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.parallel.config import Layout
+
+TaskName = Literal["causal", "masked", "span_corruption"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and what it learns."""
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+
+
+VOCAB, SEQ_LEN = 64, 32
+_SIZES = {
+    "vocab_size": VOCAB,
+    "dim": 32,
+    "num_layers": 4,
+    "num_heads": 4,
+    "num_kv_heads": 2,
+    "ffn_dim": 64,
+    "max_seq_len": 2 * SEQ_LEN,
+}
+TASKS: Final[dict[TaskName, Task]] = {
+    "causal": Task(ModelConfig.parse(_SIZES, "causal"), ObjectiveConfig(name="causal")),
+    "masked": Task(ModelConfig.parse({**_SIZES, "shape": "encoder"}, "masked"), ObjectiveConfig(name="masked")),
+    "span_corruption": Task(
+        ModelConfig.parse({**_SIZES, "shape": "encoder_decoder", "num_layers": 2, "num_encoder_layers": 2}, "span_corruption"),
+        ObjectiveConfig(name="span_corruption"),
+    ),
+}
+
+MODES: Final[dict[str, Layout]] = {
+    "ddp 2": Layout(dp=2),
+    "ddp 4": Layout(dp=4),
+    "zero3 2": Layout(dp=2, zero=3),
+    "zero3 4": Layout(dp=4, zero=3),
+    "zero3 4 factor 1": Layout(dp=4, zero=3, sharding_factor=1),
+    "hybrid 2x2": Layout(dp=4, zero=3, sharding_factor=2),
+    "zero3 2 offload": Layout(dp=2, zero=3, offload="all"),
+}

@@ -1,0 +1,1 @@
+"""How weights, gradients and states lie on the ranks that read different text."""

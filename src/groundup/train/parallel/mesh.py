@@ -1,0 +1,77 @@
+"""Which processes share what: the one place that makes process groups."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import DeviceMesh
+
+from groundup.core.errors import ConfigError
+from groundup.train.parallel.config import Layout
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The ranks of a run along the axes of its layout.
+
+    Ranks are counted with tp innermost, then cp, then those that share states, then copies of these, then pp: what talks most is
+    nearest.
+    """
+
+    layout: Layout
+    states: DeviceMesh
+    """[pp, replicas, shard, tp]: weights are the same along replicas, which ranks of one context group are, too."""
+    places: DeviceMesh
+    """[pp, copies, shard, cp, tp]."""
+
+    @classmethod
+    def of(cls, layout: Layout, device: str = "cpu") -> "Mesh":
+        """Return the mesh of the process group that there is; all ranks call this together.
+
+        Raises ConfigError if the layout wants another number of ranks.
+        """
+        check_world(layout, dist.get_world_size())
+        copies = layout.dp // layout.shards
+        ranks = torch.arange(layout.world_size).view(layout.pp, copies, layout.shards, layout.cp, layout.tp)
+        states = ranks.permute(0, 1, 3, 2, 4).reshape(layout.pp, copies * layout.cp, layout.shards, layout.tp)
+        return cls(
+            layout,
+            DeviceMesh(device, states, mesh_dim_names=("pp", "replicas", "shard", "tp")),
+            DeviceMesh(device, ranks, mesh_dim_names=("pp", "copies", "shard", "cp", "tp")),
+        )
+
+    def place(self, axis: str) -> int:
+        """Return where this rank stands along an axis of `places`."""
+        return self.places.get_local_rank(axis)
+
+    @property
+    def data_rank(self) -> int:
+        """Which part of a batch this rank reads, of `layout.dp`."""
+        return self.place("copies") * self.layout.shards + self.place("shard")
+
+    def group(self, axis: str) -> dist.ProcessGroup:
+        """Return the ranks along one axis of `places`."""
+        return self.places.get_group(axis)
+
+    @property
+    def gradients(self) -> DeviceMesh:
+        """[replicas, shard]: ranks whose gradients of the same weights are of different text."""
+        return self.states["replicas", "shard"]
+
+
+def check_world(layout: Layout, size: int) -> None:
+    """Raise ConfigError if the layout is not one of `size` processes, with the nearest that is."""
+    if layout.world_size == size:
+        return
+    rest = layout.tp * layout.pp * layout.cp
+    axes = f"dp={layout.dp} x tp={layout.tp} x pp={layout.pp} x cp={layout.cp}"
+    nearest = max(size // rest, 1)
+    way_out = (
+        f"set parallel.dp={nearest}"
+        if size % rest == 0
+        else f"start {nearest * rest} processes with parallel.dp={nearest}, or share less"
+    )
+    raise ConfigError(
+        f"parallel: {axes} is a layout of {layout.world_size:,} processes, and {size:,} were started; {way_out}, or start "
+        f"{layout.world_size:,}"
+    )

@@ -1,0 +1,75 @@
+"""The processes that train one model together, as a step and the loop see them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from groundup.train.passes import Passes, Serial, SummedLoss
+from groundup.train.working_copy import WorkingCopy
+
+
+class Ranks(ABC):
+    """This process among those of a run; all of them call the same methods in the same order."""
+
+    rank: int
+    size: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that tells and writes what all know."""
+        return self.rank == 0
+
+    @abstractmethod
+    def count(self, number: int) -> int:
+        """Return the sum over processes that read different text."""
+
+    @abstractmethod
+    def loss(self, share: Tensor) -> Tensor:
+        """Return the loss, given this process' share of it."""
+
+    @abstractmethod
+    def norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        """Return the norm of the gradient of all weights together, those of other processes too, each counted once."""
+
+    @abstractmethod
+    def any(self, is_so: bool) -> bool:
+        """Return whether it is so in any process."""
+
+    @abstractmethod
+    def agreed(self, value: Any) -> Any:
+        """Return the value of the first process."""
+
+    @abstractmethod
+    def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
+        """Return the passes that take the gradient of the loss over all processes."""
+
+
+class Alone(Ranks):
+    """A run of one process."""
+
+    rank = 0
+    size = 1
+
+    def count(self, number: int) -> int:
+        return number
+
+    def loss(self, share: Tensor) -> Tensor:
+        return share
+
+    def norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        return get_total_norm(gradients)
+
+    def any(self, is_so: bool) -> bool:
+        return is_so
+
+    def agreed(self, value: Any) -> Any:
+        return value
+
+    def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
+        return Serial(loss, copy)
+
+
+ALONE = Alone()
