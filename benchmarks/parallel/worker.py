@@ -102,8 +102,8 @@ def compare(task: TaskName, layout: Layout, accumulate: int, dtype: torch.dtype)
     weights = whole_weights(model)
     assert weights.keys() == expected_weights.keys(), sorted(weights.keys() ^ expected_weights.keys())
     pairs = list(zip(found, expected, strict=True))
-    assert [one.targets for one, _ in pairs] == [other.targets for _, other in pairs]
     return {
+        "targets": max(abs(one.targets - other.targets) for one, other in pairs),
         "loss": max(abs(one.loss - other.loss) for one, other in pairs),
         "grad_norm": max(abs(one.grad_norm / other.grad_norm - 1) for one, other in pairs),
         "weights": max(float((weights[name] - weight).abs().max()) for name, weight in expected_weights.items()),
