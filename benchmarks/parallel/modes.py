@@ -45,4 +45,8 @@ MODES: Final[dict[str, Layout]] = {
     "zero3 4 factor 1": Layout(dp=4, zero=3, sharding_factor=1),
     "hybrid 2x2": Layout(dp=4, zero=3, sharding_factor=2),
     "zero3 2 offload": Layout(dp=2, zero=3, offload="all"),
+    "context 2": Layout(cp=2),
+    "context 4": Layout(cp=4),
+    "ddp 2 x context 2": Layout(dp=2, cp=2),
+    "zero3 2 x context 2": Layout(dp=2, zero=3, cp=2),
 }

@@ -40,7 +40,7 @@ class View:
         """Place of each query within its own document."""
         if self.key_ids is None:
             return self.query_positions[None]
-        return positions_in_documents(self.key_ids)[:, -len(self.query_positions) :]
+        return positions_in_documents(self.key_ids)[:, self.query_positions]
 
     def hides(self) -> bool:
         """Whether more is hidden than what comes after a query."""

@@ -32,8 +32,7 @@ class RotaryPosition(Position):
         self._by_document = config.attention == "performer"
 
     def effects(self, view: View, dtype: torch.dtype) -> Effects:
-        span = slice(view.start, view.start + len(view.query_positions))
-        places = view.document_positions if self._by_document else span
+        places = view.document_positions if self._by_document else view.query_positions
         cos, sin = (table[places].unsqueeze(-2).to(dtype) for table in (self.cos, self.sin))  # seq, 1, rotary_dims / 2
 
         def turn_all(x: Tensor) -> Tensor:

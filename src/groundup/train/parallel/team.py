@@ -12,6 +12,7 @@ from groundup.train.batch import Batch
 from groundup.train.config import RunPrecision
 from groundup.train.parallel.collectives import sum_over
 from groundup.train.parallel.config import Layout
+from groundup.train.parallel.context import ContextParallel
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.parallel.data.table import DATA_PARALLEL
 from groundup.train.parallel.mesh import Mesh
@@ -30,6 +31,7 @@ class Team(Ranks):
     def __init__(self, mesh: Mesh, precision: RunPrecision) -> None:
         self.mesh = mesh
         self.rank, self.size = dist.get_rank(), mesh.layout.world_size
+        self._context = ContextParallel(mesh.group("cp"))
         self._data = DATA_PARALLEL[mesh.layout.zero](mesh, precision)
 
     @classmethod
@@ -39,11 +41,12 @@ class Team(Ranks):
 
     def arrange(self, model: Transformer) -> Transformer:
         """Return what this rank holds of the model, made from it in place: the same names, of fewer or sharded weights."""
+        self._context.arrange(model)
         self._data.arrange(model)
         return model
 
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
-        return Together(loss, self._data, copy)
+        return Together(loss, self._context, self._data, copy)
 
     def count(self, number: int) -> int:
         found = torch.tensor(number, dtype=torch.int64)
@@ -69,9 +72,10 @@ class Team(Ranks):
 class Together(Passes):
     """One micro-batch after the other, each rank through its own."""
 
-    def __init__(self, loss: SummedLoss, data: DataParallel, copy: WorkingCopy | None) -> None:
+    def __init__(self, loss: SummedLoss, context: ContextParallel, data: DataParallel, copy: WorkingCopy | None) -> None:
         self._loss = loss
         self._wrapped: nn.Module = data.wrap(loss)
+        self._context = context
         self._data = data
         self._copy = copy
 
@@ -81,8 +85,9 @@ class Together(Passes):
         if self._copy:
             self._copy.refresh()
         for number, batch in enumerate(micro_batches, 1):
-            with self._data.passing(is_last=number == len(micro_batches)):
-                wanted, cross_entropy = self._wrapped(batch.to(device))
+            own = self._context.part(batch.to(device))
+            with self._context.reading(own.inputs), self._data.passing(is_last=number == len(micro_batches)):
+                wanted, cross_entropy = self._wrapped(own)
                 torch.autograd.backward(wanted / targets * (scale or 1.0))
             share = share + cross_entropy / targets
         self._data.finish()
