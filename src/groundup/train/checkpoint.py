@@ -1,9 +1,6 @@
 """Save a training run whole, or find it again."""
 
 import contextlib
-import errno
-import os
-import re
 import shutil
 import threading
 import time
@@ -13,9 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from groundup.artifacts.build import Order, Outcome, seal
 from groundup.artifacts.checkpoint import (
@@ -37,15 +31,18 @@ from groundup.core.patience import patiently
 from groundup.nn.config import ModelConfig
 from groundup.nn.threads import NUM_THREADS
 from groundup.train.keeping import Keeping
+from groundup.train.ranks import ALONE, Ranks
 from groundup.train.snapshot import Snapshot
 from groundup.train.state import RunState
+from groundup.train.storage import Storage
 
 
 @dataclass
 class CheckpointStore:
     """The folder checkpoints/ of one run.
 
-    A checkpoint is copied and written in a thread while the run goes on; the newest stays in memory, to go back to.
+    A checkpoint is copied and written in a thread while the run goes on; the newest stays in memory, to go back to. All processes
+    of the run call the same methods at the same steps; the first one decides, removes, and writes what all know.
     """
 
     root: Path
@@ -58,13 +55,17 @@ class CheckpointStore:
     patience_s: float = 0.0
     """How long a full disk or a refused write is waited for."""
     clock: Callable[[], float] = time.monotonic
-    _snapshot: Snapshot = field(default_factory=Snapshot)
+    ranks: Ranks = ALONE
+    _storage: Storage = field(init=False)
+    _snapshot: Snapshot = field(init=False)
     _copied: threading.Event = field(default_factory=threading.Event)
     _writing: Future[None] | None = None
     _saved_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._saved_s = self.clock()
+        self._storage = self.ranks.storage()
+        self._snapshot = Snapshot(self._storage.copied)
 
     def due(self, step: int) -> bool:
         """Return whether a checkpoint is to be saved after `step` steps."""
@@ -108,7 +109,7 @@ class CheckpointStore:
 
         What a kill left half-written or half-removed is removed; so is a damaged checkpoint, with a word about it.
         """
-        for folder in self._folders():
+        for folder in self._storage.first(self._folders):
             if self._put_back(folder, run):
                 self._remove_others(self.keeping.while_running)
                 return
@@ -119,7 +120,7 @@ class CheckpointStore:
         The newer ones are removed. Returns False, with nothing changed, if there is none.
         """
         self.wait()
-        regular = [folder for folder in self._folders() if self.keeping.is_regular(_step(folder))]
+        regular = [folder for folder in self._storage.first(self._folders) if self.keeping.is_regular(_step(folder))]
         early, late = ([f for f in regular if (_step(f) <= latest) == is_early] for is_early in (True, False))
         for folder in [*early, *late[::-1]]:
             if self._snapshot.step == _step(folder):
@@ -141,34 +142,53 @@ class CheckpointStore:
             snapshot.copy()
         finally:
             self._copied.set()
-        patiently(before, self.patience_s)
+        patiently(lambda: self._storage.together(before), self.patience_s)
         patiently(lambda: self._write_files(snapshot, num_threads), self.patience_s)
         patiently(lambda: self._remove_others(self.keeping.while_running), self.patience_s)
 
     def _write_files(self, snapshot: Snapshot, num_threads: int) -> None:
-        step, tokens = snapshot.facts["step"], snapshot.facts["tokens"]
-        folder = self.root / f"step-{step}"
+        folder = self.root / f"step-{snapshot.step}"
+        self._storage.first(lambda: self._begin(folder))
+        with storage_errors(folder):
+            self._storage.write(folder / WEIGHTS_FILE, snapshot.weights)
+            self._storage.write(folder / STATE_FILE, snapshot.tensors)
+        self._storage.first(lambda: self._finish(folder, snapshot, num_threads))
+
+    def _begin(self, folder: Path) -> None:
         with storage_errors(folder):
             if folder.exists():
                 _remove(folder)
             folder.mkdir(parents=True)
-            _save_tensors(folder / WEIGHTS_FILE, snapshot.weights)
-            _save_tensors(folder / STATE_FILE, snapshot.tensors)
+
+    def _finish(self, folder: Path, snapshot: Snapshot, num_threads: int) -> None:
+        """Write what all processes know, and the manifest last."""
+        with storage_errors(folder):
             write_json(folder / MODEL_CONFIG_FILE, self.model_config.model_dump(mode="json"))
             for name in TOKENIZER_FILES:
                 write_bytes(folder / name, (self.tokenizer / name).read_bytes())
             write_json(folder / PROGRESS_FILE, snapshot.facts)
             sync_folder(self.root)
-        seal(replace(self.order, out=folder), Outcome(counts={"step": step, "tokens": tokens, NUM_THREADS: num_threads}))
+        counts = {"step": snapshot.facts["step"], "tokens": snapshot.facts["tokens"], NUM_THREADS: num_threads}
+        seal(replace(self.order, out=folder), Outcome(counts=counts))
 
     def _put_back(self, folder: Path, run: RunState) -> bool:
         """Make the run that of the checkpoint; if it is not whole, remove it and return False."""
+        if not self._storage.first(lambda: self._is_whole(folder)):
+            return False
+        weights, state = (self._storage.read(folder / name, run.like) for name in (WEIGHTS_FILE, STATE_FILE))
+        run.load(weights, state, self._storage.first(lambda: read_object(folder / PROGRESS_FILE)))
+        return True
+
+    def _is_whole(self, folder: Path) -> bool:
+        """Return whether the checkpoint is whole; remove it if not.
+
+        Raises ArtifactError if it is of another model than the run's.
+        """
         if not (folder / MANIFEST).exists():
             _remove(folder)
             return False
         try:
-            checkpoint = Checkpoint.open(folder)
-            damaged = checkpoint.damaged_files()
+            damaged = Checkpoint.open(folder).damaged_files()
         except ArtifactError as error:
             say(f"{error}; going back to the checkpoint before", style="yellow")
             _remove(folder)
@@ -178,7 +198,6 @@ class CheckpointStore:
             _remove(folder)
             return False
         self._check_model(folder)
-        run.load(load_file(checkpoint.weights), load_file(folder / STATE_FILE), read_object(folder / PROGRESS_FILE))
         return True
 
     def _check_model(self, folder: Path) -> None:
@@ -193,6 +212,9 @@ class CheckpointStore:
         return checkpoint_folders(self.root)[::-1]
 
     def _remove_others(self, kept: Callable[[Sequence[int]], set[int]]) -> None:
+        self._storage.first(lambda: self._remove_others_here(kept))
+
+    def _remove_others_here(self, kept: Callable[[Sequence[int]], set[int]]) -> None:
         """Leave the checkpoints of the steps that `kept` returns, given those of all; note which of them is the best."""
         folders = {_step(folder): folder for folder in self._folders()}
         staying = kept(list(folders))
@@ -207,17 +229,6 @@ class CheckpointStore:
 
 def _step(folder: Path) -> int:
     return int(folder.name.removeprefix("step-"))
-
-
-def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    try:
-        save_file(tensors, path)
-    except SafetensorError as error:  # the library tells the operating system's error in words only
-        number = re.search(r"os error (\d+)", str(error))
-        code = int(number[1]) if number else errno.EIO
-        raise OSError(code, os.strerror(code), str(path)) from None
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _remove(folder: Path) -> None:

@@ -43,7 +43,7 @@ def train(
     Raises Stopped after a signal, or where a hook asked for it by `stop_request`, once the step is done and saved; DivergedError if
     a spike could not be healed.
     """
-    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale)
+    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale, train_step.ranks.place)
     deadline = deadline or Deadline(steps)
     update_ratio = UpdateRatio(run.model.parameters())
     checkpoints.restore(run)

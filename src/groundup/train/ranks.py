@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from groundup.train.passes import Passes, Serial, SummedLoss
+from groundup.train.storage import OneProcess, Storage
 from groundup.train.working_copy import WorkingCopy
 
 
@@ -16,6 +17,8 @@ class Ranks(ABC):
 
     rank: int
     size: int
+    place: str
+    """Where this process stands in which layout: random states go on where both are the same."""
 
     @property
     def is_first(self) -> bool:
@@ -46,12 +49,17 @@ class Ranks(ABC):
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
         """Return the passes that take the gradient of the loss over all processes."""
 
+    @abstractmethod
+    def storage(self) -> Storage:
+        """Return how checkpoints are written and read; all processes call this together."""
+
 
 class Alone(Ranks):
     """A run of one process."""
 
     rank = 0
     size = 1
+    place = ""
 
     def count(self, number: int) -> int:
         return number
@@ -70,6 +78,9 @@ class Alone(Ranks):
 
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
         return Serial(loss, copy)
+
+    def storage(self) -> Storage:
+        return OneProcess()
 
 
 ALONE = Alone()

@@ -1,12 +1,14 @@
 """A copy of a run in host memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from groundup.train.state import RunState
+
+Copying = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], dict[str, Tensor]]
+"""Makes copies of tensors, in the room of other ones where that fits."""
 
 
 class Snapshot:
@@ -16,7 +18,8 @@ class Snapshot:
     run in another thread while the next gradient is taken, if it is done before the next update.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, copying: Copying) -> None:
+        self._copying = copying
         self.facts: dict[str, Any] = {}
         self.weights: dict[str, Tensor] = {}
         self.tensors: dict[str, Tensor] = {}
@@ -35,28 +38,9 @@ class Snapshot:
     def copy(self) -> None:
         """Copy what was aimed at."""
         weights, tensors = self._sources
-        self.weights, self.tensors = copied(weights, self.weights), copied(tensors, self.tensors)
+        self.weights, self.tensors = self._copying(weights, self.weights), self._copying(tensors, self.tensors)
         self._sources = ({}, {})
 
     def put_back(self, run: RunState) -> None:
         """Make the run what it was."""
         run.load(self.weights, {name: tensor.clone() for name, tensor in self.tensors.items()}, self.facts)
-
-
-def copied(sources: Mapping[str, Tensor], room: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies of the tensors on the CPU, in `room` where that fits."""
-    copies = {}
-    for name, source in sources.items():
-        target = room.get(name)
-        if target is None or target.shape != source.shape or target.dtype != source.dtype:
-            target = torch.empty(source.shape, dtype=source.dtype)
-        copies[name] = _copy(source.detach(), target)
-    return copies
-
-
-def _copy(source: Tensor, target: Tensor) -> Tensor:
-    """Copy without torch's threads, which are busy with the gradient, where memory is plain."""
-    if source.device.type == "cpu" and source.is_contiguous() and source.ndim:
-        target.view(torch.uint8).numpy()[...] = source.view(torch.uint8).numpy()
-        return target
-    return target.copy_(source)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from groundup.core.seeds import derive_seed
 from groundup.train.healing.ladder import Healing
 from groundup.train.loss_scale import LossScale
-from groundup.train.optim.state import load_state_tensors, state_tensors
+from groundup.train.optim.state import load_state_tensors, parameter_of, state_tensors
 from groundup.train.step import StepResult
 
 _OPTIMIZER = "optimizer."
@@ -35,7 +36,11 @@ class RunState:
     The learning rate, and which text a step reads, follow from the numbers here and from settings.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, healing: Healing, loss_scale: LossScale | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, healing: Healing, loss_scale: LossScale | None = None, place: str = ""
+    ) -> None:
+        """`place`: of this process among those of the run (Ranks.place), each of which has random states of its own."""
+        self._place = place
         self.model = model
         self.optimizer = optimizer
         self.healing = healing
@@ -73,10 +78,18 @@ class RunState:
     def tensors(self) -> dict[str, Tensor]:
         """Return the optimizer's state itself, and copies of the random states."""
         tensors = {_OPTIMIZER + name: tensor for name, tensor in state_tensors(self.optimizer).items()}
-        tensors[_RANDOM + "cpu"] = torch.get_rng_state()
+        tensors[self._random("cpu")] = torch.get_rng_state()
         if torch.cuda.is_available():
-            tensors[_RANDOM + "cuda"] = torch.cuda.get_rng_state()
+            tensors[self._random("cuda")] = torch.cuda.get_rng_state()
         return tensors
+
+    def like(self, name: str) -> Tensor | None:
+        """Return a tensor that lies in this process as the stored one of this name is to lie; None if none of it belongs here."""
+        if name.startswith(_OPTIMIZER):
+            return parameter_of(self.optimizer, name.removeprefix(_OPTIMIZER))
+        if name.startswith(_RANDOM):
+            return torch.get_rng_state() if name in (self._random("cpu"), self._random("cuda")) else None
+        return self.weights().get(name)
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers, as JSON."""
@@ -90,12 +103,22 @@ class RunState:
         self.model.load_state_dict(weights)
         optimizer = {n.removeprefix(_OPTIMIZER): t for n, t in tensors.items() if n.startswith(_OPTIMIZER)}
         load_state_tensors(self.optimizer, optimizer)
-        torch.set_rng_state(tensors[_RANDOM + "cpu"])
-        if torch.cuda.is_available() and _RANDOM + "cuda" in tensors:
-            torch.cuda.set_rng_state(tensors[_RANDOM + "cuda"])
+        self._load_random(tensors, int(facts["step"]))
         self.step, self.tokens = int(facts["step"]), int(facts["tokens"])
         self.passed_over = [(int(first), int(end)) for first, end in facts["passed_over"]]
         self.ending = Ending(**facts["ending"]) if facts.get("ending") else None
         self.healing.load(facts["healing"])
         if self.loss_scale:
             self.loss_scale.load(facts["loss_scale"])
+
+    def _random(self, device: str) -> str:
+        return f"{_RANDOM}{device}{self._place}"
+
+    def _load_random(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Go on with this process' random numbers; where another layout left none for it, with new ones that depend on the step."""
+        if self._random("cpu") not in tensors:
+            torch.manual_seed(derive_seed(torch.initial_seed(), "step", step))
+            return
+        torch.set_rng_state(tensors[self._random("cpu")])
+        if torch.cuda.is_available() and self._random("cuda") in tensors:
+            torch.cuda.set_rng_state(tensors[self._random("cuda")])

@@ -37,6 +37,11 @@ def load_state_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None
         optimizer.state[parameter].update(values)
 
 
+def parameter_of(optimizer: Optimizer, key: str) -> nn.Parameter | None:
+    """Return the parameter that the state 'parameter name.state name' is of; None if it is not trained here."""
+    return _named(optimizer).get(key.rsplit(".", 1)[0])
+
+
 def _named(optimizer: Optimizer) -> dict[str, nn.Parameter]:
     return {
         name: parameter

@@ -17,8 +17,10 @@ from groundup.train.parallel.data.base import DataParallel
 from groundup.train.parallel.data.table import DATA_PARALLEL
 from groundup.train.parallel.mesh import Mesh
 from groundup.train.parallel.norm import global_norm
+from groundup.train.parallel.storage.ranks import ManyRanks
 from groundup.train.passes import Passes, SummedLoss
 from groundup.train.ranks import Ranks
+from groundup.train.storage import Storage
 from groundup.train.working_copy import WorkingCopy
 
 
@@ -32,6 +34,8 @@ class Team(Ranks):
         self.mesh = mesh
         self.rank, self.size = dist.get_rank(), mesh.layout.world_size
         self._context = ContextParallel(mesh.group("cp"))
+        layout = mesh.layout
+        self.place = f".dp{layout.dp}-tp{layout.tp}-pp{layout.pp}-cp{layout.cp}.{self.rank}"
         self._data = DATA_PARALLEL[mesh.layout.zero](mesh, precision)
 
     @classmethod
@@ -47,6 +51,9 @@ class Team(Ranks):
 
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
         return Together(loss, self._context, self._data, copy)
+
+    def storage(self) -> Storage:
+        return ManyRanks()
 
     def count(self, number: int) -> int:
         found = torch.tensor(number, dtype=torch.int64)
