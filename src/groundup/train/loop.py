@@ -75,6 +75,7 @@ def train(
 
             shortened = deadline.decide(run, metrics.elapsed_s)
             last = run.step == deadline.end(run)
+            train_step.ranks.after_update(run.step, last)
             stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
             save = last or stopping or bool(shortened) or checkpoints.due(run.step)
             events = [*events, *shortened, *(["checkpoint"] if save else [])]

@@ -27,15 +27,19 @@ class Ranks(ABC):
 
     @abstractmethod
     def count(self, number: int) -> int:
-        """Return the sum over processes that read different text."""
+        """Return the sum over processes that read different text and take a gradient together."""
 
     @abstractmethod
     def loss(self, share: Tensor) -> Tensor:
-        """Return the loss, given this process' share of it."""
+        """Return the loss, given this process' share of it; where islands train apart, the mean of theirs."""
 
     @abstractmethod
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         """Return the norm of the gradient of all weights together, those of other processes too, each counted once."""
+
+    @abstractmethod
+    def after_update(self, step: int, is_last: bool) -> None:
+        """Bring together what trains apart, where that is due after so many steps, and after the last."""
 
     @abstractmethod
     def any(self, is_so: bool) -> bool:
@@ -69,6 +73,9 @@ class Alone(Ranks):
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         return get_total_norm(gradients)
+
+    def after_update(self, step: int, is_last: bool) -> None:
+        """Do nothing: nothing trains apart."""
 
     def any(self, is_so: bool) -> bool:
         return is_so

@@ -12,6 +12,19 @@ Offload = Literal["none", "optimizer", "all"]
 PipelineSchedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
 
 
+class LocalSgd(Config):
+    """Islands of ranks that train apart, and bring their weights together from time to time (DiLoCo: Douillard et al. 2023)."""
+
+    islands: int = Field(ge=2, description="groups of dp / islands ranks each that train apart, on parts of each batch")
+    inner_steps: int = Field(default=100, gt=0, description="optimizer steps from one exchange of weights to the next")
+    outer_rate: float = Field(
+        default=0.7,
+        gt=0,
+        description="learning rate of what the islands' weights changed by on average; 1 without momentum averages",
+    )
+    outer_momentum: float = Field(default=0.9, ge=0, lt=1, description="Nesterov momentum of these changes")
+
+
 class Layout(Config):
     """Axes of the mesh, what is sharded along them, and how a micro-batch is computed; 1 everywhere is one process."""
 
@@ -32,6 +45,7 @@ class Layout(Config):
     micro_batch: int = Field(default=1, gt=0, description="sequences that a forward pass sees on each data-parallel rank")
     schedule: PipelineSchedule | None = Field(default=None, description="order of a pipeline's passes; null: 1f1b where pp > 1")
     precision: RunPrecision = Field(default="bf16", description="what matrices are multiplied in")
+    local_sgd: LocalSgd | None = Field(default=None, description="training apart, for slow links between ranks; null: together")
 
     @property
     def world_size(self) -> int:
@@ -43,7 +57,27 @@ class Layout(Config):
         """Ranks among which the states that `zero` names are shared; 1 with zero=0."""
         if self.zero == 0:
             return 1
-        return self.dp if self.sharding_factor is None else self.sharding_factor
+        return self.dp // self.islands if self.sharding_factor is None else self.sharding_factor
+
+    @property
+    def islands(self) -> int:
+        """Groups of ranks that train apart."""
+        return self.local_sgd.islands if self.local_sgd else 1
+
+    @model_validator(mode="after")
+    def _check_islands(self) -> Self:
+        if self.local_sgd is None:
+            return self
+        if self.dp % self.islands:
+            raise ValueError(f"local_sgd.islands={self.islands} does not divide dp={self.dp}; set dp to a multiple of it")
+        if self.zero in (1, 2) or (self.sharding_factor is not None and self.dp // self.islands % self.sharding_factor):
+            raise ValueError(
+                f"local_sgd takes zero=0, or zero=3 with a sharding_factor that divides dp / islands = {self.dp // self.islands}; "
+                f"it is zero={self.zero}, sharding_factor={self.sharding_factor}"
+            )
+        if self.precision == "fp16":
+            raise ValueError("local_sgd with precision='fp16' would scale the loss of each island by another number; set bf16")
+        return self
 
     @model_validator(mode="after")
     def _check_sharding(self) -> Self:

@@ -14,15 +14,15 @@ from groundup.train.parallel.config import Layout
 class Mesh:
     """The ranks of a run along the axes of its layout.
 
-    Ranks are counted with tp innermost, then cp, then those that share states, then copies of these, then pp: what talks most is
-    nearest.
+    Ranks are counted with tp innermost, then cp, then those that share states, then copies of these, then pp, then islands that
+    train apart: what talks most is nearest.
     """
 
     layout: Layout
     states: DeviceMesh
-    """[pp, replicas, shard, tp]: weights are the same along replicas, which ranks of one context group are, too."""
+    """[islands, pp, replicas, shard, tp]: weights are the same along replicas, which ranks of one context group are, too."""
     places: DeviceMesh
-    """[pp, copies, shard, cp, tp]."""
+    """[islands, pp, copies, shard, cp, tp]."""
 
     @classmethod
     def of(cls, layout: Layout, device: str = "cpu") -> "Mesh":
@@ -31,13 +31,13 @@ class Mesh:
         Raises ConfigError if the layout wants another number of ranks.
         """
         check_world(layout, dist.get_world_size())
-        copies = layout.dp // layout.shards
-        ranks = torch.arange(layout.world_size).view(layout.pp, copies, layout.shards, layout.cp, layout.tp)
-        states = ranks.permute(0, 1, 3, 2, 4).reshape(layout.pp, copies * layout.cp, layout.shards, layout.tp)
+        copies = layout.dp // layout.islands // layout.shards
+        ranks = torch.arange(layout.world_size).view(layout.islands, layout.pp, copies, layout.shards, layout.cp, layout.tp)
+        states = ranks.transpose(3, 4).reshape(layout.islands, layout.pp, copies * layout.cp, layout.shards, layout.tp)
         return cls(
             layout,
-            DeviceMesh(device, states, mesh_dim_names=("pp", "replicas", "shard", "tp")),
-            DeviceMesh(device, ranks, mesh_dim_names=("pp", "copies", "shard", "cp", "tp")),
+            DeviceMesh(device, states, mesh_dim_names=("islands", "pp", "replicas", "shard", "tp")),
+            DeviceMesh(device, ranks, mesh_dim_names=("islands", "pp", "copies", "shard", "cp", "tp")),
         )
 
     def place(self, axis: str) -> int:
@@ -47,7 +47,8 @@ class Mesh:
     @property
     def data_rank(self) -> int:
         """Which part of a batch this rank reads, of `layout.dp`."""
-        return self.place("copies") * self.layout.shards + self.place("shard")
+        of_island = self.place("copies") * self.layout.shards + self.place("shard")
+        return self.place("islands") * (self.layout.dp // self.layout.islands) + of_island
 
     def group(self, axis: str) -> dist.ProcessGroup:
         """Return the ranks along one axis of `places`."""

@@ -15,6 +15,7 @@ from groundup.train.parallel.config import Layout
 from groundup.train.parallel.context import ContextParallel
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.parallel.data.table import DATA_PARALLEL
+from groundup.train.parallel.local_sgd import OuterStep
 from groundup.train.parallel.mesh import Mesh
 from groundup.train.parallel.norm import global_norm
 from groundup.train.parallel.storage.ranks import ManyRanks
@@ -37,6 +38,9 @@ class Team(Ranks):
         layout = mesh.layout
         self.place = f".dp{layout.dp}-tp{layout.tp}-pp{layout.pp}-cp{layout.cp}.{self.rank}"
         self._data = DATA_PARALLEL[mesh.layout.zero](mesh, precision)
+        settings = mesh.layout.local_sgd
+        self.outer = OuterStep(settings, mesh.group("islands")) if settings else None
+        """What brings islands together that train apart; None where all ranks train together."""
 
     @classmethod
     def of(cls, layout: Layout, precision: RunPrecision, device: str = "cpu") -> "Team":
@@ -47,9 +51,13 @@ class Team(Ranks):
         """Return what this rank holds of the model, made from it in place: the same names, of fewer or sharded weights."""
         self._context.arrange(model)
         self._data.arrange(model)
+        if self.outer:
+            self.outer.take(model)
         return model
 
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
+        if self.outer:
+            self.outer.begin()
         return Together(loss, self._context, self._data, copy)
 
     def storage(self) -> Storage:
@@ -60,10 +68,15 @@ class Team(Ranks):
         return int(sum_over(found, self.mesh.group("copies"), self.mesh.group("shard")))
 
     def loss(self, share: Tensor) -> Tensor:
-        return sum_over(share, *(self.mesh.group(axis) for axis in ("pp", "copies", "shard", "cp")))
+        of_island = sum_over(share, *(self.mesh.group(axis) for axis in ("pp", "copies", "shard", "cp")))
+        return sum_over(of_island, self.mesh.group("islands")) / self.mesh.layout.islands
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         return global_norm(gradients, self.mesh.group("pp"))
+
+    def after_update(self, step: int, is_last: bool) -> None:
+        if self.outer:
+            self.outer.after_update(step, is_last)
 
     def any(self, is_so: bool) -> bool:
         found = torch.tensor(int(is_so))

@@ -1,0 +1,55 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import islands
+from groundup.core.errors import ConfigError
+from groundup.train.parallel.config import Layout
+
+EXACT = 1e-10
+"""In float64, after steps of AdamW, which makes much of rounding."""
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, float]]:
+    """What four processes find of islands, beside a simulation of them in one."""
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "4", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    done = subprocess.run(
+        [sys.executable, *launcher, islands.__file__],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("case", [*islands.CASES, "resumed between exchanges"])
+def test_islands_end_in_the_weights_of_a_simulation_of_all_of_them(found: dict[str, dict[str, float]], case: str) -> None:
+    """Weights, those of every rank, are compared after the last exchange; the losses of all steps, also between exchanges."""
+    assert found[case]["loss"] <= EXACT
+    assert found[case]["weights"] <= EXACT
+    assert found[case]["moved"] > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"dp": 3, "local_sgd": {"islands": 2}}, r"local_sgd\.islands=2 does not divide dp=3"),
+        ({"dp": 4, "zero": 1, "local_sgd": {"islands": 2}}, r"takes zero=0, or zero=3 .* it is zero=1"),
+        ({"dp": 4, "zero": 3, "sharding_factor": 4, "local_sgd": {"islands": 2}}, "divides dp / islands = 2"),
+        ({"dp": 2, "precision": "fp16", "local_sgd": {"islands": 2}}, "set bf16"),
+        ({"dp": 2, "local_sgd": {"islands": 1}}, "islands"),
+    ],
+)
+def test_what_islands_cannot_be_is_refused(data: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Layout.parse(data, "parallel")
+
+
+def test_states_are_shared_within_an_island() -> None:
+    assert Layout.parse({"dp": 8, "zero": 3, "local_sgd": {"islands": 2}}, "parallel").shards == 4
