@@ -18,6 +18,7 @@ from groundup.artifacts.documents import Document
 from groundup.artifacts.special_tokens import EOS_TOKEN, UNK_TOKEN
 from groundup.artifacts.tokenizer import TextTokenizer, Tokenizer
 from groundup.core.errors import ConfigError
+from groundup.tokenizer import unigram
 from groundup.tokenizer.config import SpecialConfig, TokenizerConfig, TrainedAlgorithm
 from groundup.tokenizer.run import run
 from groundup.tokenizer.trainers import TRAINERS
@@ -165,6 +166,16 @@ def test_unigram_knows_words_that_no_other_word_begins_with() -> None:
     assert {" rhododendron", " Photograph", "'t", " quux", "The"} <= vocabulary.keys()
     assert not [token for token in vocabulary if END_MARK in token]
     assert engine.encode(" Photograph of rhododendron").tokens == [" Photograph", " of", " rhododendron"]
+
+
+def test_unigram_agrees_with_its_library_where_that_would_take_a_piece_that_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many pieces are learned beyond those asked for as make words that SentencePiece cuts otherwise; a worse cut is told."""
+    monkeypatch.setattr(unigram, "MARKED", 2)
+    trained = TRAINERS["unigram"](TEXTS, 500, settings_of("unigram").special_names.distinct())
+    text = " ".join(TEXTS)
+    ids = trained.engine.encode(text).ids
+    assert trained.agrees(text, ids)
+    assert not trained.agrees(text, ids[::-1])
 
 
 def test_unigram_takes_about_as_few_tokens_as_bpe() -> None:

@@ -1,6 +1,7 @@
 """Unigram: the pieces that make the text most probable, with bytes for what they do not spell."""
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -69,6 +70,7 @@ class _Agreement:
         self._num_fixed = num_fixed
         self._numbers = numbers
         self._preparation = preparation
+        self._scores = {model.id_to_piece(number).translate(_BACK): model.get_score(number) for number in numbers}
         self._checked: set[str] = set()
 
     def agrees(self, text: str, ids: list[int]) -> bool:
@@ -85,8 +87,21 @@ class _Agreement:
             return True  # bytes, which the trainer knows nothing of, or the end of its strings
         ours = [self._numbers[token - self._num_fixed] for token in ids]
         theirs: list[int] = self._model.encode(word.translate(STANDS_FOR))
-        lost = sum(map(self._model.get_score, theirs)) - sum(map(self._model.get_score, ours))
-        return ours == theirs or abs(lost) <= EQUALLY_PROBABLE
+        if ours == theirs:
+            return True
+        names = [self._model.id_to_piece(number).translate(_BACK) for number in theirs]
+        has_all = all(name in self._scores for name in names)
+        best = sum(map(self._model.get_score, theirs)) if has_all else self._best_score(word)
+        is_as_probable: bool = abs(best - sum(map(self._model.get_score, ours))) <= EQUALLY_PROBABLE
+        return is_as_probable
+
+    def _best_score(self, word: str) -> float:
+        """Return the score of the most probable cut into pieces that are there."""
+        best = [0.0]
+        for end in range(1, len(word) + 1):
+            found = (best[start] + self._scores.get(word[start:end], -math.inf) for start in range(end))
+            best.append(max(found))
+        return best[-1]
 
 
 def _learn(words: Counter[str], count: int) -> Any:
