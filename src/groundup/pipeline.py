@@ -18,11 +18,13 @@ from groundup.core.config import Config, nearest
 from groundup.core.errors import ConfigError
 from groundup.core.files import locked
 from groundup.core.log import say
+from groundup.core.world import launched
 from groundup.evaluate.config import resolve_stride
 from groundup.nn.prompts import encode_prompt
 from groundup.plan.shapes import family
 from groundup.recipe import Recipe
 from groundup.tokenizer.config import IN_GGUF
+from groundup.train.parallel.config import completed
 
 StageRun = Callable[[Any, Job], Outcome]
 
@@ -153,6 +155,7 @@ def order_stage(stage: Stage, recipe: Recipe, folders: Mapping[str, Path]) -> Or
         sources=sources,
         recipe=recipe.resolved(),
         resumable=stage.resumable,
+        parallel=recipe.parallel,
     )
 
 
@@ -185,6 +188,8 @@ def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: s
     """Walk the line in `out`, one folder a stage, and return which stages had to be made."""
     stages = stages_until(until)
     check_line(recipe, line_folders(out), stages, remake_from)
+    if any(stage.verb == "pretrain" for stage in stages):
+        check_processes(recipe)
     with locked(out):
         return {stage.verb: made for stage, made in walk(recipe, line_folders(out), stages, remake_from)}
 
@@ -215,6 +220,12 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
     if "export" in verbs:
         _check_export(recipe)
         find_stage("export").door().check(recipe.export, shapes)
+
+
+def check_processes(recipe: Recipe) -> None:
+    """Raise ConfigError if the recipe's layout is not one of the processes that were started."""
+    world = launched()
+    completed(recipe.parallel, world.size if world is not None else 1)
 
 
 def _check_objective(recipe: Recipe) -> None:

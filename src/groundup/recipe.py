@@ -1,12 +1,12 @@
 """The recipe: the tree of all settings of a run of the line."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_serializer, model_validator
 
 from groundup.core.config import Config, nearest
 from groundup.core.engines.base import EngineName, Workers
@@ -23,9 +23,12 @@ from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.hooks.config import check_trackers
 from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.parallel.config import Layout
 
 StageName = Literal["curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export"]
 SHIPPED = Path(__file__).parent / "recipes"
+SHARED = ("recompute", "micro_batch", "precision")
+"""Keys of a layout that pretrain has, too."""
 UNPLANNED: tuple[StageName, ...] = ("curate", "tokenizer", "encode")
 """Stages that a recipe needs neither a budget nor a size for."""
 EXAMPLE_SENTINELS = 100
@@ -60,8 +63,39 @@ class Recipe(Config):
     tokenizer: TokenizerConfig = TokenizerConfig()
     encode: EncodeConfig = EncodeConfig()
     pretrain: TrainConfig = TrainConfig()
+    parallel: Layout | None = Field(
+        default=None,
+        description="how training lies on the processes of a launch; a dp that is not said is what the other axes leave; "
+        "null: dp. recompute, micro_batch and precision are pretrain's",
+    )
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
+
+    @field_serializer("parallel")
+    def _dump_as_said(self, parallel: Layout | None) -> Any:
+        """Leave out what is not said, which depends on the number of processes and on pretrain."""
+        return parallel.model_dump(mode="json", exclude_unset=True) if parallel is not None else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_with_pretrain(cls, data: Any) -> Any:
+        """Take what a layout says of a micro-batch for pretrain's, which says the same or nothing."""
+        parallel, pretrain = (data.get(key) for key in ("parallel", "pretrain")) if isinstance(data, Mapping) else (None, None)
+        if not isinstance(parallel, Mapping) or not isinstance(pretrain or {}, Mapping):
+            return data
+        shared = {key: parallel[key] for key in SHARED if key in parallel}
+        for key, value in shared.items():
+            there = (pretrain or {}).get(key, value)
+            if there not in (value, None, "auto"):
+                raise ValueError(f"parallel.{key}={value} and pretrain.{key}={there} say different things; leave one of them out")
+        return {**data, "pretrain": {**(pretrain or {}), **shared}}
+
+    @model_validator(mode="after")
+    def _check_parallel(self) -> Self:
+        layout = self.parallel
+        if layout is not None and "dp" in layout.model_fields_set:
+            check_rows(self.pretrain, layout)
+        return self
 
     @model_validator(mode="after")
     def _check_plan(self) -> Self:
@@ -162,6 +196,19 @@ class Recipe(Config):
     def resolved(self) -> dict[str, Any]:
         """Return all settings, defaults included, as JSON values that `load_recipe` reads back."""
         return self.model_dump(mode="json")
+
+
+def check_rows(train: TrainConfig, layout: Layout) -> None:
+    """Raise ValueError if the rows of a step do not divide into micro-batches on all data-parallel ranks."""
+    rows, micro_batch = train.batch_sequences, train.micro_batch or 1
+    each = layout.dp * micro_batch
+    if rows % each:
+        near = max(round(rows / each), 1) * each
+        said = f" x micro_batch={micro_batch}" if train.micro_batch else ""
+        raise ValueError(
+            f"pretrain.batch_tokens={train.batch_tokens:,} are {rows:,} rows, no multiple of parallel.dp={layout.dp}{said}; "
+            f"nearest that is: {near * train.seq_len:,} tokens, {near:,} rows"
+        )
 
 
 def missing_special(objective: ObjectiveConfig, special: SpecialConfig) -> list[str]:

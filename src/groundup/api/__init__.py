@@ -49,6 +49,7 @@ from groundup.evaluate.config import EvaluateConfig
 from groundup.evaluate.pieces import find_texts, read_pieces
 from groundup.evaluate.tasks.config import TaskConfig
 from groundup.evaluate.tasks.load import load_task
+from groundup.launching import lead
 from groundup.lineage import Lineage, lineage
 from groundup.nn.config import GenerationConfig
 from groundup.plan import formats as formats_plan
@@ -109,12 +110,15 @@ def run(recipe: Recipe | Path, out: Path | None = None, until: str | None = None
     """Walk the line of `recipe` in `out` (default runs/NAME), skip what is made, and draw the report."""
     recipe = as_recipe(recipe)
     out = run_folder(recipe, out)
-    try:
-        made = pipeline.run_line(recipe, out, until or recipe.until, remake_from)
-    except VerificationError:
-        publish(out)  # everything but the proof is there, and worth a look
-        raise
-    publish(out)
+    made: dict[str, bool] = {}
+    with lead(recipe, pipeline.line_folders(out)) as leads:
+        if leads:
+            try:
+                made = pipeline.run_line(recipe, out, until or recipe.until, remake_from)
+            except VerificationError:
+                publish(out)  # everything but the proof is there, and worth a look
+                raise
+            publish(out)
     return LineRun(out, made)
 
 
@@ -324,8 +328,11 @@ def pretrain(recipe: Recipe | Path, out: Path, resume: bool = False, force: bool
     _check_resume(out, resume, force)
     folders = inputs_folders(out)
     look(out)
-    pipeline.run_line(recipe, folders["curate"].parent, until="plan")
-    orders.carry_out(pipeline.order_stage(pipeline.find_stage("pretrain"), recipe, folders), force)
+    with lead(recipe, folders) as leads:
+        if leads:
+            pipeline.check_processes(recipe)
+            pipeline.run_line(recipe, folders["curate"].parent, until="plan")
+            orders.carry_out(pipeline.order_stage(pipeline.find_stage("pretrain"), recipe, folders), force)
     return TrainingRun.open(out)
 
 

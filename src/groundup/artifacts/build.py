@@ -60,6 +60,8 @@ class Order:
     resumable: bool = False
     """True if `run` continues from the files that an unfinished making with the same key left in `out`."""
     workers: Workers = field(default_factory=Workers)
+    parallel: Config | None = None
+    """How the work lies on many processes: it changes how it is done, not what is made."""
 
     def made_from(self) -> dict[str, Any]:
         """Return all that decides what is made: config, seed, content hashes of inputs, hashes of sources."""
@@ -73,7 +75,7 @@ class Order:
         return Work(self.kind, self.key())
 
     def job(self) -> "Job":
-        return Job(self.out, self.seed, self.device, self.inputs, self.recipe, self.workers, self.key())
+        return Job(self.out, self.seed, self.device, self.inputs, self.recipe, self.workers, self.key(), self.parallel)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Job:
     workers: Workers = field(default_factory=Workers)
     key: str = ""
     """Of the order: differs whatever of what is made could."""
+    parallel: Config | None = None
 
     @property
     def scratch(self) -> Path:

@@ -1,11 +1,10 @@
 """The command line: one verb a stage, and what walks, shows and uses what they make. No logic lives here."""
 
 import io
+import os
 import signal
 import sys
 from types import FrameType
-
-from rich.text import Text
 
 from groundup.cli import (  # each adds its commands
     budget,
@@ -27,9 +26,10 @@ from groundup.cli import (  # each adds its commands
     tokenizers,
 )
 from groundup.cli.root import app
-from groundup.core.errors import GroundupError, Stopped, StorageError
+from groundup.core.errors import FailedElsewhere, GroundupError, Stopped, StorageError
 from groundup.core.files import explain_os_error
-from groundup.core.log import console
+from groundup.core.log import complain, set_quiet
+from groundup.core.world import launched
 from groundup.train.stop import STOPPING
 
 __all__ = [
@@ -66,11 +66,14 @@ def main() -> None:
             signal.signal(number, _interrupt)
     code: str | int | None = 0
     try:
+        _leave_the_word_to_the_first()
         app()
     except SystemExit as exit_:
         code = exit_.code
         if code == INTERRUPTED:
             code = _fail("on request; the same command goes on from what is finished", Stopped.exit_code)
+    except FailedElsewhere as error:
+        code = error.exit_code
     except GroundupError as error:
         code = _fail(str(error), error.exit_code)
     except OSError as error:
@@ -84,6 +87,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    console.quiet = False
-    console.print(Text.assemble(("stopped" if code == Stopped.exit_code else "error", "bold red"), " ", message))
+    complain(message, "stopped" if code == Stopped.exit_code else "error")
     return code
+
+
+def _leave_the_word_to_the_first() -> None:
+    """Silence the processes of a launch but the first."""
+    world = launched()
+    if world is not None and not world.is_first:
+        set_quiet(False)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the life of the process

@@ -55,6 +55,14 @@ class WorkerError(GroundupError):
     exit_code = 1
 
 
+class FailedElsewhere(GroundupError):  # noqa: N818  the error is another process'
+    """Another process of the launch failed, and has said why: this one ends with its exit code and without a word."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("another process of the launch failed")
+        self.exit_code = exit_code
+
+
 class MissingExtraError(GroundupError):
     """An optional dependency is needed and not installed."""
 

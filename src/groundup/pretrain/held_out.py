@@ -15,6 +15,7 @@ from groundup.train.hooks.evaluation import EVALUATIONS_FILE, Evaluation
 from groundup.train.hooks.held_out import HeldOut
 from groundup.train.objectives.objective import Objective
 from groundup.train.passes import autocast
+from groundup.train.ranks import Ranks
 
 
 def build_evaluation(
@@ -25,6 +26,7 @@ def build_evaluation(
     tokenizer: TextTokenizer,
     objective: Objective,
     model: Transformer,
+    ranks: Ranks,
 ) -> Evaluation | None:
     """Return the hook that scores held-out text; None, with a word about it, if none is wanted or there is no such text."""
     wanted = config.evaluate
@@ -36,7 +38,9 @@ def build_evaluation(
     except DataError as error:
         say(f"  nothing is evaluated on the way: {error}", style="dim")
         return None
-    device = model.head.weight.device.type
+    samples_fit = ranks.size == 1  # elsewhere no process need hold all weights
+    if wanted.prompts and not samples_fit:
+        say("  pretrain.evaluate.prompts: no samples on the way, as weights lie on several processes; 'groundup generate' has them")
     samples = functools.partial(
         write_samples,
         tokenizer=tokenizer,
@@ -50,7 +54,8 @@ def build_evaluation(
         wanted.interval(decisions.steps),
         held_out,
         model,
-        autocast(decisions.precision, device),
-        samples if wanted.prompts else None,
+        autocast(decisions.precision, decisions.device),
+        samples if wanted.prompts and samples_fit else None,
         config.storage_patience_s,
+        ranks,
     )

@@ -2,9 +2,10 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -21,6 +22,7 @@ from groundup.core.files import write_json, write_text
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.core.units import format_bytes
+from groundup.core.world import launched
 from groundup.estimate.flops import flops_per_token
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
@@ -31,6 +33,7 @@ from groundup.pretrain.checks import Subject
 from groundup.pretrain.held_out import build_evaluation
 from groundup.pretrain.noting import note
 from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
+from groundup.pretrain.together import gathered, hooks_of, local_threads, machines, seed_dropout
 from groundup.pretrain.trackers import trackings
 from groundup.pretrain.watching import build_watch
 from groundup.train.batches import BatchReader
@@ -54,6 +57,9 @@ from groundup.train.objectives.objective import Objective
 from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import Vocabulary
 from groundup.train.optim.table import build_optimizer
+from groundup.train.parallel.config import Layout
+from groundup.train.parallel.team import Team
+from groundup.train.ranks import ALONE, Ranks
 from groundup.train.state import RunState
 from groundup.train.step import TrainStep
 from groundup.train.stop import StopRequest
@@ -68,17 +74,21 @@ RECIPE_FILE = "recipe.resolved.yaml"
 def run(config: TrainConfig, job: Job) -> Outcome:
     """Train as the plan decided; go on from the newest checkpoint that an earlier try left in `job.out`."""
     plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
-    shards.check_tokenizer(tokenizer.content_hash)
-    _check_vocabulary(plan, shards)
-    _check_compiler(plan)
-    if job.recipe is not None:
-        write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
-    with threads(plan.decisions.num_threads):
-        if _wants_preflight(config, plan, job.out):
+    world = launched()
+    leads = world is None or world.is_first
+    if leads:
+        shards.check_tokenizer(tokenizer.content_hash)
+        _check_vocabulary(plan, shards)
+        _check_compiler(plan)
+        if job.recipe is not None:
+            write_text(job.out / RECIPE_FILE, yaml.safe_dump(dict(job.recipe), sort_keys=False))
+    with threads(local_threads(plan.decisions.num_threads, world)):
+        if leads and _wants_preflight(config, plan, job.out):
             with kept_memory():
                 preflight(subject_of(config, job, plan, shards, tokenizer))
         with kept_memory(), contextlib.ExitStack() as closing:
-            return _pretrain(config, job, plan, shards, tokenizer, closing)
+            ranks, layout = closing.enter_context(gathered(config, job, plan.decisions))
+            return _pretrain(config, job, plan, shards, tokenizer, closing, ranks, layout)
 
 
 def check(config: TrainConfig, job: Job) -> list[Check]:
@@ -95,7 +105,7 @@ def _wants_preflight(config: TrainConfig, plan: Plan, out: Path) -> bool:
 
 def subject_of(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Subject:
     """Return what a preflight of the run looks at."""
-    making, _, batches = _data(config, job, plan, shards, tokenizer)
+    making, _, batches = _data(config, job, plan, shards, tokenizer, ALONE, Layout())
     device = resolve_device(plan.decisions.device)
     return Subject(
         config,
@@ -111,7 +121,7 @@ def subject_of(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, t
 
 
 def _data(
-    config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer
+    config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer, ranks: Ranks, layout: Layout
 ) -> tuple[Making, Objective, BatchReader]:
     """Return what decides the run, what is learned, and from which batches."""
     decisions = plan.decisions
@@ -127,12 +137,21 @@ def _data(
         micro_batch=decisions.micro_batch,
         document_mask=config.document_mask,
         course=making.course,
+        parts=layout.dp,
+        part=ranks.mesh.data_rank if isinstance(ranks, Team) else 0,
     )
     return making, objective, batches
 
 
 def _pretrain(
-    config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer, closing: contextlib.ExitStack
+    config: TrainConfig,
+    job: Job,
+    plan: Plan,
+    shards: TokenShards,
+    tokenizer: Tokenizer,
+    closing: contextlib.ExitStack,
+    ranks: Ranks,
+    layout: Layout,
 ) -> Outcome:
     decisions = plan.decisions
     device = resolve_device(decisions.device)
@@ -140,24 +159,30 @@ def _pretrain(
     settled_bytes(device)
     memory = PeakMemory(device)
     model = _build_model(decisions, job.seed, device)
-    making, objective, batches = _data(config, job, plan, shards, tokenizer)
+    if isinstance(ranks, Team):
+        model = ranks.arrange(model)
+        seed_dropout(ranks, job.seed)
+    making, objective, batches = _data(config, job, plan, shards, tokenizer, ranks, layout)
     course = making.course
-    metrics = _metrics(plan, job, memory, batches, config.storage_patience_s)
+    metrics = _metrics(plan, job, memory, batches, config.storage_patience_s, ranks)
     _say_left_out(shards, batches)
     for name, packing in batches.packings.items():
         say(f"  '{name}': {packing.rows:,} rows, {packing.fill:.1%} of them text; {packing.cut:,} documents are longer than a row")
-    take_over_beginning(making, job.out, METRICS_FILE)
-    evaluation = build_evaluation(config, job, decisions, shards, tokenizer.text, objective, model)
+    if ranks.is_first:
+        take_over_beginning(making, job.out, METRICS_FILE)
+    evaluation = build_evaluation(config, job, decisions, shards, tokenizer.text, objective, model, ranks)
     hooks: list[Hook] = [FirstStep(course)] if decisions.compiled else []
-    if config.profile is not None:
+    if config.profile is not None and ranks.is_first:
         config.profile.check(decisions.steps)
         hooks.append(Profile(config.profile, job.out))
     seconds = math.inf if decisions.minutes is None else decisions.minutes * 60
     if decisions.minutes is None:
         hooks.append(Lateness(decisions.steps, plan.forecast.train_s))
     stop = StopRequest()
-    watch = build_watch(config, job, plan, shards, evaluation, metrics.tell, stop.ask)
-    trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation))
+    if (world := launched()) is not None and ranks.size > 1:
+        hooks += hooks_of(world, job.out / METRICS_FILE)
+    watch = build_watch(config, job, plan, shards, evaluation, metrics.tell, stop.ask) if ranks.is_first else None
+    trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation)) if ranks.is_first else []
     is_whole = not any((job.out / CHECKPOINTS).glob(f"*/{MANIFEST}"))  # else another process did a part of it
     ended = train(
         steps=decisions.steps,
@@ -171,20 +196,24 @@ def _pretrain(
             config.clip_value,
             decisions.compiled,
             decisions.recompute,
+            ranks=ranks,
         ),
         batches=batches,
         learning_rate=course.learning_rate,
-        checkpoints=_checkpoints(config, job, decisions, tokenizer, evaluation),
+        checkpoints=_checkpoints(config, job, decisions, tokenizer, evaluation, ranks),
         metrics=metrics,
         healing=config.healing,
         hooks=[*hooks, *([evaluation] if evaluation else []), *([watch] if watch else []), *trackers],
         deadline=Deadline(decisions.steps, config.schedule, seconds),
         stop_request=stop,
     )
-    _write_memory(config, job, plan, memory, metrics.peak_memory_bytes)
+    peaks = ranks.each(memory.bytes())
+    if not ranks.is_first:
+        return Outcome()
+    _write_memory(config, job, plan, memory, metrics.peak_memory_bytes, peaks)
     speed = metrics.summary()
     write_json(job.out / SPEED_FILE, speed)
-    if is_whole and ended.step == decisions.steps and config.profile is None:
+    if is_whole and ended.step == decisions.steps and config.profile is None and ranks.size == 1:
         growth = metrics.peak_memory_bytes - memory.start_bytes
         note(plan, shards, _amounts(plan, growth, speed, evaluation), speed["train_s"])
     write_json(job.out / SOURCES_FILE, batches.seen(ended.step, ended.passed_over))
@@ -210,9 +239,11 @@ def _pretrain(
     )
 
 
-def _write_memory(config: TrainConfig, job: Job, plan: Plan, memory: PeakMemory, peak_bytes: int) -> None:
-    """Say the measured peak beside what was forecast, and beside the cap if there is one."""
-    found = {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": peak_bytes}
+def _write_memory(config: TrainConfig, job: Job, plan: Plan, memory: PeakMemory, peak_bytes: int, peaks: Sequence[int]) -> None:
+    """Say the measured peak, the largest of all processes, beside what was forecast, and beside the cap if there is one."""
+    found: dict[str, Any] = {"start_rss_bytes": memory.start_bytes, "peak_memory_bytes": peak_bytes}
+    if len(peaks) > 1:
+        found["peak_memory_bytes_by_process"] = list(peaks)
     told = f"  peak memory {format_bytes(peak_bytes)}; forecast: {format_bytes(plan.forecast.memory_bytes['total'])}"
     if config.memory_cap is not None:
         found["memory_cap_bytes"] = config.memory_cap
@@ -269,7 +300,7 @@ def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Trans
     return model.to(device)
 
 
-def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, patience_s: float) -> MetricsLog:
+def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, patience_s: float, ranks: Ranks) -> MetricsLog:
     forecast, model = plan.forecast, ModelConfig.parse(plan.decisions.model, "plan")
     peak = forecast.matmul_peak_flops_per_s[PRODUCTS[plan.decisions.precision]]
 
@@ -277,12 +308,12 @@ def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, pat
         rows = row_lengths(batches.objective(step))
         return forecast.flops_per_token if rows.read_len == plan.decisions.seq_len else flops_per_token(model, rows)
 
-    efficiency = Efficiency(batches.step_tokens, step_flops_per_token, peak)
-    return MetricsLog(job.out / METRICS_FILE, efficiency, memory, patience_s)
+    efficiency = Efficiency(batches.step_tokens, step_flops_per_token, peak * machines(ranks, launched(), plan.decisions.device))
+    return MetricsLog(job.out / METRICS_FILE, efficiency, memory, patience_s, ranks=ranks)
 
 
 def _checkpoints(
-    config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer, evaluation: Evaluation | None
+    config: TrainConfig, job: Job, decisions: Decisions, tokenizer: Tokenizer, evaluation: Evaluation | None, ranks: Ranks
 ) -> CheckpointStore:
     keeping = Keeping(
         every=decisions.checkpoint_steps,
@@ -298,6 +329,7 @@ def _checkpoints(
         tokenizer=tokenizer.path,
         keeping=replace(keeping, is_scored=evaluation.due, losses=evaluation.losses) if evaluation else keeping,
         patience_s=config.storage_patience_s,
+        ranks=ranks,
     )
 
 

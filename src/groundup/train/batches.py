@@ -93,8 +93,13 @@ class BatchReader:
         micro_batch: int,
         document_mask: bool,
         course: Course | None = None,
+        parts: int = 1,
+        part: int = 0,
     ) -> None:
-        """Prepare to read `batch_sequences` rows a step, or what the course says."""
+        """Prepare to read `batch_sequences` rows a step, or what the course says; of those of a step one part of so many.
+
+        Raises ConfigError if the rows of a step do not divide into the parts.
+        """
         self._course = course or steady(objective.seq_len, batch_sequences)
         self._reader = RowReader(shards, "train", objective, seed, document_mask, self._course.config.packing)
         _check_sources(shards, self._course)
@@ -102,6 +107,8 @@ class BatchReader:
         self._objectives = {phase.seq_len: at_length(objective, phase.seq_len) for phase in self._course.phases}
         self._stride = objective.stride
         self._micro_batch = micro_batch
+        self._parts, self._part = parts, part
+        _check_parts(self._course, parts)
 
     def objective(self, step: int) -> Objective:
         """Return the objective that makes the rows of a step."""
@@ -149,8 +156,10 @@ class BatchReader:
         return shorter + sum(first <= last for first, _ in self._course.mixtures)
 
     def read(self, step: int, shift: int = 0) -> list[Batch]:
-        """Return the micro-batches of update number `step`; see `places`."""
+        """Return the micro-batches of this reader's part of update number `step`; see `places`."""
         objective, places = self.objective(step), self.places(step, shift)
+        own = len(places) // self._parts
+        places = places[self._part * own : (self._part + 1) * own]
         rows = self._reader.rows(*self.order.between(places.start, places.stop), objective)
         size = largest_divisor(len(places), self._micro_batch) * len(rows.seeds) // len(places)
         return [objective(rows.part(first, first + size)) for first in range(0, len(rows.seeds), size)]
@@ -222,6 +231,17 @@ def _check_sources(shards: TokenShards, course: Course) -> None:
     for name in (name for _, weights in course.mixtures for name in weights):
         if name not in known:
             raise ConfigError(f"pretrain.mixture: no source '{name}' in {shards.path}; {nearest(name, known)}")
+
+
+def _check_parts(course: Course, parts: int) -> None:
+    for phase in course.phases:
+        if phase.windows % parts:
+            near = max(round(phase.windows / parts), 1) * parts
+            key = "pretrain.batch_tokens" if phase.windows == course.config.batch_sequences else "pretrain.batch_ramp"
+            raise ConfigError(
+                f"{key}: a step from {phase.first_step:,} on has {phase.windows:,} rows, no multiple of parallel.dp={parts}; "
+                f"nearest that it does: {near:,}, which are {near * course.config.seq_len:,} tokens"
+            )
 
 
 def document_ids(tokens: Ints, eos_id: int) -> Ints:

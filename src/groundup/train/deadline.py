@@ -35,6 +35,11 @@ class Deadline:
         """When the last steps ended."""
         self._late_since: tuple[int, float] | None = None
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a time to end in."""
+        return math.isfinite(self._seconds)
+
     def end(self, run: RunState) -> int:
         """Return the steps that the run has in all, as far as is decided."""
         return run.ending.steps if run.ending else self._steps

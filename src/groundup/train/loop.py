@@ -39,13 +39,16 @@ def train(
 
     The learning rate is a function of the place on the planned course, which is the step unless a deadline cuts the run short.
 
+    Many processes, those of `train_step.ranks`, take the same decisions: what depends on a clock, a signal or a hook is agreed.
+
     An interrupted run that goes on ends in the same weights, bit for bit, as one that was not, also where it healed.
     Raises Stopped after a signal, or where a hook asked for it by `stop_request`, once the step is done and saved; DivergedError if
     a spike could not be healed.
     """
-    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale, train_step.ranks.place)
+    ranks = train_step.ranks
+    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale, ranks.place)
     deadline = deadline or Deadline(steps)
-    update_ratio = UpdateRatio(run.model.parameters())
+    update_ratio = UpdateRatio(run.model.parameters(), ranks)
     checkpoints.restore(run)
     metrics.begin(run.step)
     if run.step:
@@ -57,7 +60,7 @@ def train(
         bar.advance(run.step)
         while run.step < deadline.end(run):
             before = run.step
-            result = train_step.gradient(reader.read(run.step, run.shift))
+            result = ranks.agreed(train_step.gradient(reader.read(run.step, run.shift)))
             checkpoints.wait_copied()
 
             spike = run.healing.judge(result, batches.planned_changes(run.step, run.shift))
@@ -65,19 +68,19 @@ def train(
                 train_step.discard()
                 events = heal(spike, run, batches, checkpoints, metrics, events)
                 bar.advance(run.step - before)
-                if stop:
-                    raise Stopped(f"{stop.reason} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
+                if ranks.any(bool(stop)):
+                    raise Stopped(f"{stop.reason or _ELSEWHERE} amid healing, before step {run.step + 1:,}; {_GOES_ON}")
                 continue
 
             rate = learning_rate(deadline.place(run)) * run.healing.rate_factor(run.step)
             moved = update_ratio.of(partial(train_step.update, rate))
             run.take(result, batches.step_tokens(run.step), moved)
 
-            shortened = deadline.decide(run, metrics.elapsed_s)
+            shortened = deadline.decide(run, ranks.agreed(metrics.elapsed_s)) if deadline.is_set else []
             last = run.step == deadline.end(run)
-            train_step.ranks.after_update(run.step, last)
-            stopping = bool(stop) and not last  # read once: a signal that comes later waits for the next step
-            save = last or stopping or bool(shortened) or checkpoints.due(run.step)
+            ranks.after_update(run.step, last)
+            stopping = ranks.any(bool(stop)) and not last  # read once: a signal that comes later waits for the next step
+            save = last or stopping or bool(shortened) or ranks.any(checkpoints.due(run.step))
             events = [*events, *shortened, *(["checkpoint"] if save else [])]
             row = metrics.record(run.step, result, rate, moved, events, reader.wait_s())
             events = []
@@ -89,8 +92,9 @@ def train(
 
             if stopping:
                 checkpoints.wait()
-                raise Stopped(f"{stop.reason} after step {run.step:,} of {steps:,}, which is saved; {_GOES_ON}")
+                raise Stopped(f"{stop.reason or _ELSEWHERE} after step {run.step:,} of {steps:,}, which is saved; {_GOES_ON}")
     return run
 
 
+_ELSEWHERE = "another process was asked to stop:"
 _GOES_ON = "the same command goes on"

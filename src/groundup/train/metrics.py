@@ -15,6 +15,7 @@ from groundup.core.errors import ArtifactError
 from groundup.core.files import append_text, storage_errors, write_text
 from groundup.core.patience import patiently
 from groundup.train.memory import PeakMemory
+from groundup.train.ranks import ALONE, Ranks
 from groundup.train.step import StepResult
 
 
@@ -31,7 +32,10 @@ class Efficiency:
 
 
 class MetricsLog:
-    """Appends to metrics.jsonl; knows the run's time, speed and memory from its rows."""
+    """Appends to metrics.jsonl; knows the run's time, speed and memory from its rows.
+
+    Of many processes all have the rows, and the first writes them; the peak memory is the largest of all.
+    """
 
     def __init__(
         self,
@@ -40,8 +44,10 @@ class MetricsLog:
         memory: PeakMemory,
         patience_s: float = 0.0,
         clock: Callable[[], float] = time.perf_counter,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._path = path
+        self._ranks = ranks
         self._efficiency = efficiency
         self._memory = memory
         self._patience_s = patience_s
@@ -55,7 +61,7 @@ class MetricsLog:
 
         Raises ArtifactError if rows are missing: tokens and times could not be counted on.
         """
-        self._rows = read_rows(self._path)[:steps_done]
+        self._rows = self._ranks.agreed(read_rows(self._path)[:steps_done] if self._ranks.is_first else [])
         if [row["step"] for row in self._rows] != list(range(1, steps_done + 1)):
             raise ArtifactError(
                 f"{self._path}: damaged after row {len(self._rows):,}, the checkpoint is of step {steps_done:,}; put it back, "
@@ -66,7 +72,12 @@ class MetricsLog:
         self._begun_s = self._ended_s - (self._rows[-1].get("elapsed_s", 0.0) if self._rows else 0.0)
 
     def _write(self) -> None:
-        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
+        if self._ranks.is_first:
+            write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
+
+    def _append(self, row: dict[str, Any]) -> None:
+        if self._ranks.is_first:
+            append_text(self._path, json.dumps(row, allow_nan=False) + "\n")
 
     @property
     def tokens(self) -> int:
@@ -108,7 +119,9 @@ class MetricsLog:
             "update_ratio": update_ratio if math.isfinite(update_ratio) else None,
             "tokens_per_s": tokens_per_s,
             "mfu": self._efficiency.flops_per_token(step - 1) * tokens_per_s / self._efficiency.peak_flops_per_s,
-            "peak_memory_bytes": max(self._memory.bytes(), self._rows[-1]["peak_memory_bytes"] if self._rows else 0),
+            "peak_memory_bytes": max(
+                int(self._ranks.most(self._memory.bytes())), self._rows[-1]["peak_memory_bytes"] if self._rows else 0
+            ),
             "step_s": step_s,
             "elapsed_s": now_s - self._begun_s,
             "data_wait_s": data_wait_s,
@@ -119,7 +132,7 @@ class MetricsLog:
             row["loss_scale"] = result.loss_scale
         self._hooks_s = 0.0
         self._rows.append(row)
-        patiently(lambda: append_text(self._path, json.dumps(row, allow_nan=False) + "\n"), self._patience_s)
+        patiently(lambda: self._append(row), self._patience_s)
         return row
 
     def tell(self, event: str) -> None:

@@ -1,12 +1,13 @@
 """The processes that train one model together, as a step and the loop see them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from groundup.train.batch import Batch
 from groundup.train.passes import Passes, Serial, SummedLoss
 from groundup.train.storage import OneProcess, Storage
 from groundup.train.working_copy import WorkingCopy
@@ -46,8 +47,28 @@ class Ranks(ABC):
         """Return whether it is so in any process."""
 
     @abstractmethod
+    def most(self, number: float) -> float:
+        """Return the largest of all processes' numbers."""
+
+    @abstractmethod
+    def total(self, numbers: Tensor) -> Tensor:
+        """Return the sum over all processes."""
+
+    @abstractmethod
     def agreed(self, value: Any) -> Any:
         """Return the value of the first process."""
+
+    @abstractmethod
+    def each(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in their order."""
+
+    @abstractmethod
+    def own(self, weight: Tensor) -> tuple[Tensor, int]:
+        """Return the part of a weight that lies in this process, and how many processes hold the same part."""
+
+    @abstractmethod
+    def nats(self, batches: Sequence[Batch], of: Callable[[Batch], float]) -> float:
+        """Return the summed cross-entropy of batches that all processes read alike; `of`: that of one, with whole weights."""
 
     @abstractmethod
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
@@ -80,8 +101,23 @@ class Alone(Ranks):
     def any(self, is_so: bool) -> bool:
         return is_so
 
+    def most(self, number: float) -> float:
+        return number
+
+    def total(self, numbers: Tensor) -> Tensor:
+        return numbers
+
     def agreed(self, value: Any) -> Any:
         return value
+
+    def each(self, value: Any) -> list[Any]:
+        return [value]
+
+    def own(self, weight: Tensor) -> tuple[Tensor, int]:
+        return weight, 1
+
+    def nats(self, batches: Sequence[Batch], of: Callable[[Batch], float]) -> float:
+        return sum(map(of, batches))
 
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
         return Serial(loss, copy)

@@ -14,6 +14,7 @@ from groundup.core.patience import patiently
 from groundup.nn.transformer import Transformer
 from groundup.train.hooks.held_out import HeldOut, evaluating
 from groundup.train.hooks.hook import Row
+from groundup.train.ranks import ALONE, Ranks
 
 EVALUATIONS_FILE = "evaluations.jsonl"
 Samples = Callable[[Transformer], list[dict[str, str]]]
@@ -22,7 +23,8 @@ Samples = Callable[[Transformer], list[dict[str, str]]]
 class Evaluation:
     """A hook that scores the model and keeps a row of each time, each step once.
 
-    A row is on disk before a checkpoint of its step is, and rows of steps that come again are replaced.
+    A row is on disk before a checkpoint of its step is, and rows of steps that come again are replaced. Many processes score
+    together and all have the rows; the first writes them.
     """
 
     def __init__(
@@ -34,15 +36,18 @@ class Evaluation:
         autocast: contextlib.AbstractContextManager[Any],
         samples: Samples | None = None,
         patience_s: float = 0.0,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._path = path
+        self._ranks = ranks
         self._every = every
         self._held_out = held_out
         self._model = model
         self._autocast = autocast
         self._samples = samples
         self._patience_s = patience_s
-        self._keep([row for row in read_evaluations(path) if row["targets"] == held_out.targets])  # another run may have left some
+        found = ranks.agreed(read_evaluations(path) if ranks.is_first else [])
+        self._keep([row for row in found if row["targets"] == held_out.targets])  # another run may have left some
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -72,7 +77,7 @@ class Evaluation:
 
     def _evaluate(self, row: Row) -> dict[str, Any]:
         start_s = time.perf_counter()
-        found = {"step": row["step"], "tokens": row["tokens"], **self._held_out.score(self._model, self._autocast)}
+        found = {"step": row["step"], "tokens": row["tokens"], **self._held_out.score(self._model, self._autocast, self._ranks)}
         if self._samples is not None:
             with evaluating(self._model):
                 found["samples"] = self._samples(self._model)
@@ -85,11 +90,13 @@ class Evaluation:
             return
         say(f"  step {found['step']:,}: held-out text: {_in_words(found)}")
         self._rows.append(found)
-        patiently(lambda: append_text(self._path, _line(found), sync=True), self._patience_s)
+        if self._ranks.is_first:
+            patiently(lambda: append_text(self._path, _line(found), sync=True), self._patience_s)
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
         self._rows = rows
-        patiently(lambda: write_text(self._path, "".join(map(_line, rows))), self._patience_s)
+        if self._ranks.is_first:
+            patiently(lambda: write_text(self._path, "".join(map(_line, rows))), self._patience_s)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Held-out text that a model is scored on again and again: the same rows each time, hidden in the same way."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from groundup.train.loss import IGNORE, linear_cross_entropy
 from groundup.train.objectives.objective import Objective
 from groundup.train.passes import FEW_TARGETS
 from groundup.train.randomness import Ints
+from groundup.train.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class HeldOut:
         """Tokens that are predicted each time."""
         return sum(source.targets for source in self.sources)
 
-    def score(self, model: Transformer, autocast: contextlib.AbstractContextManager[Any]) -> dict[str, Any]:
+    def score(self, model: Transformer, autocast: contextlib.AbstractContextManager[Any], ranks: Ranks = ALONE) -> dict[str, Any]:
         """Return loss [nats per target], perplexity, targets and, where text is predicted, bits_per_byte and bytes; also by source.
 
         Nothing of the model is changed, and no random number drawn.
         """
-        with evaluating(model), torch.inference_mode(), autocast:
-            nats = [sum(_nats(model, batch) for batch in source.batches) for source in self.sources]
+        of = functools.partial(_nats, model, autocast)
+        with evaluating(model):
+            nats = [ranks.nats(source.batches, of) for source in self.sources]
         by_source = {
             source.name: _summary(cost, source.targets, source.bytes) for source, cost in zip(self.sources, nats, strict=True)
         }
@@ -102,8 +105,13 @@ def _batches(reader: RowReader, objective: Objective, source: int, windows: Ints
         yield objective(reader.rows(np.full_like(part, source), part, np.zeros_like(part)))
 
 
-def _nats(model: Transformer, batch: Batch) -> float:
+def _nats(model: Transformer, autocast: contextlib.AbstractContextManager[Any], batch: Batch) -> float:
     """Return the summed cross-entropy of the batch's targets, with the model as it is: nothing is compiled for it."""
+    with torch.inference_mode(), autocast:
+        return _cross_entropy(model, batch)
+
+
+def _cross_entropy(model: Transformer, batch: Batch) -> float:
     batch = batch.to(model.head.weight.device)
     head, hidden, targets = model.head, model.hidden(batch.inputs), batch.targets
     predicted = targets != IGNORE

@@ -1,10 +1,11 @@
 """How a training run lies on many devices: one type for plans, recipes and the engine."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from groundup.core.config import Config
+from groundup.core.errors import ConfigError
 from groundup.train.config import Recompute, RunPrecision
 
 Zero = Literal[0, 1, 2, 3]
@@ -102,3 +103,36 @@ class Layout(Config):
         if self.schedule is not None and self.pp == 1:
             raise ValueError(f"schedule='{self.schedule}' has no effect with pp=1; leave it out, or set pp")
         return self
+
+
+def check_world(layout: Layout, size: int) -> None:
+    """Raise ConfigError if the layout is not one of `size` processes, with the nearest that is."""
+    if layout.world_size == size:
+        return
+    rest = layout.tp * layout.pp * layout.cp
+    axes = f"dp={layout.dp} x tp={layout.tp} x pp={layout.pp} x cp={layout.cp}"
+    nearest = max(size // rest, 1)
+    way_out = (
+        f"set parallel.dp={nearest}"
+        if size % rest == 0
+        else f"start {nearest * rest} processes with parallel.dp={nearest}, or share less"
+    )
+    raise ConfigError(
+        f"parallel: {axes} is a layout of {layout.world_size:,} processes, and {size:,} were started; {way_out}, or start "
+        f"{layout.world_size:,}"
+    )
+
+
+def completed(said: Layout | None, size: int, settled: dict[str, Any] | None = None) -> Layout:
+    """Return the layout of `size` processes that the recipe means: where it says no dp, it is what the other axes leave.
+
+    `settled` are values of keys that a plan has settled. Raises ConfigError if the layout is of another number of processes.
+    """
+    given = said.model_dump(exclude_unset=True) if said is not None else {}
+    layout = said or Layout()
+    rest = layout.tp * layout.pp * layout.cp
+    if "dp" not in given:
+        given["dp"] = max(size // rest, 1)
+    layout = Layout.parse({**given, **(settled or {})}, "parallel")
+    check_world(layout, size)
+    return layout

@@ -6,8 +6,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
 
-from groundup.core.errors import ConfigError
-from groundup.train.parallel.config import Layout
+from groundup.train.parallel.config import Layout, check_world
 
 
 @dataclass(frozen=True)
@@ -58,21 +57,3 @@ class Mesh:
     def gradients(self) -> DeviceMesh:
         """[replicas, shard]: ranks whose gradients of the same weights are of different text."""
         return self.states["replicas", "shard"]
-
-
-def check_world(layout: Layout, size: int) -> None:
-    """Raise ConfigError if the layout is not one of `size` processes, with the nearest that is."""
-    if layout.world_size == size:
-        return
-    rest = layout.tp * layout.pp * layout.cp
-    axes = f"dp={layout.dp} x tp={layout.tp} x pp={layout.pp} x cp={layout.cp}"
-    nearest = max(size // rest, 1)
-    way_out = (
-        f"set parallel.dp={nearest}"
-        if size % rest == 0
-        else f"start {nearest * rest} processes with parallel.dp={nearest}, or share less"
-    )
-    raise ConfigError(
-        f"parallel: {axes} is a layout of {layout.world_size:,} processes, and {size:,} were started; {way_out}, or start "
-        f"{layout.world_size:,}"
-    )

@@ -1,11 +1,13 @@
 """The ranks of one run, and its model arranged on them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from groundup.nn.transformer import Transformer
 from groundup.train.batch import Batch
@@ -58,7 +60,8 @@ class Team(Ranks):
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
         if self.outer:
             self.outer.begin()
-        return Together(loss, self._context, self._data, copy)
+        self._passes = Together(loss, self._context, self._data, copy)
+        return self._passes
 
     def storage(self) -> Storage:
         return ManyRanks()
@@ -83,10 +86,41 @@ class Team(Ranks):
         dist.all_reduce(found, op=dist.ReduceOp.MAX)
         return bool(found)
 
+    def most(self, number: float) -> float:
+        found = torch.tensor(number, dtype=torch.float64)
+        dist.all_reduce(found, op=dist.ReduceOp.MAX)
+        return float(found)
+
+    def total(self, numbers: Tensor) -> Tensor:
+        summed = numbers.detach().clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed
+
     def agreed(self, value: Any) -> Any:
         values = [value]
         dist.broadcast_object_list(values, src=0)
         return values[0]
+
+    def each(self, value: Any) -> list[Any]:
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def own(self, weight: Tensor) -> tuple[Tensor, int]:
+        holding = self.size // self.mesh.layout.pp
+        if not isinstance(weight, DTensor):
+            return weight, holding
+        sizes = zip(weight.placements, weight.device_mesh.shape, strict=True)
+        return weight.to_local(), holding // math.prod(size for placement, size in sizes if not placement.is_replicate())
+
+    def nats(self, batches: Sequence[Batch], of: Callable[[Batch], float]) -> float:
+        """Let each rank that reads text of its own score a part of the batches."""
+        readers, number = self.mesh.layout.dp, self.mesh.data_rank
+        rounds = -(-len(batches) // readers)
+        mine = [batches[(turn * readers + number) % len(batches)] for turn in range(rounds)]  # as many on each: all take part
+        found = self._passes.nats(mine)
+        counted = sum(turn * readers + number < len(batches) for turn in range(rounds))
+        return float(self.loss(found[:counted].sum())) * self.mesh.layout.islands
 
 
 class Together(Passes):
@@ -112,3 +146,22 @@ class Together(Passes):
             share = share + cross_entropy / targets
         self._data.finish()
         return share
+
+    def nats(self, batches: Sequence[Batch]) -> Tensor:
+        """Return this process' share of the cross-entropy of each batch, without dropout; no gradient is taken."""
+        model = self._loss.model
+        was_training = model.training
+        if self._copy:
+            self._copy.refresh()
+        model.eval()
+        try:
+            with torch.no_grad():
+                return torch.stack([self._cross_entropy(batch.to(self._loss.device)) for batch in batches])
+        finally:
+            model.train(was_training)
+
+    def _cross_entropy(self, batch: Batch) -> Tensor:
+        own = self._context.part(batch)
+        with self._context.reading(own.inputs):
+            cross_entropy: Tensor = self._loss(own)[1]
+            return cross_entropy

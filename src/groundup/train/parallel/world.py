@@ -1,69 +1,80 @@
-"""The processes that a launcher started together."""
+"""The processes that a launcher started together: the store of the launcher, and the group that computes together."""
 
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
+import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import TCPStore
+from torch._C._distributed_c10d import Store, TCPStore
 from torch.distributed.distributed_c10d import PrefixStore
 
 from groundup.core.errors import ConfigError
+from groundup.core.world import World, launched
 
+__all__ = ["CONNECT_S", "TIMEOUT_S", "World", "joined", "launched", "open_store"]
 TIMEOUT_S = 60.0
 """How long a process waits for the others in one collective operation."""
+CONNECT_S = 30.0
+"""How long a process waits for the launcher's store."""
 
 
-@dataclass(frozen=True)
-class World:
-    """This process among those of the launcher."""
+def open_store(world: World) -> Store:
+    """Return the launcher's store, the part of this life of the processes.
 
-    rank: int
-    size: int
-    local_rank: int
-    """Among those of this machine."""
-
-
-def launched() -> World | None:
-    """Return what torchrun says of this process; None if it was started by itself."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ and "WORLD_SIZE" not in os.environ:
-        return None
+    After a restart the addresses of the dead are still in it, so each life has a part of its own. Raises ConfigError if there is no
+    store at the address that the environment names.
+    """
     try:
-        rank, size, local_rank = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     except (KeyError, ValueError) as error:
+        raise ConfigError(f"a launcher's environment without {error}: start with torchrun, which sets it") from None
+    is_host = world.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    try:
+        store = TCPStore(
+            host,
+            port,
+            world.size,
+            is_master=is_host,
+            timeout=timedelta(seconds=CONNECT_S),
+            wait_for_workers=False,
+            multi_tenant=True,
+        )
+    except (RuntimeError, ValueError) as error:
+        why = "the port is in use" if is_host else "there is no answer"
         raise ConfigError(
-            f"a launcher's environment without a whole number in {error}: start with torchrun, which sets RANK, WORLD_SIZE and "
-            "LOCAL_RANK"
+            f"{host}:{port}: {why}; give the launch another port (torchrun --master-port, or MASTER_PORT), and the same address to "
+            f"all processes ({_first_line(error)})"
         ) from None
-    return World(rank, size, local_rank)
+    return PrefixStore(f"life-{world.life}", store)
 
 
 @contextlib.contextmanager
-def joined(world: World, backend: str = "gloo", timeout_s: float = TIMEOUT_S) -> Iterator[None]:
-    """Hold the process group of the world.
+def joined(world: World, backend: str | None = None, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+    """Hold the process group of the world; tensors of the CPU go through gloo, those of a GPU through NCCL.
 
-    Each life of the processes meets in a part of the launcher's store of its own: after a restart the addresses of the dead are
-    still in it.
+    Raises ConfigError if the processes cannot reach each other.
     """
-    life = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    store = TCPStore(
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        world.size,
-        is_master=world.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True",
-        timeout=timedelta(seconds=timeout_s),
-        wait_for_workers=False,
-    )
-    dist.init_process_group(
-        backend,
-        store=PrefixStore(f"life-{life}", store),
-        rank=world.rank,
-        world_size=world.size,
-        timeout=timedelta(seconds=timeout_s),
-    )
+    if backend is None:
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        dist.init_process_group(
+            backend, store=open_store(world), rank=world.rank, world_size=world.size, timeout=timedelta(seconds=timeout_s)
+        )
+    except RuntimeError as error:
+        interface = os.environ.get("GLOO_SOCKET_IFNAME")
+        said = f"GLOO_SOCKET_IFNAME={interface} is not one that reaches them" if interface else "no network interface reaches them"
+        raise ConfigError(
+            f"the {world.size:,} processes do not meet: {said} ({_first_line(error)}); set GLOO_SOCKET_IFNAME to one of those that "
+            "'ip link' shows, lo on a single machine"
+        ) from None
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__

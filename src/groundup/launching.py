@@ -1,0 +1,37 @@
+"""A line that the processes of a launch walk: the first as if it were alone, the others where training needs them."""
+
+import contextlib
+import importlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from groundup.core.log import console, set_quiet
+from groundup.core.world import launched
+from groundup.pipeline import find_stage, order_stage
+from groundup.recipe import Recipe
+
+
+@contextlib.contextmanager
+def lead(recipe: Recipe, folders: Mapping[str, Path]) -> Iterator[bool]:
+    """Yield whether this process walks the line in the block; any other has done its part by then, and the first all of its own.
+
+    An error in one process ends all of them; one of them tells it.
+    """
+    world = launched()
+    if world is None or world.size == 1:
+        yield True
+        return
+    set_quiet(console.quiet)
+    crew = importlib.import_module("groundup.train.parallel.crew").Crew(world)
+    with crew.at_work():
+        if not world.is_first and crew.called():
+            _train(recipe, folders)
+            crew.wait_done()
+        yield world.is_first
+
+
+def _train(recipe: Recipe, folders: Mapping[str, Path]) -> None:
+    """Train with the first process: what training reads is made by now."""
+    stage = find_stage("pretrain")
+    order = order_stage(stage, recipe, folders)
+    stage.run(order.config, order.job())

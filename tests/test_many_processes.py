@@ -1,0 +1,108 @@
+"""The line on two processes, started as users start it: the same run as on one."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import launches
+from groundup import api
+from groundup.artifacts.checkpoint import TrainingRun
+from groundup.recipe import load_recipe
+from lines import write_recipe
+
+LOSS_TOLERANCE = 1e-5  # float32 sums in another order, 60 updates
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a recipe, and what training reads of it in one.inputs and two.inputs."""
+    folder = tmp_path_factory.mktemp("many")
+    pretrain = {"seq_len": 64, "batch_tokens": 512, "steps": STEPS, "checkpoint_steps": 15, "precision": "fp32"}
+    calm = {"optimizer": {"learning_rate": 1e-3}, "evaluate": {"every": 30, "max_tokens": 2000}}
+    write_recipe(folder, pretrain={**pretrain, "attention": "sdpa", **calm})
+    recipe = load_recipe(folder / "recipe.yaml")
+    api.pretrain(recipe, folder / "one")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(folder: Path) -> Path:
+    code, said = launches.launch(2, ["pretrain", str(folder / "recipe.yaml"), "--out", str(folder / "two")], folder / "two.log")
+    assert code == 0, said
+    assert said.count("2 processes: dp=2") == 1
+    return folder / "two"
+
+
+def rows(out: Path, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / name).read_text().splitlines()]
+
+
+def test_two_processes_train_what_one_does(folder: Path, two: Path) -> None:
+    ones, twos = rows(folder / "one"), rows(two)
+    assert [row["step"] for row in twos] == list(range(1, STEPS + 1))
+    for one, other in zip(ones, twos, strict=True):
+        assert {key: other[key] for key in ("tokens", "targets", "lr")} == {key: one[key] for key in ("tokens", "targets", "lr")}
+        assert other["loss"] == pytest.approx(one["loss"], abs=LOSS_TOLERANCE)
+        assert other["update_ratio"] == pytest.approx(one["update_ratio"], rel=1e-3)
+    for one, other in zip(rows(folder / "one", "evaluations.jsonl"), rows(two, "evaluations.jsonl"), strict=True):
+        assert other["targets"] == one["targets"]
+        assert other["loss"] == pytest.approx(one["loss"], abs=LOSS_TOLERANCE)
+    assert TrainingRun.open(two).manifest.key == TrainingRun.open(folder / "one").manifest.key
+    assert len(json.loads((two / "memory.json").read_text())["peak_memory_bytes_by_process"]) == 2
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(folder: Path, two: Path) -> None:
+    """One process is asked to stop: both do, after the same step; the same command ends in the same weights."""
+    arguments = ["pretrain", str(folder / "recipe.yaml"), "--out", str(folder / "stopped")]
+    process = launches.start(launches.command(2, arguments), folder / "stopped.log")
+    metrics = folder / "stopped" / "metrics.jsonl"
+    launches.wait_until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) >= 5)
+    os.kill(launches.workers(process)[1], signal.SIGTERM)
+    assert launches.finish(process) != 0
+    assert (folder / "stopped.log").read_text().count("which is saved; the same command goes on") == 1
+    done = len(rows(folder / "stopped"))
+    assert 5 <= done < STEPS
+    code, said = launches.launch(2, arguments, folder / "resumed.log")
+    assert code == 0, said
+    assert f"going on after step {done} of" in said
+    assert TrainingRun.open(folder / "stopped").content_hash == TrainingRun.open(two).content_hash
+    assert [row["loss"] for row in rows(folder / "stopped")] == [row["loss"] for row in rows(two)]
+
+
+def test_what_cannot_be_is_told_once_by_one_process(folder: Path) -> None:
+    """World size, rows of a batch, ranks with another recipe: one message, all end."""
+    recipe = str(folder / "recipe.yaml")
+    two = ["--out", str(folder / "wrong")]
+    code, said = launches.launch(2, ["pretrain", recipe, "--set", "parallel.dp=4", *two], folder / "wrong.log")
+    assert code != 0
+    assert said.count("is a layout of 4 processes, and 2 were started; set parallel.dp=2, or start 4") == 1
+    different = [
+        "bash",
+        "-c",
+        f"exec {sys.executable} -m groundup pretrain {recipe} --set seed=$RANK --out {folder}/wrong",
+    ]
+    launcher = launches.command(2, [], ["--no-python"])
+    process = launches.start([*launcher[: launcher.index("-m", 3)], *different], folder / "different.log")
+    assert launches.finish(process) != 0
+    said = (folder / "different.log").read_text()
+    assert said.count("has another recipe than the first") == 1
+    assert "seed 1 there, 0 here" in said
+
+
+def test_a_layout_and_pretrain_do_not_contradict(tmp_path: Path) -> None:
+    write_recipe(tmp_path)
+    data = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
+    data["parallel"] = {"dp": 2, "precision": "bf16"}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(api.ConfigError, match=r"parallel.precision=bf16 and pretrain.precision=fp32"):
+        load_recipe(tmp_path / "recipe.yaml")
+    assert load_recipe(tmp_path / "recipe.yaml", ["pretrain.precision=bf16"]).pretrain.precision == "bf16"
+    with pytest.raises(api.ConfigError, match=r"no multiple of parallel.dp=3; nearest that is: 576 tokens, 9 rows"):
+        load_recipe(tmp_path / "recipe.yaml", ["parallel.dp=3", "pretrain.precision=bf16"])
