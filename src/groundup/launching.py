@@ -2,13 +2,17 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from groundup.core.files import write_text
 from groundup.core.log import console, set_quiet
 from groundup.core.world import launched
 from groundup.pipeline import find_stage, order_stage
-from groundup.recipe import Recipe
+from groundup.recipe import Recipe, load_recipe
+from groundup.train.parallel import slurm
+from groundup.train.parallel.config import completed
 
 
 @contextlib.contextmanager
@@ -35,3 +39,26 @@ def _train(recipe: Recipe, folders: Mapping[str, Path]) -> None:
     stage = find_stage("pretrain")
     order = order_stage(stage, recipe, folders)
     stage.run(order.config, order.job())
+
+
+def write_sbatch(
+    recipe: Path,
+    overrides: Sequence[str],
+    script: Path,
+    nodes: int,
+    processes: int,
+    gpus: int = 0,
+    time: str | None = None,
+    run: Path | None = None,
+) -> dict[str, Any]:
+    """Write a script for Slurm that walks a recipe's line up to its trained model, and return what it starts.
+
+    Raises ConfigError if the recipe's layout is not one of `processes` on each node.
+    """
+    loaded = load_recipe(recipe, overrides)
+    layout = completed(loaded.parallel, nodes * processes)
+    out = (run or Path("runs") / loaded.name).absolute()
+    command = ["groundup", "run", str(recipe.absolute()), "--out", str(out), "--until", "pretrain"]
+    command += [word for override in overrides for word in ("--set", override)]
+    write_text(script, slurm.script(loaded.name, command, nodes, processes, gpus, time))
+    return {"script": str(script), "run": str(out), "processes": layout.world_size, "layout": layout.model_dump(mode="json")}

@@ -188,7 +188,7 @@ def run_line(recipe: Recipe, out: Path, until: str | None = None, remake_from: s
     """Walk the line in `out`, one folder a stage, and return which stages had to be made."""
     stages = stages_until(until)
     check_line(recipe, line_folders(out), stages, remake_from)
-    if any(stage.verb == "pretrain" for stage in stages):
+    if any(stage.verb == "pretrain" for stage in stages) and not (out / "pretrain" / MANIFEST).is_file():
         check_processes(recipe)
     with locked(out):
         return {stage.verb: made for stage, made in walk(recipe, line_folders(out), stages, remake_from)}
