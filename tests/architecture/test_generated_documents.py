@@ -10,6 +10,7 @@ import pytest
 
 import groundup
 from groundup.recipe import SHIPPED, load_recipe
+from groundup.train.parallel.config import Layout, LocalSgd
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -59,6 +60,7 @@ EVERY_KEY = (
     "encode.curriculum={by: column, column: ease}",
     "pretrain.order=as_encoded",
     "curate.decontaminate.items=[{path: tasks}]",
+    "parallel=" + Layout(dp=2, local_sgd=LocalSgd(islands=2)).model_dump_json(),
 )
 """Settings with which a resolved recipe leaves out none as idle."""
 OF_SOURCES = {"pretrain.mixture.N.weights.docs", "encode.mix.shares.docs", "encode.mix.shares.licences"}

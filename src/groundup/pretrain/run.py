@@ -217,26 +217,16 @@ def _pretrain(
         growth = metrics.peak_memory_bytes - memory.start_bytes
         note(plan, shards, _amounts(plan, growth, speed, evaluation), speed["train_s"])
     write_json(job.out / SOURCES_FILE, batches.seen(ended.step, ended.passed_over))
-    others = {f"{PROFILE}/{name}" for name in (TRACE, SUMMARY)} | {path.name for path in job.out.glob("tracker-*.json")}
-    manifests = {path.relative_to(job.out).as_posix() for path in (job.out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
-    return Outcome(
-        counts={**_steps(ended, decisions), "tokens": metrics.tokens, "final_loss": metrics.final_loss()},
-        volatile=frozenset(
-            {
-                METRICS_FILE,
-                MEMORY_FILE,
-                SPEED_FILE,
-                RECIPE_FILE,
-                COURSE_FILE,
-                EVALUATIONS_FILE,
-                PREFLIGHT_FILE,
-                WATCH_FILE,
-                PICTURE_FILE,
-                *others,
-                *manifests,
-            }
-        ),
-    )
+    counts = {**_steps(ended, decisions), "tokens": metrics.tokens, "final_loss": metrics.final_loss()}
+    return Outcome(counts=counts, volatile=_volatile(job.out))
+
+
+def _volatile(out: Path) -> frozenset[str]:
+    """Return the files that hold times, speeds, or what does not follow from settings and inputs."""
+    trackers = {path.name for path in out.glob("tracker-*.json")}
+    manifests = {path.relative_to(out).as_posix() for path in (out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
+    measured = {METRICS_FILE, MEMORY_FILE, SPEED_FILE, EVALUATIONS_FILE, PREFLIGHT_FILE, WATCH_FILE, PICTURE_FILE}
+    return frozenset({RECIPE_FILE, COURSE_FILE, f"{PROFILE}/{TRACE}", f"{PROFILE}/{SUMMARY}"} | measured | trackers | manifests)
 
 
 def _write_memory(config: TrainConfig, job: Job, plan: Plan, memory: PeakMemory, peak_bytes: int, peaks: Sequence[int]) -> None:

@@ -108,7 +108,7 @@ class BatchReader:
         self._stride = objective.stride
         self._micro_batch = micro_batch
         self._parts, self._part = parts, part
-        _check_parts(self._course, parts)
+        self._course.check_parts(parts)
 
     def objective(self, step: int) -> Objective:
         """Return the objective that makes the rows of a step."""
@@ -231,17 +231,6 @@ def _check_sources(shards: TokenShards, course: Course) -> None:
     for name in (name for _, weights in course.mixtures for name in weights):
         if name not in known:
             raise ConfigError(f"pretrain.mixture: no source '{name}' in {shards.path}; {nearest(name, known)}")
-
-
-def _check_parts(course: Course, parts: int) -> None:
-    for phase in course.phases:
-        if phase.windows % parts:
-            near = max(round(phase.windows / parts), 1) * parts
-            key = "pretrain.batch_tokens" if phase.windows == course.config.batch_sequences else "pretrain.batch_ramp"
-            raise ConfigError(
-                f"{key}: a step from {phase.first_step:,} on has {phase.windows:,} rows, no multiple of parallel.dp={parts}; "
-                f"nearest that it does: {near:,}, which are {near * course.config.seq_len:,} tokens"
-            )
 
 
 def document_ids(tokens: Ints, eos_id: int) -> Ints:

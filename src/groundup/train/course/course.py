@@ -69,6 +69,17 @@ class Course:
             if earlier >= later:
                 raise ConfigError(f"pretrain.mixture: one part begins at step {earlier:,}, the next at {later:,}; let them rise")
 
+    def check_parts(self, parts: int) -> None:
+        """Raise ConfigError if the rows of a step do not divide into so many parts."""
+        for phase in self.phases:
+            if phase.windows % parts:
+                near = max(round(phase.windows / parts), 1) * parts
+                key = "pretrain.batch_tokens" if phase.windows == self.config.batch_sequences else "pretrain.batch_ramp"
+                raise ConfigError(
+                    f"{key}: a step from {phase.first_step:,} on has {phase.windows:,} rows, no multiple of parallel.dp={parts}; "
+                    f"nearest that is: {near:,}, which are {near * self.config.seq_len:,} tokens"
+                )
+
     def at(self, step: int) -> Step:
         """Return step number `step` (0-based); those after the last one are made like it."""
         phase = self.phase(step)
