@@ -25,7 +25,7 @@ from groundup.artifacts.tokenizer import TOKENIZER_FILES
 
 WORKER = Path(__file__).with_name("reshard_worker.py")
 BOUND = 1e-10
-LAYOUTS = ("one", "ddp 2", "zero3 2", "hybrid 2x2")
+LAYOUTS = ("one", "ddp 2", "zero3 2", "context 2", "hybrid 2x2", "zero3 2 x context 2")
 
 
 def launch(size: int, *arguments: str) -> list[dict[str, Any]]:
@@ -43,15 +43,20 @@ def launch(size: int, *arguments: str) -> list[dict[str, Any]]:
 
 def cells(folder: Path, layouts: Sequence[str], sources: Sequence[str]) -> list[dict[str, Any]]:
     """Return a cell for each source that each layout goes on from, with one launch a verb and number of processes."""
-    (folder / "tokenizer").mkdir(parents=True)
-    for name in TOKENIZER_FILES:
-        Tokenizer(WordLevel({"a": 0})).save(str(folder / "tokenizer" / name))
+    write_tokenizer(folder)
     for size, names in by_size(sources):
         launch(size, "save", "--folder", str(folder), "--layouts", ",".join(names))
     found: list[dict[str, Any]] = []
     for size, names in by_size(layouts):
         found += launch(size, "go_on", "--folder", str(folder), "--layouts", ",".join(names), "--sources", ",".join(sources))
     return found
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write what checkpoints take along."""
+    (folder / "tokenizer").mkdir(parents=True)
+    for name in TOKENIZER_FILES:
+        Tokenizer(WordLevel({"a": 0})).save(str(folder / "tokenizer" / name))
 
 
 def by_size(names: Sequence[str]) -> list[tuple[int, list[str]]]:

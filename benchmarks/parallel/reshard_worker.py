@@ -10,7 +10,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -75,11 +75,13 @@ class Subject:
         run = RunState(model, optimizer, Healing(HealingConfig()), place=ranks.place)
         return cls(model, run, step, ranks, (layout.dp, team.mesh.data_rank if team else 0))
 
-    def train(self, steps: int) -> list[float]:
+    def train(self, steps: int, before_update: Callable[[], None] = lambda: None) -> list[float]:
         """Take steps from where the run is; return their losses."""
         losses = []
         for number in range(self.run.step, self.run.step + steps):
-            result = self.step(batches(TASK, number, *self.place, ACCUMULATE), RATE)
+            result = self.step.gradient(batches(TASK, number, *self.place, ACCUMULATE))
+            before_update()
+            self.step.update(RATE)
             self.run.take(result, tokens=result.targets)
             losses.append(result.loss)
         return losses
