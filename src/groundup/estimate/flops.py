@@ -19,7 +19,7 @@ def flops_per_token(config: ModelConfig, rows: RowLengths) -> float:
 
 def flops_per_row(config: ModelConfig, rows: RowLengths) -> int:
     """Return the FLOPs that training spends on one row of a batch."""
-    return _blocks_flops(config, rows) + 6 * head_parameters(config) * rows.predicted_len
+    return sum(block_flops(config, rows)) + head_flops(config, rows)
 
 
 def recomputed_flops_per_row(config: ModelConfig, rows: RowLengths, recompute: Recompute, attention: AttentionName) -> int:
@@ -30,7 +30,7 @@ def recomputed_flops_per_row(config: ModelConfig, rows: RowLengths, recompute: R
     """
     if recompute == "none" or (recompute == "selective" and attention == "sdpa" and not config.attention_dropout):
         return 0
-    return (_blocks_flops(config, rows) if recompute == "full" else score_flops_per_row(config, rows)) // 3
+    return (sum(block_flops(config, rows)) if recompute == "full" else score_flops_per_row(config, rows)) // 3
 
 
 def score_flops_per_row(config: ModelConfig, rows: RowLengths) -> int:
@@ -42,15 +42,21 @@ def score_flops_per_row(config: ModelConfig, rows: RowLengths) -> int:
     return encoder + decoder + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
 
 
-def _blocks_flops(config: ModelConfig, rows: RowLengths) -> int:
-    encoder = _stack_flops(config, config.num_encoder_layers, rows.read_len)
-    decoder = _stack_flops(config, config.num_layers, rows.target_len)
+def block_flops(config: ModelConfig, rows: RowLengths) -> list[int]:
+    """Return the FLOPs that training spends in each block on one row: those of an encoder, then those of a decoder."""
+    decoder = _stack_flops(config, 1, rows.target_len)
     if not config.num_encoder_layers:
-        return decoder
+        return [decoder] * config.num_layers
     queries = 2 * config.dim * config.inner_dim * rows.target_len
     keys = 2 * config.dim * config.kv_dim * rows.read_len
-    across = 6 * config.num_layers * (queries + keys) + _scores_flops(config, config.num_layers, rows.target_len, rows.read_len)
-    return encoder + decoder + across
+    across = 6 * (queries + keys) + _scores_flops(config, 1, rows.target_len, rows.read_len)
+    encoder = _stack_flops(config, 1, rows.read_len)
+    return [encoder] * config.num_encoder_layers + [decoder + across] * config.num_layers
+
+
+def head_flops(config: ModelConfig, rows: RowLengths) -> int:
+    """Return the FLOPs that training spends on the logits of one row."""
+    return 6 * head_parameters(config) * rows.predicted_len
 
 
 def _stack_flops(config: ModelConfig, layers: int, length: int) -> int:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,6 +37,11 @@ class Inputs:
         """Return the inputs on `device`."""
         moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
         return replace(self, **moved)
+
+    def rows(self, start: int, stop: int) -> "Inputs":
+        """Return some of the rows."""
+        taken: dict[str, Any] = {name: value[start:stop] for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, source=None if self.source is None else self.source.rows(start, stop), **taken)
 
 
 class Transformer(nn.Module, ABC):

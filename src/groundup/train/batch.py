@@ -19,3 +19,7 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on `device`."""
         return Batch(self.inputs.to(device), self.targets.to(device))
+
+    def rows(self, start: int, stop: int) -> "Batch":
+        """Return some of its rows."""
+        return Batch(self.inputs.rows(start, stop), self.targets[start:stop])

@@ -1,7 +1,8 @@
 """How the gradient of a batch is taken: passes over its micro-batches."""
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -53,6 +54,8 @@ class SummedLoss(nn.Module):
         self.cross_entropy = cross_entropy
         self.z_weight = z_weight
         self.autocast = autocast(precision, device.type)
+        self.changes_blocks = compiled or recompute != "none"
+        """Whether blocks run in another way than they are written."""
         self._recomputes = recompute != "none"
         ways = [recomputing(recompute, model), compiled_forward if compiled else None]
         self._blocks = BlockWays(model, [way for way in ways if way is not None])
@@ -65,11 +68,16 @@ class SummedLoss(nn.Module):
 
     def hidden(self, inputs: Inputs) -> Tensor:
         """Return the vectors that the head gets, the blocks being run as the step runs them."""
+        with self.running():
+            return self.model.hidden(inputs)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the model compute as the step has it compute."""
         with self.autocast, self._blocks.active():
-            hidden = self.model.hidden(inputs)
+            yield
         if self._recomputes:
             torch.clear_autocast_cache()  # copies of weights, which are made again as well
-        return hidden
 
     def of_hidden(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `forward` does, from the vectors that the head gets."""

@@ -34,6 +34,12 @@ class WorkingCopy:
         for working, weight in self._weights:
             working.copy_(weight)
 
+    def hand_over(self) -> None:
+        """Add to the master's those gradients of working weights that no backward pass accumulated."""
+        for working, weight in self._weights:
+            if working.grad is not None:
+                _hand_over(weight, working)
+
 
 def _hand_over(master: nn.Parameter, working: nn.Parameter) -> None:
     """Add the gradient of a working weight to the master's."""

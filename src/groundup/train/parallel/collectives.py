@@ -2,7 +2,8 @@
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 
 def sum_over(tensor: Tensor, *groups: dist.ProcessGroup) -> Tensor:
@@ -22,3 +23,20 @@ def sum_in_place(tensor: Tensor, group: dist.ProcessGroup) -> None:
     assert tensor.is_contiguous(), "gloo makes wrong numbers of what is not"
     if group.size() > 1:
         dist.all_reduce(tensor, group=group)
+
+
+def sum_gradients(model: nn.Module, group: dist.ProcessGroup) -> None:
+    """Replace the gradient of each parameter by the sum over the ranks of the group."""
+    for parameter in model.parameters():
+        if parameter.grad is not None and group.size() > 1:
+            sum_in_place(dense_gradient(parameter), group)
+
+
+def dense_gradient(parameter: nn.Parameter) -> Tensor:
+    """Return the parameter's gradient, or this rank's part of it, itself; zeros if it has none."""
+    gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    local: Tensor = gradient.to_local() if isinstance(gradient, DTensor) else gradient
+    if not local.is_contiguous():
+        gradient = gradient.contiguous()
+    parameter.grad = gradient
+    return gradient.to_local() if isinstance(gradient, DTensor) else gradient

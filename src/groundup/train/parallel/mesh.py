@@ -53,6 +53,14 @@ class Mesh:
         """Return the ranks along one axis of `places`."""
         return self.places.get_group(axis)
 
+    def part_of(self, axis: str, places: tuple[int, ...]) -> dist.ProcessGroup | None:
+        """Return the ranks at these places of an axis; None if this is none of them. All ranks call this together."""
+        names = self.places.mesh_dim_names
+        assert names is not None, "given above"
+        columns = self.places.mesh.movedim(names.index(axis), 0)[list(places)].flatten(1).T.tolist()
+        groups = {tuple(column): dist.new_group(column) for column in columns}
+        return next((group for column, group in groups.items() if dist.get_rank() in column), None)
+
     @property
     def gradients(self) -> DeviceMesh:
         """[replicas, shard]: ranks whose gradients of the same weights are of different text."""

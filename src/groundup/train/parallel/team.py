@@ -16,10 +16,12 @@ from groundup.train.parallel.collectives import sum_over
 from groundup.train.parallel.config import Layout
 from groundup.train.parallel.context import ContextParallel
 from groundup.train.parallel.data.base import DataParallel
-from groundup.train.parallel.data.table import DATA_PARALLEL
+from groundup.train.parallel.data.table import data_parallel
 from groundup.train.parallel.local_sgd import OuterStep
 from groundup.train.parallel.mesh import Mesh
 from groundup.train.parallel.norm import global_norm
+from groundup.train.parallel.pipeline.passes import Pipelined
+from groundup.train.parallel.pipeline.pipeline import Pipeline
 from groundup.train.parallel.storage.ranks import ManyRanks
 from groundup.train.passes import Passes, SummedLoss
 from groundup.train.ranks import Ranks
@@ -36,10 +38,11 @@ class Team(Ranks):
     def __init__(self, mesh: Mesh, precision: RunPrecision) -> None:
         self.mesh = mesh
         self.rank, self.size = dist.get_rank(), mesh.layout.world_size
+        self._pipeline = Pipeline(mesh) if mesh.layout.pp > 1 else None
         self._context = ContextParallel(mesh.group("cp"))
         layout = mesh.layout
         self.place = f".dp{layout.dp}-tp{layout.tp}-pp{layout.pp}-cp{layout.cp}.{self.rank}"
-        self._data = DATA_PARALLEL[mesh.layout.zero](mesh, precision)
+        self._data = data_parallel(mesh.layout)(mesh, precision)
         settings = mesh.layout.local_sgd
         self.outer = OuterStep(settings, mesh.group("islands")) if settings else None
         """What brings islands together that train apart; None where all ranks train together."""
@@ -51,6 +54,8 @@ class Team(Ranks):
 
     def arrange(self, model: Transformer) -> Transformer:
         """Return what this rank holds of the model, made from it in place: the same names, of fewer or sharded weights."""
+        if self._pipeline:
+            self._pipeline.arrange(model)
         self._context.arrange(model)
         self._data.arrange(model)
         if self.outer:
@@ -60,7 +65,11 @@ class Team(Ranks):
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
         if self.outer:
             self.outer.begin()
-        self._passes = Together(loss, self._context, self._data, copy)
+        self._passes: Together | Pipelined = (
+            self._pipeline.passes(loss, self._context, self._data, copy)
+            if self._pipeline
+            else Together(loss, self._context, self._data, copy)
+        )
         return self._passes
 
     def storage(self) -> Storage:
@@ -75,7 +84,8 @@ class Team(Ranks):
         return sum_over(of_island, self.mesh.group("islands")) / self.mesh.layout.islands
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
-        return global_norm(gradients, self.mesh.group("pp"))
+        counted = self._pipeline.counted(gradients) if self._pipeline else gradients
+        return global_norm(counted, self.mesh.group("pp"))
 
     def after_update(self, step: int, is_last: bool) -> None:
         if self.outer:
@@ -107,7 +117,7 @@ class Team(Ranks):
         return values
 
     def own(self, weight: Tensor) -> tuple[Tensor, int]:
-        holding = self.size // self.mesh.layout.pp
+        holding = self.size // self.mesh.layout.pp * (self._pipeline.stages_with(weight) if self._pipeline else 1)
         if not isinstance(weight, DTensor):
             return weight, holding
         sizes = zip(weight.placements, weight.device_mesh.shape, strict=True)

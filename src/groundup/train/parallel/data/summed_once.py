@@ -1,0 +1,31 @@
+"""A copy of what a rank of a pipeline holds on every data-parallel rank (zero=0 with pp > 1)."""
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import nn
+
+from groundup.nn.transformer import Transformer
+from groundup.train.parallel.collectives import sum_gradients
+from groundup.train.parallel.data.base import DataParallel
+from groundup.train.passes import SummedLoss
+
+
+class SummedOnce(DataParallel):
+    """Gradients are summed after the last pass of a step: torch's DDP knows no passes of which many are under way."""
+
+    def arrange(self, model: Transformer) -> None:
+        """Leave the model as it is."""
+        self._model = model
+
+    def wrap(self, loss: SummedLoss) -> nn.Module:
+        return loss
+
+    def passing(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext()
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        for group in self.mesh.gradients.get_all_groups():
+            sum_gradients(self._model, group)

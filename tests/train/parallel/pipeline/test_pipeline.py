@@ -1,0 +1,59 @@
+"""Stages train as the whole model does."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import staged_models
+from staged_models import KINDS, SCHEDULES, cases
+
+EXACT = 1e-10
+"""Of weights, losses and relative norms in float64, after two steps."""
+NEAR = 2e-3
+"""The same of passes in bfloat16 or float16, whose sums are in another order."""
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    """What two processes find."""
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    done = subprocess.run(
+        [sys.executable, *launcher, staged_models.__file__],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def test_every_kind_of_model_ends_in_the_weights_of_one_process(found: dict[str, dict[str, Any]]) -> None:
+    assert found.keys() == {case.name for case in cases()}
+    exact = {name: row for name, row in found.items() if row["exact"]}
+    assert len(exact) == len(SCHEDULES) * (len(KINDS) + 2)
+    assert {name: row for name, row in exact.items() if max(row["loss"], row["grad_norm"], row["weights"]) > EXACT} == {}
+
+
+def test_held_out_text_costs_what_it_does_in_one_process(found: dict[str, dict[str, Any]]) -> None:
+    """Batches of two shapes go through the stages, forwards alone."""
+    assert {name: row["nats"] for name, row in found.items() if row["exact"] and row["nats"] > EXACT} == {}
+
+
+def test_precisions_compute_what_one_process_does(found: dict[str, dict[str, Any]]) -> None:
+    near = {name: row for name, row in found.items() if not row["exact"]}
+    assert len(near) == 3 * len(SCHEDULES) + 1
+    assert {name: row for name, row in near.items() if max(row["loss"], row["grad_norm"], row["weights"]) > NEAR} == {}
+
+
+def test_copies_of_a_weight_on_two_ranks_stay_the_same_bits(found: dict[str, dict[str, Any]]) -> None:
+    assert {name: row for name, row in found.items() if row["copies"]} == {}
+    shared = {kind: found[f"{kind}, 1f1b, fp32, none"]["shared"] for kind in KINDS}
+    assert shared["rope, own head"] == []
+    assert shared["learned"] == ["embedding.weight"]
+    assert shared["t5_bias, embedding norm"] == ["decoder.position.table.weight", "embedding.weight"]
+    assert shared["T5"] == ["embedding.weight"]
