@@ -13,7 +13,7 @@ from groundup.scaling.curves import CURVES, Curve
 from groundup.scaling.identify import check_design, check_resamples, check_solution
 from groundup.scaling.objectives import OBJECTIVES, Minimum, at_delta
 from groundup.scaling.points import Points
-from groundup.scaling.profiles import profile_intervals
+from groundup.scaling.profiles import Ends, profile_intervals
 from groundup.scaling.resampling import Residuals, resample, residuals_of
 from groundup.scaling.spans import spans_of
 from groundup.scaling.validation import validate
@@ -77,7 +77,8 @@ def fit_curve(
         return fit
 
     def smaller(chosen: Points) -> Fit:
-        return _fitted(chosen, law, objective, min(bootstrap, VALIDATION_RESAMPLES), fixed or {}, seed, counts)
+        resamples = min(bootstrap, VALIDATION_RESAMPLES)
+        return _fitted(chosen, law, objective, resamples, fixed or {}, seed, counts, profiled=False)  # forecasts need none
 
     found = validate(CURVES[law].select(points), smaller)
     changed = {"validation": found.held_out, "rolling": found.rolling, "interval_scale": found.interval_scale}
@@ -85,12 +86,19 @@ def fit_curve(
 
 
 def _fitted(
-    points: Points, law: LawName, objective: ObjectiveName, bootstrap: int, fixed: Mapping[str, float], seed: int, counts: str
+    points: Points,
+    law: LawName,
+    objective: ObjectiveName,
+    bootstrap: int,
+    fixed: Mapping[str, float],
+    seed: int,
+    counts: str,
+    profiled: bool = True,
 ) -> Fit:
     points = CURVES[law].select(points)
     fitted = solve(points, law, objective, fixed)
     draws, kind, warnings = _resampled(fitted, points, law, bootstrap, seed)
-    return _fit_of(fitted, points, law, objective, draws, kind, warnings, seed, counts)
+    return _fit_of(fitted, points, law, objective, draws, kind, warnings, seed, counts, profiled)
 
 
 def solve(points: Points, law: LawName, objective: ObjectiveName, fixed: Mapping[str, float]) -> Fitted:
@@ -136,6 +144,7 @@ def _fit_of(
     warnings: list[str],
     seed: int,
     counts: str,
+    profiled: bool,
 ) -> Fit:
     names = fitted.curve.names
     best = fitted.curve.public(fitted.minimum.theta[None])[0]
@@ -152,9 +161,7 @@ def _fit_of(
             },
             "optimal": {name: float(values[0]) for name, values in _optimal(names, best[None]).items()},
             "objective_value": fitted.minimum.value,
-            "intervals_profile_95": profile_intervals(
-                fitted.curve, fitted.minimum, fitted.weights, fitted.residuals.degrees_of_freedom + _free(fitted.curve), errors
-            ),
+            "intervals_profile_95": _profiles(fitted, errors) if profiled else {},
             "points_used": len(points),
             "runs_used": points.num_runs,
             "dropped": list(points.dropped),
@@ -176,6 +183,11 @@ def _fit_of(
 
 def _free(curve: Curve) -> int:
     return int((curve.upper > curve.lower).sum())
+
+
+def _profiles(fitted: Fitted, errors: dict[str, float]) -> dict[str, Ends]:
+    degrees = fitted.residuals.degrees_of_freedom + _free(fitted.curve)
+    return profile_intervals(fitted.curve, fitted.minimum, fitted.weights, degrees, errors)
 
 
 def _optimal(names: tuple[str, ...], constants: Array) -> dict[str, Array]:
