@@ -1,7 +1,6 @@
 """What this machine offers: cores, memory and the measured peak of matrix multiplication."""
 
 import os
-import statistics
 import time
 
 import psutil
@@ -71,7 +70,10 @@ def can_multiply(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:
-    """Return the FLOP/s of the fastest of a few matrix products of a model's shapes; the median of each is taken."""
+    """Return the FLOP/s of the fastest of many matrix products of a model's shapes.
+
+    A busy neighbour can only slow a product down: beside one, the median of the products is many times below the peak.
+    """
     speeds = [_product_speed(_SMALL_SHAPE, dtype, device)]
     if speeds[0] > _SLOW_FLOPS_PER_S:
         speeds += [_product_speed(shape, dtype, device) for shape in _SHAPES]
@@ -86,7 +88,7 @@ def _product_speed(shape: tuple[int, int, int], dtype: torch.dtype, device: torc
     times_s: list[float] = []
     while len(times_s) < _MIN_REPEATS or sum(times_s) < _SECONDS_PER_SHAPE:
         times_s.append(_timed_product(x, weight))
-    return 2 * rows * inner * columns / statistics.median(times_s)
+    return 2 * rows * inner * columns / min(times_s)
 
 
 def _timed_product(x: Tensor, weight: Tensor) -> float:
