@@ -84,6 +84,7 @@ def small_config(**changes) -> ModelConfig:
         "num_kv_heads": 2,
         "ffn_dim": 48,
         "max_seq_len": LENGTH,
+        "init": "deepnorm" if changes.get("residual") == "deepnorm" else "gpt2",  # the one belongs to the other
     }
     return ModelConfig.model_validate({**sizes, "init_std": 0.1, **changes})
 

@@ -38,6 +38,7 @@ DEFAULT_WORKERS = Workers()
 ONE_WORKER = Workers(number=1)
 DEFAULT_ENCODE = EncodeConfig()
 A = TypeVar("A", bound=Artifact)
+C = TypeVar("C", bound=Config)
 Action = Literal["make", "skip", "go on", "replace"]
 
 
@@ -107,15 +108,18 @@ def order_curate(config: CurateConfig, out: Path, seed: int, workers: Workers = 
     return _order("curate", out, config, seed, {}, sources=sources, workers=workers)
 
 
-def classifier_config(
-    good: Sequence[Path], bad: Sequence[Path], file_format: str, text_field: str, settings: Mapping[str, Any]
-) -> ClassifierConfig:
-    """Return the settings of `groundup curate train-classifier`; what curate made is read for its training documents."""
-    sides = {
+def examples_config(
+    kind: type[C], verb: str, sides: Mapping[str, Sequence[Path]], file_format: str, text_field: str, settings: Mapping[str, Any]
+) -> C:
+    """Return the settings of a verb that learns from texts under several names (good and bad, reference and calibrate).
+
+    What curate made is read for its training documents.
+    """
+    sources = {
         side: [{**source, "text_field": text_field} for source in _sources([*map(_documents, paths)], file_format)]
-        for side, paths in (("good", good), ("bad", bad))
+        for side, paths in sides.items()
     }
-    return ClassifierConfig.parse({**sides, **settings}, "train-classifier")
+    return kind.parse({**sources, **settings}, verb)
 
 
 def _documents(path: Path) -> Path:
@@ -127,17 +131,6 @@ def order_classifier(config: ClassifierConfig, out: Path, seed: int) -> Order:
     check_apart((*config.good, *config.bad), [out])
     sources = importlib.import_module("groundup.curate.classifier.run").source_hashes(config)
     return Order("curate.classifier", TextClassifier.kind, out, config, seed, sources=sources)
-
-
-def perplexity_config(
-    reference: Sequence[Path], calibrate: Sequence[Path], file_format: str, text_field: str, settings: Mapping[str, Any]
-) -> PerplexityModelConfig:
-    """Return the settings of `groundup curate train-perplexity`; what curate made is read for its training documents."""
-    sides = {
-        side: [{**source, "text_field": text_field} for source in _sources([*map(_documents, paths)], file_format)]
-        for side, paths in (("reference", reference), ("calibrate", calibrate))
-    }
-    return PerplexityModelConfig.parse({**sides, **settings}, "train-perplexity")
 
 
 def order_perplexity(config: PerplexityModelConfig, out: Path, seed: int) -> Order:

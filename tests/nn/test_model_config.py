@@ -29,6 +29,7 @@ CHOICES = [
     ({"shape": "encoder_decoder", "position": "t5_bias", "t5_max_distance": 16}, "16 of t5_buckets=32 are of one distance each"),
     ({"shape": "encoder", "position": "t5_bias", "t5_buckets": 31}, "t5_buckets=31 is odd.*make it even"),
     ({"init": "deepnorm", "residual": "post"}, "residual='post'; set residual='deepnorm', or another init"),
+    ({"residual": "deepnorm"}, "residual='deepnorm'.*but init='gpt2'; set init='deepnorm', or another residual"),
     ({"mup_base_dim": 64}, "mup_base_dim=64 has no effect with init='gpt2'"),
 ]
 SIZES = [

@@ -13,9 +13,11 @@ from groundup.core.log import set_quiet
 if TYPE_CHECKING:
     from groundup import orders
     from groundup.artifacts import text_classifier
+    from groundup.curate.classifier import config as classifier
     from groundup.curate.classifier import render
 else:
     orders, text_classifier = lazy("groundup.orders"), lazy("groundup.artifacts.text_classifier")
+    classifier = lazy("groundup.curate.classifier.config")
     render = lazy("groundup.curate.classifier.render")
 
 
@@ -58,7 +60,8 @@ def train_classifier(
         "max_passages": max_passages,
     }
     given = {key: value for key, value in settings.items() if value is not None}
-    config = orders.classifier_config(good, bad, file_format, text_field, given)
+    sides = {"good": good, "bad": bad}
+    config = orders.examples_config(classifier.ClassifierConfig, "train-classifier", sides, file_format, text_field, given)
     if make(orders.order_classifier(config, out, seed), force, dry_run, as_json):
         made = text_classifier.TextClassifier.open(out)
         print_result({"out": str(out), "content_hash": made.content_hash, **made.facts}, as_json, render.render(out, made.facts))

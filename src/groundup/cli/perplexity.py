@@ -13,8 +13,10 @@ from groundup.core.log import set_quiet
 if TYPE_CHECKING:
     from groundup import orders
     from groundup.artifacts import perplexity_model
+    from groundup.curate.perplexity.training import config as training
 else:
     orders, perplexity_model = lazy("groundup.orders"), lazy("groundup.artifacts.perplexity_model")
+    training = lazy("groundup.curate.perplexity.training.config")
 
 
 @curate_app.command("train-perplexity")
@@ -41,7 +43,8 @@ def train_perplexity(
     set_quiet(quiet)
     settings: dict[str, Any] = {"order": order, "pieces": pieces, "min_count": min_count, "max_bytes": max_bytes}
     given = {key: value for key, value in settings.items() if value is not None}
-    config = orders.perplexity_config(inputs, calibrate or [], file_format, text_field, given)
+    sides = {"reference": inputs, "calibrate": calibrate or []}
+    config = orders.examples_config(training.PerplexityModelConfig, "train-perplexity", sides, file_format, text_field, given)
     if make(orders.order_perplexity(config, out, seed), force, dry_run, as_json):
         made = perplexity_model.PerplexityModel.open(out)
         counts = {name: made.manifest.counts[name] for name in ("documents", "unread")}

@@ -185,6 +185,11 @@ def _check_shape(config: ArchitectureConfig) -> None:
             f"init='deepnorm' shrinks weights by the beta that belongs to the alpha of residual='deepnorm', but residual="
             f"'{config.residual}'; set residual='deepnorm', or another init"
         )
+    if config.residual == "deepnorm" and config.init != "deepnorm":
+        raise ValueError(
+            f"residual='deepnorm' weighs the stream by the alpha that belongs to the beta of init='deepnorm', but init="
+            f"'{config.init}'; set init='deepnorm', or another residual"
+        )
 
 
 class ModelConfig(ArchitectureConfig):

@@ -23,6 +23,7 @@ from groundup.curate.explain import explain, render
 from groundup.curate.perplexity.buckets import Cuts
 from groundup.curate.perplexity.pieces import Pieces, plain
 from groundup.curate.perplexity.stored import open_scorer
+from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.curate.perplexity.training.sample import PASSAGE_CHARS, Sample, passages
 from groundup.curate.rules.chosen import chosen_sets
 from groundup.curate.rules.judge import Judge
@@ -65,7 +66,9 @@ def write(path: Path, texts: list[str]) -> Path:
 
 
 def train(folder: Path, inputs: list[Path], name: str = "model", calibrate: tuple[Path, ...] = (), **settings) -> Path:
-    config = orders.perplexity_config(inputs, calibrate, "auto", "text", SMALL | settings)
+    config = orders.examples_config(
+        PerplexityModelConfig, "train-perplexity", {"reference": inputs, "calibrate": calibrate}, "auto", "text", SMALL | settings
+    )
     orders.carry_out(orders.order_perplexity(config, folder / name, 0), force=False)
     return folder / name
 
