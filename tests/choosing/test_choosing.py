@@ -22,9 +22,10 @@ from groundup.choosing.measure import OWN, compare_tokenizers, describe_text, ow
 from groundup.choosing.sample import HELD_OUT_MAX_BYTES, HELD_OUT_MIN_BYTES, Sample, read_sample
 from groundup.cli import app
 from groundup.core.errors import ConfigError, DataError
-from groundup.estimate.spending import DEFAULT_MFU
+from groundup.estimate.hardware import find_hardware
 from groundup.nn.formats import FORMATS, Ids
 from groundup.nn.transformer import build_model
+from groundup.plan.utilisation import usual_mfu
 
 
 def words(count: int, seed: int) -> str:
@@ -132,7 +133,7 @@ def test_an_encoder_says_no_probability(folder: Path, tmp_path: Path) -> None:
 
 def test_hours_of_a_device_are_flops_of_its_peak() -> None:
     found = read_budget(device_hours=2.0, hardware="a100-40gb")
-    assert found.flops == pytest.approx(2 * 3600 * 312e12 * DEFAULT_MFU)
+    assert found.flops == pytest.approx(2 * 3600 * 312e12 * usual_mfu(find_hardware("a100-40"), "bf16")[0])
     assert read_budget(money=6.0, price_per_hour=3.0, hardware="a100-40gb", mfu=0.5).flops == pytest.approx(3600 * 312e12)
     assert read_budget(pf_days=1.0).flops == 8.64e19
 

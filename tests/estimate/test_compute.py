@@ -12,7 +12,7 @@ from groundup.core.errors import ConfigError
 from groundup.estimate.compute import compute_of_model, compute_of_params, rows_of
 from groundup.estimate.hardware import catalogue, find_hardware
 from groundup.estimate.parameters import total_parameters
-from groundup.estimate.spending import DAY_S, DEFAULT_MFU, Utilisation, spend
+from groundup.estimate.spending import ASSUMED_MFU, DAY_S, Utilisation, spend
 from groundup.nn.config import ModelConfig
 from groundup.nn.presets import find_preset
 
@@ -161,7 +161,7 @@ def test_energy_is_power_by_time_by_pue():
 
 def test_utilisation_is_assumed_where_nothing_is_said():
     spending = spend(compute_of_params(1e9, 20e9), find_hardware("h100"), Utilisation())
-    assert spending.mfu == DEFAULT_MFU
+    assert (spending.mfu, spending.mfu_source) == ASSUMED_MFU
     assert "assumed" in spending.mfu_source
 
 

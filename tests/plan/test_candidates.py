@@ -12,13 +12,14 @@ from rich.console import Console
 
 from groundup.core.errors import ConfigError
 from groundup.estimate.laws import CHINCHILLA, effective_tokens
+from groundup.plan.budget.ask import plan_budget
+from groundup.plan.budget.config import BudgetQuestion
 from groundup.plan.candidates import (
     EPOCHS,
     FERTILITY_FITS,
     GAIN,
     TEXT_FACTOR,
     THRESHOLDS,
-    TOKENS_PER_PARAM,
     CandidateFacts,
     Purse,
     TextFacts,
@@ -95,15 +96,16 @@ def test_a_tokenizer_that_cuts_too_much_is_to_be_extended() -> None:
     assert "extend" not in answer().summary
 
 
-def test_own_model_by_hand() -> None:
-    """1e8 tokens, 4 epochs, 20 a parameter: 20 M parameters; 1e16 FLOPs: sqrt(1e16 / 120) = 9.13 M of 183 M tokens."""
-    free = own_model(TEXT, Purse())
-    assert (free.params, free.tokens, free.epochs, free.flops) == (20e6, 4e8, 4.0, 6 * 20e6 * 4e8)
-    poor = own_model(TEXT, Purse(1e16, 1e15))
-    assert poor.params == pytest.approx(9.1287e6, rel=1e-4)
+def test_own_model_is_that_of_plan_budget() -> None:
+    """1e8 tokens seen 4 times, or 1e16 FLOPs: the size and tokens of `plan budget`, not twenty tokens a parameter."""
+    free, asked = own_model(TEXT, Purse()), plan_budget(BudgetQuestion(tokens=4e8)).run
+    assert (free.params, free.tokens, free.epochs) == (asked.params, 4e8, 4.0)
+    assert free.flops == pytest.approx(6 * asked.params * 4e8)
+    poor, asked = own_model(TEXT, Purse(1e16, 1e15)), plan_budget(BudgetQuestion(flops=1e16)).run
+    assert (poor.params, poor.tokens) == (asked.params, asked.tokens)
     assert poor.flops == pytest.approx(1e16)
     assert poor.device_hours == pytest.approx(10)
-    assert own_model(TEXT, RICH).params == 20e6
+    assert own_model(TEXT, RICH) == replace(free, why="the text bears no more", device_hours=RICH.hours(free.flops))
 
 
 @given(size=st.integers(100_000, 10**14), flops=st.floats(1e12, 1e26))
@@ -144,7 +146,7 @@ def test_every_reason_has_its_numbers_and_every_threshold_a_source() -> None:
             assert reason.threshold is None or reason.threshold in THRESHOLDS
     assert all(threshold.source for threshold in THRESHOLDS)
     assert len({threshold.name for threshold in THRESHOLDS}) == len(THRESHOLDS)
-    assert (GAIN.value, FERTILITY_FITS.value, TOKENS_PER_PARAM.value) == (0.02, 1.2, 20.0)
+    assert (GAIN.value, FERTILITY_FITS.value) == (0.02, 1.2)
 
 
 def test_as_json_is_json_and_the_screen_shows_the_answer() -> None:

@@ -7,10 +7,11 @@ from groundup import orders
 from groundup.choosing.measure import VOCABULARY, describe_text, measure_candidates, own_tokenizer
 from groundup.choosing.sample import read_sample
 from groundup.core.errors import ConfigError
-from groundup.estimate.spending import DEFAULT_MFU, HOUR_S
+from groundup.estimate.spending import HOUR_S
 from groundup.plan.candidates import Choice, Purse, purse
 from groundup.plan.candidates_rules import choose
 from groundup.plan.hardware import named_hardware
+from groundup.plan.utilisation import usual_mfu
 
 PF_DAY_FLOPS = 1e15 * 24 * HOUR_S
 MIN_VOCABULARY = 300
@@ -48,7 +49,7 @@ def read_budget(
     hardware: str | None = None,
     mfu: float | None = None,
 ) -> Purse:
-    """Return what may be spent; device-hours and money by the hardware's peak times `mfu`, a share of 1.
+    """Return what may be spent; device-hours and money by the hardware's peak times `mfu`, a share of 1, or the usual one.
 
     Raises ConfigError for what is said twice, cannot be, or has no effect.
     """
@@ -61,5 +62,6 @@ def read_budget(
     per_hour = None
     if hardware is not None:
         device = named_hardware(hardware)
-        per_hour = device.peak(device.training_precision) * (DEFAULT_MFU if mfu is None else mfu) * HOUR_S
+        precision = device.training_precision
+        per_hour = device.peak(precision) * (usual_mfu(device, precision)[0] if mfu is None else mfu) * HOUR_S
     return purse(flops if pf_days is None else pf_days * PF_DAY_FLOPS, device_hours, money, price_per_hour, per_hour)

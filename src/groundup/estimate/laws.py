@@ -1,16 +1,14 @@
 """Loss as a function of model size and training tokens."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from groundup.estimate.budget.parametric import r_d_star, worth
+from groundup.estimate.budget.parametric import Number, best_of, discounted, r_d_star, size_for, worth
+from groundup.estimate.budget.published import published
 
-Number: TypeAlias = float | NDArray[Any]
 Numbers: TypeAlias = Mapping[str, Number]
 """Constants by name: one of each, or arrays of as many of each."""
 Run: TypeAlias = Mapping[str, Number]
@@ -35,7 +33,7 @@ class Law:
     """Of their tokenizer: nats are per token, so that another vocabulary has another loss."""
 
     def loss(self, params: float, tokens: float) -> float:
-        return self.E + self.A / math.pow(params, self.alpha) + self.B / math.pow(tokens, self.beta)
+        return float(chinchilla_loss({"params": params, "tokens": tokens}, vars(self)))
 
     def covers(self, params: float, tokens: float, vocab_size: int) -> bool:
         """Return whether such a run lies among those that the law was fitted to, up to a factor of two in the vocabulary."""
@@ -45,27 +43,31 @@ class Law:
 
 VOCABULARY_FACTOR = 2
 """From 4,096 tokens to 2,048 or 8,192 the bytes a token holds, and with them its nats, change by 11 to 13 % (docs/log.md)."""
-CHINCHILLA_MIN_PARAMS = 44_000_000
-"""The smallest model that CHINCHILLA was fitted to."""
 
-CHINCHILLA = Law(
-    E=1.8172,
-    A=482.01,
-    B=2085.43,
-    alpha=0.3478,
-    beta=0.3658,
-    source="Besiroglu et al. 2024, refit of Hoffmann et al. 2022; runs of 44 M to 16 B parameters, vocabulary of 32 k",
-    params=(CHINCHILLA_MIN_PARAMS, 16e9),
-    tokens=(5e9, 5e11),  # Hoffmann et al. 2022, abstract
-    vocab_size=32_000,
-)
+
+def _chinchilla() -> Law:
+    """Return the law that `plan budget` takes by default, with the runs that it was fitted to."""
+    facts = published()["chinchilla"]
+    runs = facts["runs"]
+    return Law(
+        **facts["params"],
+        source=facts["source"],
+        params=(runs["params"][0], runs["params"][1]),
+        tokens=(runs["tokens"][0], runs["tokens"][1]),
+        vocab_size=runs["vocab_size"],
+    )
+
+
+CHINCHILLA = _chinchilla()
+CHINCHILLA_MIN_PARAMS = CHINCHILLA.params[0]
+"""The smallest model that CHINCHILLA was fitted to."""
 
 SMALL_RUNS = Law(
     E=1.305,
     A=0.94e6,
     B=498.0,
     alpha=1.0,
-    beta=CHINCHILLA.beta,
+    beta=0.3658,  # held while fitting: Besiroglu et al. 2024, as printed
     source="fitted to runs of 1 to 4 M parameters on documentation (docs/log.md), repeated tokens as in Muennighoff et al. 2023",
     params=(0.9e6, 4.2e6),
     tokens=(0.25e6, 4.7e6),
@@ -96,32 +98,21 @@ def chinchilla_loss(run: Run, law: Numbers) -> Number:
 
 
 def optimal_size(flops: float, law: Numbers) -> tuple[Number, Number]:
-    """Return N and D with the least loss under flops = 6 N D (Hoffmann et al. 2022, equation 4).
-
-    N = G (C/6)^(beta/(alpha+beta)), D = (C/6) / N, G = (alpha A / (beta B))^(1/(alpha+beta)).
-    """
-    total = law["alpha"] + law["beta"]
-    factor = (law["alpha"] * law["A"] / (law["beta"] * law["B"])) ** (1 / total)
-    params = factor * (flops / 6) ** (law["beta"] / total)
-    return params, flops / 6 / params
+    """Return N and D with the least loss under flops = 6 N D (Hoffmann et al. 2022, equation 4)."""
+    return best_of(flops, law["alpha"], law["A"], law["beta"], law["B"])
 
 
 def data_constrained_loss(run: Run, law: Numbers) -> Number:
     """Return E + A / N'^alpha + B / D'^beta (Muennighoff et al. 2023, equations 5 and 6 with their released form).
 
-    D' = U (1 + R_D* (1 - exp(-R_D / R_D*))), R_D = D / U - 1, of U unique tokens; N' the same of U_N, the
-    size that U tokens are best for, at most N. Constants may be complex, for derivatives.
+    D' is what D tokens of U unique ones are worth; N' the same of U_N, the size that U tokens are best for, at most N. Constants
+    may be complex, for derivatives.
     """
-    scale = (law["alpha"] * law["A"] / (law["beta"] * law["B"])) ** (1 / (law["alpha"] + law["beta"]))
-    asked = scale * (run["unique_tokens"] * scale) ** (law["beta"] / law["alpha"])
+    asked = size_for(run["unique_tokens"], law["alpha"], law["A"], law["beta"], law["B"])
     base = np.where(np.real(asked) < run["params"], asked, run["params"])
-    params = _worth(run["params"] / base - 1, base, law["R_N_star"])
-    tokens = _worth(run["tokens"] / run["unique_tokens"] - 1, run["unique_tokens"], law["R_D_star"])
-    return law["E"] + law["A"] / params ** law["alpha"] + law["B"] / tokens ** law["beta"]
-
-
-def _worth(repeats: Number, unique: Number, half_life: Number) -> Number:
-    return unique * (1 + half_life * (1 - np.exp(-repeats / half_life)))
+    params = discounted(base, run["params"] / base - 1, law["R_N_star"], np.expm1)
+    tokens = discounted(run["unique_tokens"], run["tokens"] / run["unique_tokens"] - 1, law["R_D_star"], np.expm1)
+    return chinchilla_loss({"params": params, "tokens": tokens}, law)
 
 
 def kaplan_loss(run: Run, law: Numbers) -> Number:

@@ -6,8 +6,8 @@ from groundup.core.errors import ConfigError
 from groundup.estimate.compute import TrainingCompute
 from groundup.estimate.hardware import Hardware
 
-DEFAULT_MFU = 0.40
-DEFAULT_MFU_SOURCE = "assumed: Llama team 2024, table 4, has 38 to 43 % on 8,192 and 16,384 H100 in bf16"
+ASSUMED_MFU = (0.40, "assumed: Llama team 2024, table 4, has 38 to 43 % on 8,192 and 16,384 H100 in bf16")
+"""Of devices that no published run in the fit of the step time was on, with where it is from."""
 DEFAULT_PUE = 1.1
 """Patterson et al. 2021, table 4: the data centres of GPT-3 and T5."""
 HOUR_S, DAY_S = 3600.0, 86400.0
@@ -24,8 +24,10 @@ class Utilisation:
     tokens_per_s: float | None = None
     """A speed that was measured, of all devices together."""
 
-    def resolve(self, compute: TrainingCompute, peak_flops_per_s: float) -> tuple[float, str]:
-        """Return the MFU and where it is from; DEFAULT_MFU if nothing was said.
+    def resolve(
+        self, compute: TrainingCompute, peak_flops_per_s: float, usual: tuple[float, str] = ASSUMED_MFU
+    ) -> tuple[float, str]:
+        """Return the MFU and where it is from; `usual` if nothing was said.
 
         Raises ConfigError if more than one is said, or what is said does not lie above 0 and at most at the peak.
         """
@@ -40,7 +42,7 @@ class Utilisation:
         elif self.mfu is not None:
             mfu, source = self.mfu, "as given"
         else:
-            return DEFAULT_MFU, DEFAULT_MFU_SOURCE
+            return usual
         if not (mfu > 0 and compute.hfu(mfu) <= 1 + 1e-9):
             raise ConfigError(
                 f"{', '.join(said)}={next(iter(said.values())):g} makes an MFU of {mfu:.4g} and an HFU of {compute.hfu(mfu):.4g}; "
@@ -104,8 +106,11 @@ def spend(
     precision: str | None = None,
     pue: float = DEFAULT_PUE,
     price_per_hour: float | None = None,
+    usual: tuple[float, str] = ASSUMED_MFU,
 ) -> Spending:
     """Return what `compute` takes on `devices` of that kind, in the precision that training has there unless another is said.
+
+    `usual` is the MFU, and where it is from, if `utilisation` says none.
 
     Raises ConfigError for numbers that cannot be: no devices, a negative price, a PUE below 1, a precision that the device lacks.
     """
@@ -118,5 +123,5 @@ def spend(
     if price_per_hour is not None and price_per_hour < 0:
         raise ConfigError(f"--price-per-hour {price_per_hour:g}: of one device, not below 0")
     precision = precision or hardware.training_precision
-    mfu, source = utilisation.resolve(compute, devices * hardware.peak(precision))
+    mfu, source = utilisation.resolve(compute, devices * hardware.peak(precision), usual)
     return Spending(compute, hardware, precision, devices, mfu, source, pue, price_per_hour)

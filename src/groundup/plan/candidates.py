@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from groundup.core.errors import ConfigError
+from groundup.estimate.budget.allocation import Run, chinchilla
 from groundup.estimate.laws import VOCABULARY_FACTOR, Law, effective_tokens, law_for
 
 Way = Literal["use", "adapt", "own"]
@@ -24,11 +25,6 @@ class Threshold:
 
 EPOCHS: Final = Threshold(
     "EPOCHS", 4.0, "Muennighoff et al. 2023, abstract: up to 4 epochs are worth nearly as much as fresh tokens"
-)
-TOKENS_PER_PARAM: Final = Threshold(
-    "TOKENS_PER_PARAM",
-    20.0,
-    "Hoffmann et al. 2022, table 3; 7.5 to 36 is the 95 % interval of the refit by Besiroglu et al. 2024 at its compute",
 )
 FERTILITY_FITS: Final = Threshold(
     "FERTILITY_FITS",
@@ -51,7 +47,7 @@ ADAPT_TOKENS: Final = Threshold(
     1e8,
     "judged: a part of a longer text does to begin with; Gururangan et al. 2020 had 2.1 to 8.1 G tokens",
 )
-THRESHOLDS: Final = (EPOCHS, TOKENS_PER_PARAM, FERTILITY_FITS, FERTILITY_POOR, GAIN, ADAPT_TOKENS, TEXT_FACTOR)
+THRESHOLDS: Final = (EPOCHS, FERTILITY_FITS, FERTILITY_POOR, GAIN, ADAPT_TOKENS, TEXT_FACTOR)
 
 
 @dataclass(frozen=True)
@@ -196,19 +192,18 @@ def purse(
 
 
 def own_model(text: TextFacts, budget: Purse) -> Option:
-    """Return the model that text and budget bear: compute-optimal, on at most `EPOCHS` epochs (Hoffmann et al. 2022, C = 6 N D).
+    """Return the model that text and budget bear: compute-optimal by the law of `plan budget`, on at most `EPOCHS` epochs.
 
     Its loss is that of the law for its size, where such a run lies among those the law was fitted to, in bits a byte by the tokens
     of the text's own tokenizer.
     """
-    by_data = EPOCHS.value * text.tokens / TOKENS_PER_PARAM.value
-    by_budget = math.inf if budget.flops is None else math.sqrt(budget.flops / 6 / TOKENS_PER_PARAM.value)
-    params = min(by_data, by_budget)
-    tokens = params * TOKENS_PER_PARAM.value
+    by_data, by_budget = borne_by(text), wanted_by(budget)
+    run = by_data if by_budget is None or by_data.flops < by_budget.flops else by_budget
+    params, tokens = run.params, run.tokens
     law = law_for(params)
     fresh = effective_tokens(tokens, text.tokens)
     bits = law.loss(params, fresh) / math.log(2) / text.bytes_per_token if law.covers(params, fresh, text.vocab_size) else None
-    bound = "the text bears no more" if by_data < by_budget else "the budget bears no more"
+    bound = "the text bears no more" if run is by_data else "the budget bears no more"
     return Option(
         way="own",
         possible=True,
@@ -216,11 +211,21 @@ def own_model(text: TextFacts, budget: Purse) -> Option:
         params=params,
         tokens=tokens,
         epochs=tokens / text.tokens,
-        flops=6 * params * tokens,
-        device_hours=budget.hours(6 * params * tokens),
+        flops=run.flops,
+        device_hours=budget.hours(run.flops),
         bits_per_byte=bits,
         interval=None if bits is None else (bits / TEXT_FACTOR.value, bits * TEXT_FACTOR.value),
     )
+
+
+def borne_by(text: TextFacts) -> Run:
+    """Return the run that is best on `EPOCHS` epochs of the text."""
+    return chinchilla().for_tokens(EPOCHS.value * text.tokens)
+
+
+def wanted_by(budget: Purse) -> Run | None:
+    """Return the run that the budget is best spent on, if text were no bound; None without a budget."""
+    return None if budget.flops is None else chinchilla().best(budget.flops)
 
 
 def why_no_law(text: TextFacts, own: Option) -> str:

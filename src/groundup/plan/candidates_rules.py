@@ -8,7 +8,6 @@ from groundup.plan.candidates import (
     FERTILITY_POOR,
     GAIN,
     TEXT_FACTOR,
-    TOKENS_PER_PARAM,
     Answer,
     CandidateFacts,
     Choice,
@@ -20,8 +19,10 @@ from groundup.plan.candidates import (
     Way,
     adapted,
     best_of,
+    borne_by,
     own_model,
     used,
+    wanted_by,
     why_no_law,
 )
 
@@ -109,13 +110,16 @@ def _lacks(best: CandidateFacts) -> Reason:
 
 
 def _amount(text: TextFacts, own: Option, best: CandidateFacts | None, budget: Purse) -> Reason:
-    bears = EPOCHS.value * text.tokens / TOKENS_PER_PARAM.value
+    bears, wanted = borne_by(text).params, wanted_by(budget)
     finding = f"{format_count(text.tokens)} tokens, seen {EPOCHS.value:g} times, are enough for {format_count(bears)} parameters"
     numbers: dict[str, float | None] = {"tokens": text.tokens, "params_by_tokens": bears, "epochs": own.epochs}
-    if budget.flops is not None:
-        wanted = TOKENS_PER_PARAM.value * (budget.flops / 6 / TOKENS_PER_PARAM.value) ** 0.5
-        numbers |= {"tokens_wanted": wanted, "epochs_wanted": wanted / text.tokens}
-        finding += f"; the budget's compute-optimal model wants {format_count(wanted)} tokens, {wanted / text.tokens:.3g} epochs"
+    if wanted is not None:
+        epochs = wanted.tokens / text.tokens
+        numbers |= {"tokens_wanted": wanted.tokens, "epochs_wanted": epochs, "tokens_per_param": wanted.tokens_per_param}
+        finding += (
+            f"; the budget's compute-optimal model wants {format_count(wanted.tokens)} tokens, {wanted.tokens_per_param:.3g} a "
+            f"parameter, {epochs:.3g} epochs"
+        )
     if best is None:
         return Reason("Is there text enough for a model of one's own?", finding, numbers, EPOCHS)
     numbers["params_of_candidate"] = best.params

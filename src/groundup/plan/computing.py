@@ -7,11 +7,12 @@ from groundup.core.config import nearest
 from groundup.core.errors import ConfigError
 from groundup.core.units import format_count, format_seconds
 from groundup.estimate.compute import FLOPS_PER_PARAM, TrainingCompute, compute_of_model, compute_of_params, rows_of
-from groundup.estimate.hardware import catalogue
-from groundup.estimate.spending import DAY_S, DEFAULT_PUE, Spending, Utilisation, spend
+from groundup.estimate.hardware import Hardware, catalogue
+from groundup.estimate.spending import ASSUMED_MFU, DAY_S, DEFAULT_PUE, Spending, Utilisation, spend
 from groundup.nn.config import ShapeName
 from groundup.nn.presets import find_preset
 from groundup.plan.hardware import named_hardware
+from groundup.plan.utilisation import usual_mfu
 from groundup.train.config import Recompute
 
 DEFINITIONS = {
@@ -116,16 +117,30 @@ def plan_compute(
         rows = rows_of(config, seq_len, target_len)
         seq_len, target_len = rows.read_len, rows.target_len if config.num_encoder_layers else None
         compute = compute_of_model(config, tokens, rows, again)
+    use = utilisation or Utilisation()
     if hardware is None:
-        told = vars(utilisation) if utilisation else {}
+        told = vars(use)
         _refuse("has no effect without --hardware", devices=devices, precision=precision, pue=pue, price_per_hour=price_per_hour)
         _refuse("has no effect without --hardware", hfu=told.get("hfu"), tokens_per_s=told.get("tokens_per_s"))
-        found = tuple(spend(compute, device, utilisation or Utilisation()) for device in catalogue().values())
+        found = tuple(_spend(compute, device, use) for device in catalogue().values())
     else:
-        device = named_hardware(hardware)
-        use = utilisation or Utilisation()
-        found = (spend(compute, device, use, devices or 1, precision, DEFAULT_PUE if pue is None else pue, price_per_hour),)
+        pue = DEFAULT_PUE if pue is None else pue
+        found = (_spend(compute, named_hardware(hardware), use, devices or 1, precision, pue, price_per_hour),)
     return ComputePlan(compute, model, seq_len, target_len, found, hardware is not None)
+
+
+def _spend(
+    compute: TrainingCompute,
+    device: Hardware,
+    use: Utilisation,
+    devices: int = 1,
+    precision: str | None = None,
+    pue: float = DEFAULT_PUE,
+    price_per_hour: float | None = None,
+) -> Spending:
+    """Return what the compute takes, at the usual utilisation of the device if none was said."""
+    usual = usual_mfu(device, precision or device.training_precision) if use == Utilisation() else ASSUMED_MFU
+    return spend(compute, device, use, devices, precision, pue, price_per_hour, usual)
 
 
 def _one_of(option: str, given: str, known: tuple[Name, ...]) -> Name:

@@ -12,9 +12,10 @@ from groundup import api
 from groundup.artifacts.scaling_fit import Fit
 from groundup.core.errors import BudgetError, ConfigError, GroundupError
 from groundup.curate.config import CurateConfig, SourceConfig
-from groundup.estimate.spending import DEFAULT_MFU
+from groundup.estimate.hardware import find_hardware
 from groundup.plan.budget.ask import plan_budget
 from groundup.plan.budget.config import BudgetQuestion
+from groundup.plan.utilisation import usual_mfu
 
 KEYS = {
     "params",
@@ -68,7 +69,7 @@ def test_a_budget_in_every_unit(budget):
 
 def test_a_deadline_tells_how_many_devices():
     answer = ask(flops=1e22, hardware="h100", deadline_days=10)
-    assert answer["mfu"] == DEFAULT_MFU
+    assert answer["mfu"] == usual_mfu(find_hardware("h100"), "bf16")[0]
     assert answer["devices"] * 10 * 24 >= answer["device_hours"] > (answer["devices"] - 1) * 10 * 24
     assert answer["elapsed_s"] <= 10 * 86400
 

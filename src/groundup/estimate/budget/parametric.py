@@ -3,10 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 
 from groundup.core.errors import ConfigError
 from groundup.estimate.budget.published import published
 
+Number: TypeAlias = float | NDArray[Any]
 FLOPS_PER_PARAM_TOKEN = 6.0
 INFERENCE_FLOPS_PER_PARAM_TOKEN = 2.0
 _LOG_RANGE = (math.log(1.0), math.log(1e18))
@@ -58,9 +62,8 @@ class Parametric:
         """
 
         if math.isinf(self.unique_tokens) and not inference_tokens:
-            exponent = self.beta / (self.alpha + self.beta)
-            params = self._scale * math.pow(flops / FLOPS_PER_PARAM_TOKEN, exponent)
-            return params, flops / FLOPS_PER_PARAM_TOKEN / params
+            params, tokens = best_of(flops, self.alpha, self.A, self.beta, self.B)
+            return float(params), float(tokens)
 
         def too_small(log_params: float) -> bool:
             params = math.exp(log_params)
@@ -96,12 +99,7 @@ class Parametric:
         """The size that the unique tokens are best for; beyond it parameters are discounted too."""
         if not math.isfinite(self.unique_tokens):
             return math.inf
-        return self._scale * math.pow(self.unique_tokens * self._scale, self.beta / self.alpha)
-
-    @property
-    def _scale(self) -> float:
-        """G of Hoffmann et al. 2022, equation 4."""
-        return math.pow(self.alpha * self.A / (self.beta * self.B), 1 / (self.alpha + self.beta))
+        return float(size_for(self.unique_tokens, self.alpha, self.A, self.beta, self.B))
 
 
 def r_d_star() -> float:
@@ -115,10 +113,37 @@ def r_n_star() -> float:
 
 
 def worth(amount: float, unique: float, half_life: float) -> float:
-    """Return U + U R* (1 - exp(-R / R*)), R = amount / U - 1: the fresh amount that is worth as much; all of it up to U."""
-    if amount <= unique:
-        return amount
-    return unique * (1 - half_life * math.expm1(-(amount / unique - 1) / half_life))
+    """Return the fresh amount that is worth as much as `amount` of which `unique` are fresh; all of it up to that."""
+    return amount if amount <= unique else float(discounted(unique, amount / unique - 1, half_life, math.expm1))
+
+
+def discounted(unique: Number, repeats: Number, half_life: Number, expm1: Callable[[Any], Any]) -> Number:
+    """Return U + U R* (1 - exp(-R / R*)), what U seen R times more are worth (Muennighoff et al. 2023, equation 5).
+
+    `expm1` is that of math for one number, of numpy for arrays and complex numbers.
+    """
+    return unique * (1 - half_life * expm1(-repeats / half_life))
+
+
+def best_of(flops: Number, alpha: Number, A: Number, beta: Number, B: Number) -> tuple[Number, Number]:
+    """Return N and D with the least E + A / N^alpha + B / D^beta under 6 N D = `flops`, all tokens fresh.
+
+    N = G (C/6)^(beta/(alpha+beta)), D = (C/6) / N (Hoffmann et al. 2022, equation 4).
+    """
+    product = flops / FLOPS_PER_PARAM_TOKEN
+    params = _scale(alpha, A, beta, B) * product ** (beta / (alpha + beta))
+    return params, product / params
+
+
+def size_for(tokens: Number, alpha: Number, A: Number, beta: Number, B: Number) -> Number:
+    """Return the N that so many fresh tokens are best for: G (G D)^(beta/alpha)."""
+    scale = _scale(alpha, A, beta, B)
+    return scale * (tokens * scale) ** (beta / alpha)
+
+
+def _scale(alpha: Number, A: Number, beta: Number, B: Number) -> Number:
+    """G of Hoffmann et al. 2022, equation 4."""
+    return (alpha * A / (beta * B)) ** (1 / (alpha + beta))
 
 
 def _slope(amount: float, unique: float, half_life: float) -> float:

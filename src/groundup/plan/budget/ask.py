@@ -10,12 +10,13 @@ from groundup.estimate.budget.fitted import fitted_law
 from groundup.estimate.budget.hyperparameters import suggestions
 from groundup.estimate.compute import PF_DAY_FLOPS
 from groundup.estimate.hardware import Hardware
-from groundup.estimate.spending import DAY_S, DEFAULT_MFU, DEFAULT_MFU_SOURCE, HOUR_S
+from groundup.estimate.spending import DAY_S, HOUR_S
 from groundup.plan.budget.alternatives import alternatives, warnings_of
 from groundup.plan.budget.answer import BudgetAnswer, Price
 from groundup.plan.budget.collecting import raw_yield
 from groundup.plan.budget.config import BudgetQuestion
 from groundup.plan.hardware import named_hardware
+from groundup.plan.utilisation import usual_mfu
 
 LEAST_PARAMS = 1000.0
 """Below it no language model is worth the name."""
@@ -79,7 +80,7 @@ def _price(question: BudgetQuestion) -> Price | None:
         return None
     device: Hardware = named_hardware(question.hardware)
     precision = question.precision or device.training_precision
-    mfu, source = (question.mfu, "as given") if question.mfu is not None else (DEFAULT_MFU, DEFAULT_MFU_SOURCE)
+    mfu, source = (question.mfu, "as given") if question.mfu is not None else usual_mfu(device, precision)
     return Price(device, precision, device.peak(precision), mfu, source, question.price_per_hour)
 
 
