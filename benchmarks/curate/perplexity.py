@@ -20,6 +20,7 @@ from groundup.artifacts.documents import Document
 from groundup.curate.config import SourceConfig
 from groundup.curate.normalise import normalise
 from groundup.curate.perplexity.stored import PerplexityScorer, open_scorer
+from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.curate.sources import SOURCES
 
 CHARS = 1500
@@ -76,7 +77,8 @@ def measured(scorer: PerplexityScorer, texts: list[str]) -> tuple[list[float], f
 
 def learn(books: list[Path], folder: Path, settings: dict[str, int]) -> PerplexityScorer:
     """Return the model of the books, and tell what it took."""
-    config = orders.perplexity_config(books, [], "markdown", "text", settings)
+    sides = {"reference": books, "calibrate": []}
+    config = orders.examples_config(PerplexityModelConfig, "train-perplexity", sides, "markdown", "text", settings)
     start_s = time.process_time()
     made = api.train_perplexity(config, folder / "model")
     facts = made.facts

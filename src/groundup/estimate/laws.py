@@ -109,7 +109,7 @@ def data_constrained_loss(run: Run, law: Numbers) -> Number:
     may be complex, for derivatives.
     """
     asked = size_for(run["unique_tokens"], law["alpha"], law["A"], law["beta"], law["B"])
-    base = np.where(np.real(asked) < run["params"], asked, run["params"])
+    base = np.where(np.less(np.real(asked), run["params"]), asked, run["params"])
     params = discounted(base, run["params"] / base - 1, law["R_N_star"], np.expm1)
     tokens = discounted(run["unique_tokens"], run["tokens"] / run["unique_tokens"] - 1, law["R_D_star"], np.expm1)
     return chinchilla_loss({"params": params, "tokens": tokens}, law)

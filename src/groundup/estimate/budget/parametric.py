@@ -122,7 +122,8 @@ def discounted(unique: Number, repeats: Number, half_life: Number, expm1: Callab
 
     `expm1` is that of math for one number, of numpy for arrays and complex numbers.
     """
-    return unique * (1 - half_life * expm1(-repeats / half_life))
+    fresh: Number = unique * (1 - half_life * expm1(-repeats / half_life))
+    return fresh
 
 
 def best_of(flops: Number, alpha: Number, A: Number, beta: Number, B: Number) -> tuple[Number, Number]:
