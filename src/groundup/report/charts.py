@@ -92,7 +92,7 @@ class Curve2D:
 
 def draw_loss(axes: Axes, loss: Curve2D, held_out: Curve2D | float | None, size: Size, ink: Ink) -> None:
     """Draw the training loss raw (thin) and smoothed (thick), with the held-out loss as points, or as a dashed line."""
-    _frame(axes, size, ink, left=30, bottom=46, top=34, right=4)
+    frame(axes, size, ink, left=30, bottom=46, top=34, right=4)
     raw = envelope(loss)
     axes.plot(raw.steps, raw.values, color=ink.accent_soft, linewidth=1)
     smooth = thin(Curve2D(loss.steps, smoothed(loss.values)))
@@ -113,7 +113,7 @@ def draw_loss(axes: Axes, loss: Curve2D, held_out: Curve2D | float | None, size:
 
 def draw_small(axes: Axes, curve: Curve2D, size: Size, ink: Ink) -> None:
     """Draw a side quantity small: one line, few ticks, zero included."""
-    _frame(axes, size, ink, left=46, bottom=24, top=10, right=8)
+    frame(axes, size, ink, left=46, bottom=24, top=10, right=8)
     points = thin(curve)
     axes.plot(points.steps, points.values, color=ink.accent, linewidth=1.6)
     axes.set_ylim(bottom=0)
@@ -121,7 +121,7 @@ def draw_small(axes: Axes, curve: Curve2D, size: Size, ink: Ink) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=_ROUND))
 
 
-def _frame(axes: Axes, size: Size, ink: Ink, *, left: float, bottom: float, top: float, right: float) -> None:
+def frame(axes: Axes, size: Size, ink: Ink, *, left: float, bottom: float, top: float, right: float) -> None:
     """Set the margins in pixels, with light grid lines and no box."""
     inner = (size.width - left - right, size.height - bottom - top)
     axes.set_position((left / size.width, bottom / size.height, inner[0] / size.width, inner[1] / size.height))

@@ -149,6 +149,7 @@ class HeldOutFacts(HeldOutScore):
     """One line of pretrain/evaluations.jsonl."""
 
     step: int
+    tokens: int = 0
     by_source: dict[str, HeldOutScore] = {}
     samples: tuple[Sample, ...] = ()
 

@@ -15,6 +15,7 @@ from groundup.report.gather import RunFacts, predicted_memory
 from groundup.report.ink import VARIABLES, Ink
 from groundup.report.svg import NARROW_PX, WIDE_PX, Chart, Size, to_svg
 from groundup.report.view import Score, line, memory_parts, scores
+from groundup.report.watched import watch_chart
 
 SMALL_PX = 280
 SMALL = {
@@ -32,6 +33,7 @@ class PageCharts:
 
     bits: Chart | None
     loss: Chart | None
+    watch: Chart | None
     small: tuple[tuple[str, Markup], ...]
     memory: Chart | None
     funnel: Chart | None
@@ -45,6 +47,7 @@ def charts(facts: RunFacts) -> PageCharts:
     return PageCharts(
         bits=bar_chart("bits", "Bits per byte of held-out text", bits_bars(scores(facts), VARIABLES)) if scores(facts) else None,
         loss=loss_chart(facts) if has_curve else None,
+        watch=watch_chart(facts.watched, facts.held_out),
         small=small_charts(facts.steps),
         memory=bar_chart("memory", "Peak memory", memory_bars(facts, VARIABLES)) if memory_parts(facts) else None,
         funnel=bar_chart("funnel", "Text left after each step", funnel_bars(stages, VARIABLES)) if stages else None,

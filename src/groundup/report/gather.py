@@ -34,6 +34,7 @@ from groundup.report.facts import (
     TokenizerFacts,
 )
 from groundup.report.reading import fit, read_facts, read_lines
+from groundup.report.watched import Watched, read_watched
 
 METRICS_FILE = "metrics.jsonl"
 EVALUATIONS_FILE = "evaluations.jsonl"
@@ -109,6 +110,8 @@ class RunFacts:
     steps: tuple[StepFacts, ...]
     held_out: tuple[HeldOutFacts, ...]
     """The model on held-out text while it was trained."""
+    watched: Watched | None
+    """None if no band watched over the run."""
     seen: Mapping[str, SourceSeen]
     """What training took of each source."""
     memory: MemoryFacts | None
@@ -224,6 +227,7 @@ def gather(run: Path) -> RunFacts:
         forecast=parse("plan", FORECAST_FILE, Forecast),
         steps=read_lines(pretrain / METRICS_FILE, StepFacts),
         held_out=read_lines(pretrain / EVALUATIONS_FILE, HeldOutFacts),
+        watched=read_watched(pretrain),
         seen=_read_seen(pretrain / SEEN_FILE) if "pretrain" in stages else {},
         memory=read("pretrain", "memory.json", MemoryFacts),
         speed=read("pretrain", "speed.json", SpeedFacts),
