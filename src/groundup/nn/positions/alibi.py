@@ -1,5 +1,7 @@
 """Positions as a penalty on distance."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,11 +24,11 @@ class AlibiPosition(Position):
         self.register_buffer("slopes", alibi_slopes(config.num_heads), persistent=False)
 
     def effects(self, view: View, dtype: torch.dtype) -> Effects:
-        def bias(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-            far = distances(query_positions, key_positions).abs()
-            return (-self.slopes.view(-1, *[1] * far.ndim) * far).to(dtype)
+        return Effects(bias=partial(self._bias, dtype))
 
-        return Effects(bias=bias)
+    def _bias(self, dtype: torch.dtype, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        far = distances(query_positions, key_positions).abs()
+        return (-self.slopes.view(-1, *[1] * far.ndim) * far).to(dtype)
 
 
 def alibi_slopes(num_heads: int) -> Float[Tensor, " heads"]:

@@ -1,5 +1,7 @@
 """Positions as angles by which queries and keys are turned."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -34,15 +36,11 @@ class RotaryPosition(Position):
     def effects(self, view: View, dtype: torch.dtype) -> Effects:
         places = view.document_positions if self._by_document else view.query_positions
         cos, sin = (table[places].unsqueeze(-2).to(dtype) for table in (self.cos, self.sin))  # seq, 1, rotary_dims / 2
+        return Effects(turn=partial(self._turn_first if self._rest else self._turn, cos=cos, sin=sin))
 
-        def turn_all(x: Tensor) -> Tensor:
-            return self._turn(x, cos, sin)
-
-        def turn_first(x: Tensor) -> Tensor:
-            first, rest = torch.split(x, [self._dims, self._rest], dim=-1)
-            return torch.cat((self._turn(first, cos, sin), rest), dim=-1)
-
-        return Effects(turn=turn_first if self._rest else turn_all)
+    def _turn_first(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        first, rest = torch.split(x, [self._dims, self._rest], dim=-1)
+        return torch.cat((self._turn(first, cos, sin), rest), dim=-1)
 
 
 def turn_halves(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

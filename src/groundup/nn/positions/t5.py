@@ -1,6 +1,7 @@
 """Positions as learned scores of distances."""
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Int
@@ -24,12 +25,12 @@ class T5Position(Position):
         self._max_distance = config.t5_max_distance
 
     def effects(self, view: View, dtype: torch.dtype) -> Effects:
-        def bias(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-            far = distances(query_positions, key_positions)
-            numbers = buckets(far, self.table.num_embeddings, self._max_distance, self._causal)
-            return self.table(numbers).movedim(-1, 0).to(dtype)  # type: ignore[no-any-return]
+        return Effects(bias=partial(self._bias, dtype))
 
-        return Effects(bias=bias)
+    def _bias(self, dtype: torch.dtype, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        far = distances(query_positions, key_positions)
+        numbers = buckets(far, self.table.num_embeddings, self._max_distance, self._causal)
+        return self.table(numbers).movedim(-1, 0).to(dtype)  # type: ignore[no-any-return]
 
 
 def buckets(before: Int[Tensor, "*shape"], num_buckets: int, max_distance: int, causal: bool) -> Int[Tensor, "*shape"]:

@@ -1,5 +1,7 @@
 """Positions as scores that each query gives to distances."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -26,12 +28,12 @@ class TransformerXlPosition(Position):
         far = distances(view.query_positions[:, None], view.key_positions[None, :])
         lowest = view.start - (view.first_key + far.shape[1] - 1)
         every = torch.arange(lowest, lowest + sum(far.shape) - 1, device=far.device)
+        return Effects(bias=partial(nothing, dtype), distances=Distances(waves(every[None], self.frequencies)[0], far - lowest))
 
-        def bias(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-            """Nothing, for every query and key: what blocks add to."""
-            return torch.zeros_like(distances(query_positions, key_positions), dtype=dtype)[None]
 
-        return Effects(bias=bias, distances=Distances(waves(every[None], self.frequencies)[0], far - lowest))
+def nothing(dtype: torch.dtype, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+    """Return zero for every query and key: what blocks add to."""
+    return torch.zeros_like(distances(query_positions, key_positions), dtype=dtype)[None]
 
 
 class DistanceScores(nn.Module):
