@@ -1,6 +1,8 @@
 """The processes of one launch, and what they tell each other beside what they compute together."""
 
 import contextlib
+import signal
+import threading
 import time
 from collections.abc import Iterator
 
@@ -12,6 +14,7 @@ from groundup.core.log import complain
 from groundup.core.world import World
 from groundup.train.parallel.watch import FAILURE, Watch
 from groundup.train.parallel.world import open_store
+from groundup.train.stop import STOPPING
 
 _CALLED, _DONE = "called", "done"
 PAUSE_S = 0.2
@@ -78,7 +81,12 @@ class Crew:
             self._watch.close()
 
     def _explained(self, error: RuntimeError) -> Exception:
-        """Return what to raise for an operation that failed: most often another process is gone."""
+        """Return what to raise for an operation that failed: most often another process is gone.
+
+        The launcher then asks this one to stop, too, which it does once it has told why.
+        """
+        for number in STOPPING if threading.current_thread() is threading.main_thread() else ():
+            signal.signal(number, signal.SIG_IGN)
         if not _is_of_others(error):
             return error if self._is_first_to_fail(1) else FailedElsewhere(1)
         silent = [] if self._store.check([FAILURE]) else self._watch.silent()

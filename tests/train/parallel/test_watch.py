@@ -1,0 +1,52 @@
+"""Signs of life: who gives none is named, who has left is not missed."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from torch.distributed import HashStore
+
+from groundup.core.world import World
+from groundup.train.parallel.watch import FAILURE, Watch
+
+TICK_S, STALLED_S, LONG_S = 0.02, 0.3, 10.0
+
+
+@pytest.fixture
+def store() -> HashStore:
+    return HashStore()
+
+
+def watch(store: HashStore, rank: int, fail: Callable[[str], None], size: int = 2) -> Watch:
+    return Watch(World(rank, size, rank, size), store, fail, TICK_S, STALLED_S)
+
+
+def test_a_process_without_a_sign_is_named_with_its_place(store: HashStore) -> None:
+    told, said = [], threading.Event()
+    store.set("sign-1", "7")
+    store.set("place-1", "seen after step 12")
+
+    def fail(message: str) -> None:
+        told.append(message)
+        store.set(FAILURE, "1")
+        said.set()
+
+    first = watch(store, 0, fail)
+    assert said.wait(LONG_S)
+    assert first.silent() == [1]
+    first.close()
+    assert len(told) == 1
+    assert "process 1 has given no sign of life" in told[0]
+    assert "it was last seen after step 12" in told[0]
+
+
+def test_who_lives_or_has_left_is_not_missed(store: HashStore) -> None:
+    told: list[str] = []
+    first, second = watch(store, 0, told.append), watch(store, 1, told.append)
+    assert not threading.Event().wait(2 * STALLED_S)
+    assert first.silent() == []
+    second.close()
+    assert not threading.Event().wait(2 * STALLED_S)
+    assert first.silent() == []
+    first.close()
+    assert told == []
