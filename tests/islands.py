@@ -5,7 +5,9 @@ torchrun --nproc-per-node 4 islands.py; rank 0 prints one JSON object a case.
 
 import copy
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/parallel"))
 from worker import batches, build, whole_weights
 
 from groundup.nn.transformer import Transformer
+from groundup.train.healing.config import HealingConfig
+from groundup.train.healing.ladder import Healing
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.groups import RATE_SCALE
 from groundup.train.optim.table import build_optimizer
@@ -26,6 +30,7 @@ from groundup.train.parallel.config import Layout
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import joined, launched
 from groundup.train.ranks import ALONE, Ranks
+from groundup.train.state import RunState
 from groundup.train.step import TrainStep
 
 STEPS, RATE = 5, 1e-2
@@ -36,6 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
     "islands 4": {"dp": 4, "local_sgd": {"islands": 4, "inner_steps": 2, "outer_momentum": 0.5}},
     "averaging": {"dp": 4, "local_sgd": {"islands": 4, "inner_steps": 1, "outer_rate": 1.0, "outer_momentum": 0.0}},
 }
+RESUMED = ("ddp 2 x islands 2", "zero3 2 x islands 2")
 
 
 def adamw(model: Transformer) -> Optimizer:
@@ -90,15 +96,18 @@ def trained(
 
 
 def resumed(layout: Layout, optimizer: Callable[[Transformer], Optimizer], team: Team, step: TrainStep) -> tuple[Team, TrainStep]:
-    """Return a new team with what the old one's state says."""
+    """Return a new team, and its step, that read a checkpoint of the old one's."""
+    folder = team.agreed(Path(tempfile.mkdtemp()))
+    old = RunState(step.model, step.optimizer, Healing(HealingConfig()), place=team.place, apart=team.apart)
+    storage = team.storage()
+    for name, tensors in (("weights.safetensors", old.weights()), ("state.safetensors", old.tensors())):
+        storage.write(folder / name, tensors)
     fresh = Team.of(layout, "fp32")
-    model = fresh.arrange(build("causal", torch.float64))
-    other = step_of(model, optimizer, fresh)
-    assert team.outer is not None
-    assert fresh.outer is not None
-    model.load_state_dict(step.model.state_dict())
-    other.optimizer.load_state_dict(step.optimizer.state_dict())
-    fresh.outer.load({name: tensor.clone() for name, tensor in team.outer.tensors().items()})
+    other = step_of(fresh.arrange(build("causal", torch.float64)), optimizer, fresh)
+    new = RunState(other.model, other.optimizer, Healing(HealingConfig()), place=fresh.place, apart=fresh.apart)
+    weights, state = (storage.read(folder / name, new.like) for name in ("weights.safetensors", "state.safetensors"))
+    new.load(weights, state, old.facts())
+    storage.first(lambda: shutil.rmtree(folder))
     return fresh, other
 
 
@@ -121,7 +130,8 @@ def main() -> None:
     assert world is not None, "started by torchrun"
     with joined(world):
         found = {case: compare(case) for case in CASES}
-        found["resumed between exchanges"] = compare("zero3 2 x islands 2", stop_after=3)
+        for case in RESUMED:
+            found[f"{case}, resumed between exchanges"] = compare(case, stop_after=3)
         ends: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(ends, found)
         if world.rank == 0:

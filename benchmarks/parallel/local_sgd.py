@@ -38,7 +38,15 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 def build() -> Transformer:
     """Return the model with its first weights."""
-    sizes = {"vocab_size": 256, "dim": 128, "num_layers": 3, "num_heads": 4, "ffn_dim": 384, "max_seq_len": SEQ_LEN}
+    sizes = {
+        "vocab_size": 256,
+        "dim": 128,
+        "num_layers": 3,
+        "num_heads": 4,
+        "num_kv_heads": 4,
+        "ffn_dim": 384,
+        "max_seq_len": SEQ_LEN,
+    }
     model = build_model(ModelConfig.parse(sizes, "model"))
     model.init_weights(torch.Generator().manual_seed(0))
     return model

@@ -46,7 +46,7 @@ def train(
     a spike could not be healed.
     """
     ranks = train_step.ranks
-    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale, ranks.place)
+    run = RunState(train_step.model, train_step.optimizer, Healing(healing), train_step.loss_scale, ranks.place, ranks.apart)
     deadline = deadline or Deadline(steps)
     update_ratio = UpdateRatio(run.model.parameters(), ranks)
     checkpoints.restore(run)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from groundup.train.apart import Apart
 from groundup.train.batch import Batch
 from groundup.train.passes import Passes, Serial, SummedLoss
 from groundup.train.storage import OneProcess, Storage
@@ -20,6 +21,8 @@ class Ranks(ABC):
     size: int
     place: str
     """Where this process stands in which layout: random states go on where both are the same."""
+    apart: Apart | None = None
+    """Where islands of processes train apart: this one's."""
 
     @property
     def is_first(self) -> bool:

@@ -4,10 +4,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import islands
-from groundup.core.errors import ConfigError
+from groundup.core.errors import ArtifactError, ConfigError
+from groundup.train.healing.config import HealingConfig
+from groundup.train.healing.ladder import Healing
 from groundup.train.parallel.config import Layout
+from groundup.train.state import RunState
 
 EXACT = 1e-10
 """In float64, after steps of AdamW, which makes much of rounding."""
@@ -28,7 +32,7 @@ def found() -> dict[str, dict[str, float]]:
     return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("case", [*islands.CASES, "resumed between exchanges"])
+@pytest.mark.parametrize("case", [*islands.CASES, *(f"{case}, resumed between exchanges" for case in islands.RESUMED)])
 def test_islands_end_in_the_weights_of_a_simulation_of_all_of_them(found: dict[str, dict[str, float]], case: str) -> None:
     """Weights, those of every rank, are compared after the last exchange; the losses of all steps, also between exchanges."""
     assert found[case]["loss"] <= EXACT
@@ -53,3 +57,10 @@ def test_what_islands_cannot_be_is_refused(data: dict[str, object], message: str
 
 def test_states_are_shared_within_an_island() -> None:
     assert Layout.parse({"dp": 8, "zero": 3, "local_sgd": {"islands": 2}}, "parallel").shards == 4
+
+
+def test_a_checkpoint_of_islands_goes_on_with_as_many() -> None:
+    model = torch.nn.Linear(2, 2)
+    run = RunState(model, torch.optim.SGD(model.named_parameters(), lr=1.0), Healing(HealingConfig()))
+    with pytest.raises(ArtifactError, match=r"a checkpoint of 4 islands .*local_sgd\.islands is 1 now"):
+        run.load(run.weights(), run.tensors(), {**run.facts(), "islands": 4})

@@ -7,13 +7,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from groundup.train.apart import Apart
 from groundup.train.parallel.collectives import sum_in_place
 from groundup.train.parallel.config import LocalSgd
 
-_WEIGHTS, _MOMENTUM = "outer.weights.", "outer.momentum."
 
-
-class OuterStep:
+class OuterStep(Apart):
     """Local SGD with an outer optimizer (DiLoCo: Douillard et al. 2023, algorithm 1).
 
     Every `inner_steps` steps the islands' mean change of the weights since the last exchange is taken for a gradient, on which SGD
@@ -23,7 +22,8 @@ class OuterStep:
 
     def __init__(self, settings: LocalSgd, islands: dist.ProcessGroup) -> None:
         self._settings = settings
-        self._islands = islands
+        self._group = islands
+        self.island, self.islands = islands.rank(), islands.size()
         self._model = nn.Module()
         self._weights: dict[str, Tensor] = {}
         """Of the last exchange, that the islands went on from."""
@@ -45,15 +45,17 @@ class OuterStep:
         if is_last or step % self._settings.inner_steps == 0:
             self._exchange()
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the weights of the last exchange and the momentum, which are those of all islands; themselves, no copies."""
-        weights = {_WEIGHTS + name: weight for name, weight in self._weights.items()}
-        return weights | {_MOMENTUM + name: momentum for name, momentum in self._momentum.items()}
+    def weights(self) -> dict[str, Tensor]:
+        return dict(self._weights)
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `tensors` returned; the tensors are this object's from then on."""
-        self._weights = {name.removeprefix(_WEIGHTS): x for name, x in tensors.items() if name.startswith(_WEIGHTS)}
-        self._momentum = {name.removeprefix(_MOMENTUM): x for name, x in tensors.items() if name.startswith(_MOMENTUM)}
+    def momentum(self) -> dict[str, Tensor]:
+        return dict(self._momentum)
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, Tensor], momentum: Mapping[str, Tensor]) -> None:
+        for own, given in ((self._weights, weights), (self._momentum, momentum)):
+            for name, tensor in own.items():
+                tensor.copy_(given[name])
 
     @torch.no_grad()
     def _exchange(self) -> None:
@@ -61,8 +63,8 @@ class OuterStep:
         for name, weight in self._model.named_parameters():
             own, outer, momentum = (_local(x) for x in (weight, self._weights[name], self._momentum[name]))
             change = (outer - own).contiguous()
-            sum_in_place(change, self._islands)
-            change /= self._islands.size()
+            sum_in_place(change, self._group)
+            change /= self.islands
             momentum.mul_(decay).add_(change)
             outer.sub_(change.add_(momentum, alpha=decay), alpha=rate)
             own.copy_(outer)

@@ -44,7 +44,7 @@ class Team(Ranks):
         self.place = f".dp{layout.dp}-tp{layout.tp}-pp{layout.pp}-cp{layout.cp}.{self.rank}"
         self._data = data_parallel(mesh.layout)(mesh, precision)
         settings = mesh.layout.local_sgd
-        self.outer = OuterStep(settings, mesh.group("islands")) if settings else None
+        self.apart = self.outer = OuterStep(settings, mesh.group("islands")) if settings else None
         """What brings islands together that train apart; None where all ranks train together."""
 
     @classmethod
