@@ -26,6 +26,7 @@ from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import joined, launched
 from groundup.train.ranks import ALONE, Ranks
 from groundup.train.step import StepResult, TrainStep
+from groundup.train.update_ratio import UpdateRatio
 
 VOCAB, LENGTH, SOURCE_LEN, ROWS, MICRO_BATCHES, STEPS = 32, 12, 9, 4, 3, 2
 SCHEDULES: tuple[PipelineSchedule, ...] = get_args(PipelineSchedule)
@@ -97,14 +98,18 @@ def micro_batches(given: ModelConfig, step: int) -> list[Batch]:
     return found
 
 
-def train(case: Case, model: Transformer, ranks: Ranks) -> tuple[list[StepResult], float]:
-    """Take the steps; return what they found, and the cross-entropy of other text after them."""
+def train(case: Case, model: Transformer, ranks: Ranks) -> tuple[list[StepResult], float, float]:
+    """Take the steps; return what they found, how far the last one moved the weights, and then the cross-entropy of other text."""
     optimizer = build_optimizer(model, OptimizerConfig())
     step = TrainStep(model, optimizer, case.precision, 0.5, torch.device("cpu"), recompute=case.recompute, ranks=ranks)
-    found = [step(micro_batches(model.config, number), 1e-3) for number in range(STEPS)]
+    ratio, moved = UpdateRatio(model.parameters(), ranks), 0.0
+    found = []
+    for number in range(STEPS):
+        found.append(step.gradient(micro_batches(model.config, number)))
+        moved = ratio.of(lambda: step.update(1e-3))
     held_out = micro_batches(model.config, STEPS)
     with torch.no_grad():
-        return found, ranks.nats([*held_out, held_out[0].rows(0, 1)], lambda batch: float(step.loss(batch)[1]))
+        return found, moved, ranks.nats([*held_out, held_out[0].rows(0, 1)], lambda batch: float(step.loss(batch)[1]))
 
 
 def built(case: Case) -> Transformer:
@@ -117,10 +122,10 @@ def built(case: Case) -> Transformer:
 def compare(case: Case) -> dict[str, Any]:
     """Return the largest differences from one process, and of copies of one weight on two ranks."""
     alone = built(case)
-    expected, expected_nats = train(case, alone, ALONE)
+    expected, expected_moved, expected_nats = train(case, alone, ALONE)
     team = Team.of(Layout(pp=2, schedule=case.schedule, precision=case.precision), case.precision)
     model = team.arrange(built(case))
-    found, nats = train(case, model, team)
+    found, moved, nats = train(case, model, team)
     held: list[dict[str, Tensor]] = [{}, {}]
     dist.all_gather_object(held, {name: weight.detach() for name, weight in model.state_dict().items()})
     weights = {**held[0], **held[1]}
@@ -129,6 +134,7 @@ def compare(case: Case) -> dict[str, Any]:
     return {
         "shared": sorted(shared),
         "copies": max((float((held[0][name] - held[1][name]).abs().max()) for name in shared), default=0.0),
+        "moved": abs(moved / expected_moved - 1),
         "nats": abs(nats / expected_nats - 1),
         "loss": max(abs(one.loss - other.loss) for one, other in zip(found, expected, strict=True)),
         "grad_norm": max(abs(one.grad_norm / other.grad_norm - 1) for one, other in zip(found, expected, strict=True)),

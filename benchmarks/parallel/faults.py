@@ -20,6 +20,7 @@ from worker import compare
 
 from groundup.train.parallel.data import replicas
 from groundup.train.parallel.data.sharded import Sharded
+from groundup.train.parallel.pipeline.shared import SharedWeights
 from groundup.train.parallel.team import Team, Together
 from groundup.train.parallel.world import joined, launched
 
@@ -73,6 +74,8 @@ FAULTS: Final[dict[str, tuple[str, Any, str, Callable[..., Any]]]] = {
     "gradients are not summed": ("ddp 2", replicas, "_summed", unsummed),
     "a micro-batch is left out": ("ddp 2", Together, "__call__", one_less),
     "gradients are averaged": ("zero3 2", Sharded, "passing", mean),
+    "copies of a weight keep the gradients of their stages": ("pp 2 1f1b", SharedWeights, "sum_gradients", lambda *_: None),
+    "a weight of two stages counts twice": ("pp 2 1f1b", SharedWeights, "counted", lambda _, gradients: gradients),
     "each rank clips by the norm of its shards": ("zero3 2", Team, "norm", own_norm),
 }
 

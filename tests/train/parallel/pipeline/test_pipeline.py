@@ -13,6 +13,7 @@ from staged_models import KINDS, SCHEDULES, cases
 
 EXACT = 1e-10
 """Of weights, losses and relative norms in float64, after two steps."""
+FLOAT32 = 1e-5
 NEAR = 2e-3
 """The same of passes in bfloat16 or float16, whose sums are in another order."""
 
@@ -42,6 +43,11 @@ def test_every_kind_of_model_ends_in_the_weights_of_one_process(found: dict[str,
 def test_held_out_text_costs_what_it_does_in_one_process(found: dict[str, dict[str, Any]]) -> None:
     """Batches of two shapes go through the stages, forwards alone."""
     assert {name: row["nats"] for name, row in found.items() if row["exact"] and row["nats"] > EXACT} == {}
+
+
+def test_an_update_moves_the_weights_as_far_as_in_one_process(found: dict[str, dict[str, Any]]) -> None:
+    """Within what float32 can tell: weights of several stages count once."""
+    assert {name: row for name, row in found.items() if row["exact"] and row["moved"] > FLOAT32} == {}
 
 
 def test_precisions_compute_what_one_process_does(found: dict[str, dict[str, Any]]) -> None:

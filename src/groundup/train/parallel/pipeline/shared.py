@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from groundup.nn.transformer import Transformer
 from groundup.train.parallel.collectives import dense_gradient, sum_in_place
@@ -34,18 +35,27 @@ class SharedWeights:
 
         `passed`: the model that passes ran through. It has the gradients, unless they were handed to the one that is updated.
         """
-        weights, updated = dict(passed.named_parameters()), dict(self._model.named_parameters())
+        weights, updated = dict(passed.named_parameters()), self._weights()
         for name, group in self._groups.items():
             sum_in_place(dense_gradient(weights[name] if weights[name].grad is not None else updated[name]), group)
 
     def counted(self, gradients: Iterable[Tensor]) -> list[Tensor]:
         """Return the gradients without those that another rank of the pipeline counts."""
-        weights = dict(self._model.named_parameters())
+        weights = self._weights()
         elsewhere = {id(weights[name].grad) for name in self._counted_elsewhere}
         return [gradient for gradient in gradients if id(gradient) not in elsewhere]
 
     def ranks_with(self, weight: Tensor) -> int:
         """Return how many ranks of the pipeline have a weight of the model."""
-        name = next((name for name, own in self._model.named_parameters() if own is weight), None)
-        group = self._groups.get(name) if name else None
+        place = _place(weight)
+        group = next((group for name, group in self._groups.items() if _place(self._weights()[name]) == place), None)
         return group.size() if group else 1
+
+    def _weights(self) -> dict[str, nn.Parameter]:
+        return dict(self._model.named_parameters())
+
+
+def _place(weight: Tensor) -> int:
+    """Return where this rank's numbers lie in memory."""
+    own: Tensor = weight.to_local() if isinstance(weight, DTensor) else weight
+    return own.data_ptr()
