@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from torch._C._distributed_c10d import Store, TCPStore
 from torch.distributed.distributed_c10d import PrefixStore
 
 from groundup.core.errors import ConfigError
+from groundup.core.log import complain
 from groundup.core.world import World, launched
 
 __all__ = ["CONNECT_S", "TIMEOUT_S", "World", "joined", "launched", "open_store"]
@@ -18,6 +20,25 @@ TIMEOUT_S = 60.0
 """How long a process waits for the others in one collective operation."""
 CONNECT_S = 30.0
 """How long a process waits for the launcher's store."""
+
+_OTHER_PORT = "give the launch another port (torchrun --master-port, or MASTER_PORT), and the same address to all processes"
+
+
+@contextlib.contextmanager
+def _or_end(seconds: float, why: str) -> Iterator[None]:
+    """End the process if the block takes longer: a connection to a stranger has no timeout of its own."""
+
+    def end() -> None:
+        complain(why)
+        os._exit(ConfigError.exit_code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def open_store(world: World) -> Store:
@@ -32,21 +53,19 @@ def open_store(world: World) -> Store:
         raise ConfigError(f"a launcher's environment without {error}: start with torchrun, which sets it") from None
     is_host = world.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     try:
-        store = TCPStore(
-            host,
-            port,
-            world.size,
-            is_master=is_host,
-            timeout=timedelta(seconds=CONNECT_S),
-            wait_for_workers=False,
-            multi_tenant=True,
-        )
+        with _or_end(CONNECT_S + 5, f"{host}:{port}: something answers that is no store of a launch; {_OTHER_PORT}"):
+            store = TCPStore(
+                host,
+                port,
+                world.size,
+                is_master=is_host,
+                timeout=timedelta(seconds=CONNECT_S),
+                wait_for_workers=False,
+                multi_tenant=True,
+            )
     except (RuntimeError, ValueError) as error:
         why = "the port is in use" if is_host else "there is no answer"
-        raise ConfigError(
-            f"{host}:{port}: {why}; give the launch another port (torchrun --master-port, or MASTER_PORT), and the same address to "
-            f"all processes ({_first_line(error)})"
-        ) from None
+        raise ConfigError(f"{host}:{port}: {why}; {_OTHER_PORT} ({_first_line(error)})") from None
     return PrefixStore(f"life-{world.life}", store)
 
 
