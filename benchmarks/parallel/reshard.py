@@ -25,7 +25,7 @@ from groundup.artifacts.tokenizer import TOKENIZER_FILES
 
 WORKER = Path(__file__).with_name("reshard_worker.py")
 BOUND = 1e-10
-LAYOUTS = ("one", "ddp 2", "zero3 2", "context 2", "hybrid 2x2", "zero3 2 x context 2")
+LAYOUTS = ("one", "ddp 2", "zero3 2", "context 2", "pp 2 1f1b", "hybrid 2x2", "dp2 x pp2")
 
 
 def launch(size: int, *arguments: str) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ class Team(Ranks):
         return self._passes
 
     def storage(self) -> Storage:
-        """Raise ConfigError for islands: between exchanges each has weights and states of its own, which files do not keep apart."""
+        """Raise ConfigError for islands: each has weights and states of its own, which the files do not keep apart."""
         if self.outer:
             raise ConfigError("parallel.local_sgd: a run of islands has no checkpoints yet; leave local_sgd out")
         return ManyRanks()
