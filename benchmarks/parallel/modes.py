@@ -49,6 +49,7 @@ MODES: Final[dict[str, Layout]] = {
     "context 4": Layout(cp=4),
     "ddp 2 x context 2": Layout(dp=2, cp=2),
     "zero3 2 x context 2": Layout(dp=2, zero=3, cp=2),
+    "pp2 x context 2": Layout(pp=2, cp=2),
     "pp 2 gpipe": Layout(pp=2, schedule="gpipe"),
     "pp 2 1f1b": Layout(pp=2),
     "pp 2 interleaved": Layout(pp=2, schedule="interleaved"),
