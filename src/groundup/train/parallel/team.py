@@ -9,7 +9,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from groundup.core.errors import ConfigError
 from groundup.nn.transformer import Transformer
 from groundup.train.batch import Batch
 from groundup.train.config import RunPrecision
@@ -74,9 +73,6 @@ class Team(Ranks):
         return self._passes
 
     def storage(self) -> Storage:
-        """Raise ConfigError for islands: each has weights and states of its own, which the files do not keep apart."""
-        if self.outer:
-            raise ConfigError("parallel.local_sgd: a run of islands has no checkpoints yet; leave local_sgd out")
         return ManyRanks()
 
     def count(self, number: int) -> int:
