@@ -40,3 +40,12 @@ def dense_gradient(parameter: nn.Parameter) -> Tensor:
         gradient = gradient.contiguous()
     parameter.grad = gradient
     return gradient.to_local() if isinstance(gradient, DTensor) else gradient
+
+
+def sum_shares(model: nn.Module) -> None:
+    """Sum gradients of which ranks have shares, so that those of weights that all ranks hold whole are whole."""
+    for parameter in model.parameters():
+        if not isinstance(parameter, DTensor) or not isinstance(parameter.grad, DTensor):
+            continue
+        if parameter.grad.placements != parameter.placements:
+            parameter.grad = parameter.grad.contiguous().redistribute(placements=parameter.placements)

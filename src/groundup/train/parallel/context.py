@@ -21,7 +21,7 @@ from groundup.nn.transformer import Inputs, Transformer
 from groundup.nn.view import View
 from groundup.train.batch import Batch
 from groundup.train.loss import IGNORE
-from groundup.train.objectives.layout import PADDING
+from groundup.train.parallel.lengths import filled
 
 
 def own_pieces(length: int, rank: int, ranks: int) -> tuple[range, range]:
@@ -81,8 +81,10 @@ class ContextParallel:
     it was: whoever gives it a sequence gets all of it.
     """
 
-    def __init__(self, group: dist.ProcessGroup) -> None:
+    def __init__(self, group: dist.ProcessGroup, sharing: int = 1) -> None:
+        """Take the ranks; `sharing`: among how many more each one's tokens are shared (tensor parallelism)."""
         self._group = group
+        self._multiple = (2 * group.size() if group.size() > 1 else 1) * sharing
         self._rank, self._ranks = group.rank(), group.size()
         self._is_reading = False
         self._source_len = 0
@@ -108,11 +110,11 @@ class ContextParallel:
 
     def part(self, batch: Batch) -> Batch:
         """Return the batch with this rank's targets; what is read stays whole, padded to what can be cut evenly."""
-        if self._ranks == 1:
+        if self._multiple == 1:
             return batch
-        missing = -batch.targets.shape[1] % (2 * self._ranks)
+        missing = -batch.targets.shape[1] % self._multiple
         targets = F.pad(batch.targets, (0, missing), value=IGNORE)
-        return Batch(self._padded(batch.inputs), self._own(targets))
+        return Batch(filled(batch.inputs, self._multiple), self._own(targets) if self._ranks > 1 else targets)
 
     @contextlib.contextmanager
     def reading(self, inputs: Inputs) -> Iterator[None]:
@@ -134,20 +136,6 @@ class ContextParallel:
         row = torch.cat((front, back.flip(0))).movedim(0, -3).flatten(-3, -2)  # 2, batch, kv_heads, key, head_dim
         keys, values = row.unbind()
         return keys, values
-
-    def _padded(self, inputs: Inputs) -> Inputs:
-        """Return the inputs with padding behind that no token sees."""
-        source = None if inputs.source is None else self._padded(inputs.source)
-        missing = -inputs.tokens.shape[1] % (2 * self._ranks)
-        ids = inputs.document_ids
-        if ids is None and missing:
-            ids = torch.zeros_like(inputs.tokens)
-
-        def longer(x: Tensor | None, value: int = 0) -> Tensor | None:
-            return None if x is None else F.pad(x, (0, missing), value=value)
-
-        tokens = F.pad(inputs.tokens, (0, missing))
-        return Inputs(tokens, longer(ids, PADDING), longer(inputs.prefix), longer(inputs.segments), source)
 
     def _own(self, row: Tensor) -> Tensor:
         """Return this rank's columns of what is known of a whole row."""

@@ -65,3 +65,8 @@ class Mesh:
     def gradients(self) -> DeviceMesh:
         """[replicas, shard]: ranks whose gradients of the same weights are of different text."""
         return self.states["replicas", "shard"]
+
+    @property
+    def tensor(self) -> DeviceMesh:
+        """[tp]: ranks that share each matrix."""
+        return self.states["tp"]

@@ -23,6 +23,7 @@ from groundup.train.parallel.norm import global_norm
 from groundup.train.parallel.pipeline.passes import Pipelined
 from groundup.train.parallel.pipeline.pipeline import Pipeline
 from groundup.train.parallel.storage.ranks import ManyRanks
+from groundup.train.parallel.tensor.ranks import TensorParallel
 from groundup.train.passes import Passes, SummedLoss
 from groundup.train.ranks import Ranks
 from groundup.train.storage import Storage
@@ -39,7 +40,8 @@ class Team(Ranks):
         self.mesh = mesh
         self.rank, self.size = dist.get_rank(), mesh.layout.world_size
         self._pipeline = Pipeline(mesh) if mesh.layout.pp > 1 else None
-        self._context = ContextParallel(mesh.group("cp"))
+        self._tensor = TensorParallel(mesh.tensor)
+        self._context = ContextParallel(mesh.group("cp"), mesh.layout.tp)
         layout = mesh.layout
         self.place = f".dp{layout.dp}-tp{layout.tp}-pp{layout.pp}-cp{layout.cp}.{self.rank}"
         self._data = data_parallel(mesh.layout)(mesh, precision)
@@ -56,6 +58,7 @@ class Team(Ranks):
         """Return what this rank holds of the model, made from it in place: the same names, of fewer or sharded weights."""
         if self._pipeline:
             self._pipeline.arrange(model)
+        self._tensor.arrange(model)
         self._context.arrange(model)
         self._data.arrange(model)
         if self.outer:
@@ -63,6 +66,7 @@ class Team(Ranks):
         return model
 
     def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
+        self._tensor.take(loss)
         if self.outer:
             self.outer.begin()
         self._passes: Together | Pipelined = (

@@ -1,4 +1,4 @@
-"""A copy of what a rank of a pipeline holds on every data-parallel rank (zero=0 with pp > 1)."""
+"""A copy of what a rank holds of a model on every data-parallel rank (zero=0 with pp > 1 or tp > 1)."""
 
 import contextlib
 from typing import Any
@@ -13,7 +13,11 @@ from groundup.train.passes import SummedLoss
 
 
 class SummedOnce(DataParallel):
-    """Gradients are summed after the last pass of a step: torch's DDP knows no passes of which many are under way."""
+    """Gradients are summed after the last pass of a step, weight by weight.
+
+    Torch's DDP knows no passes of which many are under way, nor weights of which a rank has a part. Of weights that
+    tensor-parallel ranks hold whole, each has a share of the gradient: those are summed, too.
+    """
 
     def arrange(self, model: Transformer) -> None:
         """Leave the model as it is."""
@@ -27,5 +31,6 @@ class SummedOnce(DataParallel):
 
     @torch.no_grad()
     def finish(self) -> None:
+        sum_shares(self._model)
         for group in self.mesh.gradients.get_all_groups():
             sum_gradients(self._model, group)

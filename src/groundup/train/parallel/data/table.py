@@ -12,5 +12,5 @@ DATA_PARALLEL: Final[dict[Zero, type[DataParallel]]] = {0: Replicas, 3: Sharded}
 
 
 def data_parallel(layout: Layout) -> type[DataParallel]:
-    """Return the way of the layout; torch's DDP knows no passes of a pipeline."""
-    return SummedOnce if layout.zero == 0 and layout.pp > 1 else DATA_PARALLEL[layout.zero]
+    """Return the way of the layout; torch's DDP knows neither passes of a pipeline nor weights of which a rank has a part."""
+    return SummedOnce if layout.zero == 0 and layout.pp * layout.tp > 1 else DATA_PARALLEL[layout.zero]
