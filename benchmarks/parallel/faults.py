@@ -18,7 +18,7 @@ from torch import Tensor
 from torch._C._distributed_c10d import GradBucket
 from worker import compare
 
-from groundup.train.parallel.data import replicas
+from groundup.train.parallel.data import parts, replicas
 from groundup.train.parallel.data.sharded import Sharded
 from groundup.train.parallel.pipeline.shared import SharedWeights
 from groundup.train.parallel.team import Team, Together
@@ -69,6 +69,10 @@ def mean(data: Sharded, is_last: bool) -> Any:
     return contextlib.nullcontext()
 
 
+def unsummed_shares(tensors: Any, group: dist.ProcessGroup) -> None:
+    """Leave each rank its share of the gradients of weights that all hold whole."""
+
+
 FAULTS: Final[dict[str, tuple[str, Any, str, Callable[..., Any]]]] = {
     "each rank divides by its own targets": ("ddp 2", Team, "count", own_targets),
     "gradients are not summed": ("ddp 2", replicas, "_summed", unsummed),
@@ -77,6 +81,7 @@ FAULTS: Final[dict[str, tuple[str, Any, str, Callable[..., Any]]]] = {
     "copies of a weight keep the gradients of their stages": ("pp 2 1f1b", SharedWeights, "sum_gradients", lambda *_: None),
     "a weight of two stages counts twice": ("pp 2 1f1b", SharedWeights, "counted", lambda _, gradients: gradients),
     "each rank clips by the norm of its shards": ("zero3 2", Team, "norm", own_norm),
+    "norms take the gradient of a rank's own part of the sequence": ("tp 2", parts, "sum_together", unsummed_shares),
 }
 
 

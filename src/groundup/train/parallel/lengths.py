@@ -10,7 +10,7 @@ from groundup.train.objectives.layout import PADDING
 
 
 def filled(inputs: Inputs, multiple: int) -> Inputs:
-    """Return the inputs with padding after the last token of each row so that lengths are multiples; the same if they are."""
+    """Return the inputs with another document after the last token of each row so that lengths are multiples."""
     source = None if inputs.source is None else filled(inputs.source, multiple)
     missing = -inputs.tokens.shape[1] % multiple
     ids = inputs.document_ids
@@ -20,7 +20,7 @@ def filled(inputs: Inputs, multiple: int) -> Inputs:
         source = replace(source, document_ids=torch.zeros_like(source.tokens))
     return Inputs(
         F.pad(inputs.tokens, (0, missing)),
-        None if ids is None else F.pad(ids, (0, missing), value=PADDING),
+        None if ids is None else F.pad(ids, (0, missing), value=PADDING - 1),
         None if inputs.prefix is None else F.pad(inputs.prefix, (0, missing), value=False),
         None if inputs.segments is None else F.pad(inputs.segments, (0, missing)),
         source,

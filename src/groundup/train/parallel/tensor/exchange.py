@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed import _functional_collectives as functional
 from torch.distributed.device_mesh import DeviceMesh
@@ -49,6 +50,24 @@ class Peers:
         part: Tensor = _ScatterSum.apply(share, self.group)  # type: ignore[no-untyped-call]
         return part
 
+    def join(self, part: Tensor, length: int) -> Tensor:
+        """Return what ranks have of the last dim, of which the last one may have less; the gradient is that of all ranks alike."""
+        joined: Tensor = _Join.apply(part, self, length)  # type: ignore[no-untyped-call]
+        return joined
+
+
+class _Join(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, peers: Peers, length: int) -> Tensor:
+        width = -(-length // peers.size)
+        ctx.own = slice(peers.rank * width, peers.rank * width + part.shape[-1])
+        even = F.pad(part, (0, width - part.shape[-1])).movedim(-1, _SEQUENCE)
+        return _gathered(even, peers.group).movedim(_SEQUENCE, -1)[..., :length]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient[..., ctx.own], None, None
+
 
 class _Gather(torch.autograd.Function):
     @staticmethod
@@ -73,12 +92,12 @@ class _ScatterSum(torch.autograd.Function):
 
 
 def _gathered(part: Tensor, group: dist.ProcessGroup) -> Tensor:
-    whole = functional.all_gather_tensor(part.contiguous(), _SEQUENCE, group)
+    whole = functional.all_gather_single(part.contiguous(), _SEQUENCE, group)
     gathered: Tensor = functional.wait_tensor(whole)  # type: ignore[no-untyped-call]
     return gathered
 
 
 def _scattered(share: Tensor, group: dist.ProcessGroup) -> Tensor:
-    summed = functional.reduce_scatter_tensor(share.contiguous(), "sum", _SEQUENCE, group)
+    summed = functional.reduce_scatter_single(share.contiguous(), "sum", _SEQUENCE, group)
     part: Tensor = functional.wait_tensor(summed)  # type: ignore[no-untyped-call]
     return part

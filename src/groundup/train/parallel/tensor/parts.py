@@ -68,6 +68,15 @@ class SomeTokens(Part):
         return self.peers.scatter_sum(vectors.masked_fill(is_other[..., None], 0))
 
 
+class SomeLogits(Part):
+    """The head, of which a rank has some rows: by itself it gives all logits, while the loss takes the parts."""
+
+    _embedding: tuple[nn.Embedding]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.peers.join(super().forward(hidden), self._embedding[0].num_embeddings)
+
+
 class OwnTokens(Part):
     """A table that is whole on each rank, looked up for the rank's part of the sequence."""
 

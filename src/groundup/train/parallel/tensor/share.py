@@ -66,7 +66,9 @@ def _ways(module: nn.Module) -> Iterator[_Way]:
         case Base():
             yield module.norm, parts.Last, _WHOLE
         case Head():
-            yield from ((matrix, parts.Part, _ROWS) for matrix in (module.output, module) if matrix is not None)
+            yield module, parts.SomeLogits, _ROWS
+            if module.output is not None:
+                yield module.output, parts.Part, _ROWS
         case Transformer():
             yield module, parts.EvenLengths, _WHOLE
             if module.embedding is not None:  # a stage of a pipeline may have none
