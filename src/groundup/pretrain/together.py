@@ -81,15 +81,15 @@ def machines(ranks: Ranks, world: World | None, device: str) -> float:
 
 
 def seed_dropout(ranks: Ranks, seed: int) -> None:
-    """Seed what is random in passes: differently where ranks see different text or blocks, alike where they share one product."""
+    """Seed what is random in passes, differently on each rank: no two see the same text, tokens, blocks and heads."""
     torch.manual_seed(derive_seed(seed, "train", *place_of(ranks)))
 
 
 def place_of(ranks: Ranks) -> tuple[str, ...]:
-    """Return which text and which blocks a process sees, nothing for the first."""
+    """Return which text, tokens, blocks and heads a process sees, nothing for the first."""
     if not isinstance(ranks, Team):
         return ()
-    place = (ranks.mesh.data_rank, ranks.mesh.place("cp"), ranks.mesh.place("pp"))
+    place = (ranks.mesh.data_rank, *map(ranks.mesh.place, ("cp", "pp", "tp")))
     return tuple(map(str, place)) if any(place) else ()
 
 
