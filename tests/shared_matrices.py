@@ -137,7 +137,11 @@ def architectures() -> Iterator[tuple[str, str, ModelConfig]]:
         if position != "transformer_xl" and not (position == "none" and rows.startswith("encoder")):
             yield f"position {position}, {rows}", rows, config(rows, position=position)
     for residual, rows in itertools.product(RESIDUALS, ("causal", "encoder_decoder packed")):
-        yield f"residual {residual}, {rows}", rows, config(rows, residual=residual, bias=True)
+        yield (
+            f"residual {residual}, {rows}",
+            rows,
+            config(rows, residual=residual, bias=True, init="deepnorm" if residual == "deepnorm" else "gpt2"),
+        )
     for kind, rows in itertools.product(ATTENTION, ("causal", "encoder packed")):
         yield f"attention {kind}, {rows}", rows, config(rows, attention=kind, **KINDS[kind])
     for norm in NORMS:
