@@ -14,11 +14,12 @@ from typing import Any, Final
 import torch
 import torch.distributed as dist
 from modes import MODES
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C._distributed_c10d import GradBucket
+from torch.distributed.tensor import DTensor
 from worker import compare
 
-from groundup.train.parallel.data import parts, replicas
+from groundup.train.parallel.data import replicas, summed_once
 from groundup.train.parallel.data.sharded import Sharded
 from groundup.train.parallel.pipeline.shared import SharedWeights
 from groundup.train.parallel.team import Team, Together
@@ -69,8 +70,11 @@ def mean(data: Sharded, is_last: bool) -> Any:
     return contextlib.nullcontext()
 
 
-def unsummed_shares(tensors: Any, group: dist.ProcessGroup) -> None:
-    """Leave each rank its share of the gradients of weights that all hold whole."""
+def unsummed_shares(model: nn.Module) -> None:
+    """Take a rank's share of the gradients of weights that all hold whole for the gradients."""
+    for parameter in model.parameters():
+        if isinstance(parameter, DTensor) and isinstance(parameter.grad, DTensor):
+            parameter.grad = DTensor.from_local(parameter.grad.to_local(), parameter.device_mesh, parameter.placements)
 
 
 FAULTS: Final[dict[str, tuple[str, Any, str, Callable[..., Any]]]] = {
@@ -81,7 +85,7 @@ FAULTS: Final[dict[str, tuple[str, Any, str, Callable[..., Any]]]] = {
     "copies of a weight keep the gradients of their stages": ("pp 2 1f1b", SharedWeights, "sum_gradients", lambda *_: None),
     "a weight of two stages counts twice": ("pp 2 1f1b", SharedWeights, "counted", lambda _, gradients: gradients),
     "each rank clips by the norm of its shards": ("zero3 2", Team, "norm", own_norm),
-    "norms take the gradient of a rank's own part of the sequence": ("tp 2", parts, "sum_together", unsummed_shares),
+    "norms take the gradient of a rank's own part of the sequence": ("tp 2", summed_once, "sum_shares", unsummed_shares),
 }
 
 

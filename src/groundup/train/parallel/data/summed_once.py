@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from groundup.nn.transformer import Transformer
-from groundup.train.parallel.collectives import sum_gradients
+from groundup.train.parallel.collectives import sum_gradients, sum_shares
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.passes import SummedLoss
 
