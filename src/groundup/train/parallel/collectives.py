@@ -48,4 +48,4 @@ def sum_shares(model: nn.Module) -> None:
         if not isinstance(parameter, DTensor) or not isinstance(parameter.grad, DTensor):
             continue
         if parameter.grad.placements != parameter.placements:
-            parameter.grad = parameter.grad.contiguous().redistribute(placements=parameter.placements)
+            parameter.grad = parameter.grad.redistribute(placements=parameter.placements)
