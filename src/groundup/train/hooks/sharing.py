@@ -1,0 +1,184 @@
+"""What each process of a run does in a step: how much it holds, computes, sends, and waits for the others."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from groundup.core.files import write_json
+from groundup.core.log import say
+from groundup.train.held import States, states_of
+from groundup.train.hooks.hook import Row
+from groundup.train.step import TrainStep
+
+PARALLEL_FILE = "parallel.json"
+FROM_STEP, STEPS = 2, 3
+"""Steps that are looked at: the first ones make states and buckets."""
+_SENDING: Final = ("gloo:", "nccl:")
+_BETWEEN_STAGES: Final = ("gloo:send", "gloo:recv", "nccl:send", "nccl:recv")
+_PRODUCTS: Final = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+
+Span = tuple[float, float]
+"""When something begins and ends."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process in a step."""
+
+    step_s: float
+    communication: float
+    """Share of the step in which something was under way to or from others, or waited for."""
+    exposed: float
+    """Share in which it was and nothing was computed: what communication, and waiting for slower processes, cost."""
+    bubble: float
+    """Of `exposed`, what was between the stages of a pipeline."""
+    products_flops: float
+    """Of a step's matrix products, what is computed twice too; fused attention aside."""
+    mfu: float
+    """These over what the process' share of the machine's measured peak could have done."""
+    states: dict[str, int]
+    """Bytes that are held as an update begins."""
+    peak_memory_bytes: int
+
+
+class Sharing:
+    """Looks at a few steps of all processes at once, and writes parallel.json. All processes have one."""
+
+    def __init__(
+        self,
+        step: TrainStep,
+        out: Path,
+        each: Callable[[Share], list[Share]],
+        peak_memory: Callable[[], int],
+        peak_flops_per_s: float,
+    ) -> None:
+        """`each`: the values of all processes; `peak_flops_per_s`: of one process."""
+        self._step = step
+        self._out = out
+        self._each = each
+        self._peak_memory = peak_memory
+        self._peak_flops_per_s = peak_flops_per_s
+        self._profile: profile | None = None
+        self._states: States | None = None
+        self._begun_s = 0.0
+
+    def __call__(self, row: Row) -> str | None:
+        if self._profile is None and row["step"] == FROM_STEP:
+            self._begin()
+        elif self._profile is not None and row["step"] == FROM_STEP + STEPS:
+            self._end()
+        return None
+
+    def _begin(self) -> None:
+        handle: Any = None
+
+        def note(*_: Any) -> None:
+            self._states = states_of(self._step)
+            handle.remove()
+
+        handle = self._step.optimizer.register_step_pre_hook(note)
+        self._profile = profile(activities=[ProfilerActivity.CPU], record_shapes=True, with_flops=True, acc_events=True)
+        self._profile.start()
+        self._begun_s = time.perf_counter()
+
+    def _end(self) -> None:
+        assert self._profile is not None, "begun before"
+        elapsed_s = time.perf_counter() - self._begun_s
+        profiled, self._profile = self._profile, None
+        profiled.stop()
+        events: list[Any] = list(profiled.events())  # type: ignore[no-untyped-call]
+        states = asdict(self._states) if self._states else {}
+        shares = self._each(share_of(events, elapsed_s, STEPS, self._peak_flops_per_s, states, self._peak_memory()))
+        if torch.distributed.get_rank() == 0:
+            write_json(self._out / PARALLEL_FILE, report(shares))
+            say(f"  {summary(shares)}: {self._out / PARALLEL_FILE}")
+
+
+def share_of(
+    events: Iterable[Any], elapsed_s: float, steps: int, peak_flops_per_s: float, states: dict[str, int], peak_memory: int
+) -> Share:
+    """Return what a process did, by the events of torch's profiler (times in microseconds)."""
+    sending, between, computing, flops = [], [], [], 0.0
+    for event in events:
+        span = (event.time_range.start / 1e6, event.time_range.end / 1e6)
+        if event.name.startswith(_SENDING):
+            sending.append(span)
+            if event.name.startswith(_BETWEEN_STAGES):
+                between.append(span)
+        elif event.name.startswith("aten::"):
+            computing.append(span)
+            if event.name in _PRODUCTS:
+                flops += event.flops or 0
+    busy = merged(computing)
+    return Share(
+        step_s=elapsed_s / steps,
+        communication=length(merged(sending)) / elapsed_s,
+        exposed=length(without(merged(sending), busy)) / elapsed_s,
+        bubble=length(without(merged(between), busy)) / elapsed_s,
+        products_flops=flops / steps,
+        mfu=flops / elapsed_s / peak_flops_per_s,
+        states=states,
+        peak_memory_bytes=peak_memory,
+    )
+
+
+def report(shares: Sequence[Share]) -> dict[str, Any]:
+    """Return the content of parallel.json: each process, and the one that is waited for."""
+    return {
+        "steps": [FROM_STEP + 1, FROM_STEP + STEPS],
+        "waited_for": waited_for(shares),
+        "ranks": [asdict(share) for share in shares],
+    }
+
+
+def waited_for(shares: Sequence[Share]) -> int:
+    """Return the process that itself waits the least: the slowest one."""
+    return min(range(len(shares)), key=lambda rank: shares[rank].exposed)
+
+
+def summary(shares: Sequence[Share]) -> str:
+    """Return the report in a line."""
+    least, most = (bound(share.exposed for share in shares) for bound in (min, max))
+    bubble = max(share.bubble for share in shares)
+    parts = [f"{least:.1%} to {most:.1%} of a step is communication that no computing hides"]
+    parts += [f"up to {bubble:.1%} waits for other stages"] if bubble else []
+    return "; ".join([*parts, f"process {waited_for(shares)} is waited for most"])
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans in order, those that overlap as one."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def without(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Return what of the spans lies in none of the others; both are merged."""
+    found: list[Span] = []
+    place = 0
+    for start, end in spans:
+        while place < len(others) and others[place][1] <= start:
+            place += 1
+        at, free_from = place, start
+        while at < len(others) and others[at][0] < end:
+            if others[at][0] > free_from:
+                found.append((free_from, others[at][0]))
+            free_from = max(free_from, others[at][1])
+            at += 1
+        if free_from < end:
+            found.append((free_from, end))
+    return found
+
+
+def length(spans: Iterable[Span]) -> float:
+    """Return how long spans last together."""
+    return sum(end - start for start, end in spans)
