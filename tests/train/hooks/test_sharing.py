@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from sharing_worker import SIZES
 
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 from groundup.train.hooks.sharing import PARALLEL_FILE, length, merged, without
+from sharing_worker import SIZES
 
 WORKER = Path(__file__).parents[2] / "sharing_worker.py"
 
