@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 from time import sleep
-from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
@@ -22,12 +20,6 @@ from groundup.train.step import TrainStep
 SIZES = {"vocab_size": 64, "dim": 64, "num_layers": 2, "num_heads": 4, "num_kv_heads": 4, "ffn_dim": 128, "max_seq_len": 64}
 
 
-def each(value: Any) -> list[Any]:
-    values = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
-
-
 def main(out: Path, zero: int) -> None:
     world = launched()
     assert world is not None
@@ -36,7 +28,7 @@ def main(out: Path, zero: int) -> None:
         team = Team.of(Layout(dp=world.size, zero=zero, precision="fp32"), "fp32")
         model = team.arrange(build_model(ModelConfig.model_validate(SIZES)))
         step = TrainStep(model, build_optimizer(model, OptimizerConfig()), "fp32", 1.0, torch.device("cpu"), ranks=team)
-        hook = Sharing(step, out, each, lambda: 1000 + world.rank, 1e9)
+        hook = Sharing(step, out, lambda: 1000 + world.rank, 1e9)
         tokens = torch.zeros(2, 64, dtype=torch.long)
         for number in range(1, FROM_STEP + STEPS + 2):
             if world.rank == 1:

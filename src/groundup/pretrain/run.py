@@ -33,7 +33,7 @@ from groundup.pretrain.checks import Subject
 from groundup.pretrain.held_out import build_evaluation
 from groundup.pretrain.noting import note
 from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
-from groundup.pretrain.together import gathered, hooks_of, local_threads, machines, seed_dropout
+from groundup.pretrain.together import gathered, hooks_of, local_threads, machines, seed_dropout, sharing_of
 from groundup.pretrain.trackers import trackings
 from groundup.pretrain.watching import build_watch
 from groundup.train.batches import BatchReader
@@ -46,6 +46,7 @@ from groundup.train.hooks.hook import Hook
 from groundup.train.hooks.lateness import Lateness
 from groundup.train.hooks.profile import FOLDER as PROFILE
 from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
+from groundup.train.hooks.sharing import PARALLEL_FILE
 from groundup.train.hooks.watch import PICTURE_FILE, WATCH_FILE
 from groundup.train.keeping import Keeping
 from groundup.train.libraries import load_libraries, settled_bytes
@@ -184,20 +185,22 @@ def _pretrain(
     watch = build_watch(config, job, plan, shards, evaluation, metrics.tell, stop.ask) if ranks.is_first else None
     trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation)) if ranks.is_first else []
     is_whole = not any((job.out / CHECKPOINTS).glob(f"*/{MANIFEST}"))  # else another process did a part of it
+    train_step = TrainStep(
+        model,
+        build_optimizer(model, config.optimizer),
+        decisions.precision,
+        config.clip_norm,
+        device,
+        config.z_loss,
+        config.clip_value,
+        decisions.compiled,
+        decisions.recompute,
+        ranks=ranks,
+    )
+    hooks += sharing_of(train_step, job.out, plan, memory) if config.profile is None else []  # there is one profiler
     ended = train(
         steps=decisions.steps,
-        train_step=TrainStep(
-            model,
-            build_optimizer(model, config.optimizer),
-            decisions.precision,
-            config.clip_norm,
-            device,
-            config.z_loss,
-            config.clip_value,
-            decisions.compiled,
-            decisions.recompute,
-            ranks=ranks,
-        ),
+        train_step=train_step,
         batches=batches,
         learning_rate=course.learning_rate,
         checkpoints=_checkpoints(config, job, decisions, tokenizer, evaluation, ranks),
@@ -225,7 +228,7 @@ def _volatile(out: Path) -> frozenset[str]:
     """Return the files that hold times, speeds, or what does not follow from settings and inputs."""
     trackers = {path.name for path in out.glob("tracker-*.json")}
     manifests = {path.relative_to(out).as_posix() for path in (out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
-    measured = {METRICS_FILE, MEMORY_FILE, SPEED_FILE, EVALUATIONS_FILE, PREFLIGHT_FILE, WATCH_FILE, PICTURE_FILE}
+    measured = {METRICS_FILE, MEMORY_FILE, SPEED_FILE, EVALUATIONS_FILE, PREFLIGHT_FILE, WATCH_FILE, PICTURE_FILE, PARALLEL_FILE}
     return frozenset({RECIPE_FILE, COURSE_FILE, f"{PROFILE}/{TRACE}", f"{PROFILE}/{SUMMARY}"} | measured | trackers | manifests)
 
 

@@ -13,19 +13,22 @@ import torch
 
 from groundup.artifacts.build import Job
 from groundup.artifacts.differences import differences
-from groundup.artifacts.plan import Decisions
+from groundup.artifacts.plan import Decisions, Plan
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.core.units import format_seconds
 from groundup.core.world import World, launched
-from groundup.train.config import TrainConfig
+from groundup.train.config import PRODUCTS, TrainConfig
 from groundup.train.hooks.hook import Hook, Row
+from groundup.train.hooks.sharing import FROM_STEP, STEPS, Sharing
+from groundup.train.memory import PeakMemory
 from groundup.train.parallel.config import Layout, completed
 from groundup.train.parallel.crew import call
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import TIMEOUT_S, joined, open_store
 from groundup.train.ranks import ALONE, Ranks
+from groundup.train.step import TrainStep
 
 PLACE_S = 1.0
 """Between two notes of where a process is."""
@@ -78,6 +81,16 @@ def machines(ranks: Ranks, world: World | None, device: str) -> float:
     if world is None or ranks.size == 1:
         return 1.0
     return float(ranks.size) if device == "cuda" else ranks.size / world.local_size
+
+
+def sharing_of(step: TrainStep, out: Path, plan: Plan, memory: PeakMemory) -> list[Hook]:
+    """Return the hook that looks at all processes for a few steps, if there are many processes and enough steps."""
+    ranks, decisions = step.ranks, plan.decisions
+    if ranks.size == 1 or decisions.steps < FROM_STEP + STEPS:
+        return []
+    peak = plan.forecast.matmul_peak_flops_per_s[PRODUCTS[decisions.precision]]
+    own = peak * machines(ranks, launched(), decisions.device) / ranks.size
+    return [Sharing(step, out, memory.bytes, own)]
 
 
 def seed_dropout(ranks: Ranks, seed: int) -> None:

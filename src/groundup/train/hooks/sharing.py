@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 from groundup.core.files import write_json
@@ -53,14 +52,13 @@ class Sharing:
         self,
         step: TrainStep,
         out: Path,
-        each: Callable[[Share], list[Share]],
         peak_memory: Callable[[], int],
         peak_flops_per_s: float,
     ) -> None:
-        """`each`: the values of all processes; `peak_flops_per_s`: of one process."""
+        """`peak_flops_per_s`: what was measured for one process."""
         self._step = step
         self._out = out
-        self._each = each
+        self._ranks = step.ranks
         self._peak_memory = peak_memory
         self._peak_flops_per_s = peak_flops_per_s
         self._profile: profile | None = None
@@ -93,8 +91,8 @@ class Sharing:
         profiled.stop()
         events: list[Any] = list(profiled.events())  # type: ignore[no-untyped-call]
         states = asdict(self._states) if self._states else {}
-        shares = self._each(share_of(events, elapsed_s, STEPS, self._peak_flops_per_s, states, self._peak_memory()))
-        if torch.distributed.get_rank() == 0:
+        shares = self._ranks.each(share_of(events, elapsed_s, STEPS, self._peak_flops_per_s, states, self._peak_memory()))
+        if self._ranks.is_first:
             write_json(self._out / PARALLEL_FILE, report(shares))
             say(f"  {summary(shares)}: {self._out / PARALLEL_FILE}")
 
