@@ -1,7 +1,7 @@
 """The weights that training starts from."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import torch
@@ -20,12 +20,21 @@ def init_weights(model: nn.Module, config: ModelConfig, generator: torch.Generat
 
     The weights depend on the generator's seed alone.
     """
-    std = INITS[config.init]
     for name, parameter in model.named_parameters():
-        if parameter.ndim == 1:
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-        else:
-            nn.init.normal_(parameter, std=std(config, name, parameter), generator=generator)
+        _draw(name, parameter, config, generator)
+
+
+def first_values(model: nn.Module, config: ModelConfig, generator: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+    """Yield the name and the value of each weight as `init_weights` draws it, one after the other; the model may be on 'meta'."""
+    for name, parameter in model.named_parameters():
+        value = torch.empty(parameter.shape, dtype=parameter.dtype, device=generator.device)
+        yield name, _draw(name, value, config, generator)
+
+
+def _draw(name: str, tensor: Tensor, config: ModelConfig, generator: torch.Generator) -> Tensor:
+    if tensor.ndim == 1:
+        return tensor.fill_(0.0 if name.endswith("bias") else 1.0)
+    return nn.init.normal_(tensor, std=INITS[config.init](config, name, tensor), generator=generator)
 
 
 def gpt2(config: ModelConfig, name: str, matrix: Tensor) -> float:

@@ -17,7 +17,7 @@ from groundup.train.compiled import compiled_forward, compiled_logits_loss
 from groundup.train.config import Recompute, RunPrecision
 from groundup.train.loss import COMPILED_CHUNK_ROWS, IGNORE, CrossEntropy, linear_cross_entropy
 from groundup.train.recompute import recomputing
-from groundup.train.working_copy import WorkingCopy
+from groundup.train.working_copy import StandIn
 
 _AUTOCAST: Final[dict[RunPrecision, torch.dtype]] = {
     "bf16": torch.bfloat16,
@@ -102,16 +102,16 @@ class Passes(ABC):
 class Serial(Passes):
     """One micro-batch after the other, in one process."""
 
-    def __init__(self, loss: SummedLoss, copy: WorkingCopy | None = None) -> None:
-        """Run through `loss`; `copy`: its model is one of the weights that are updated."""
+    def __init__(self, loss: SummedLoss, stand_in: StandIn | None = None) -> None:
+        """Run through `loss`, whose model is the stand-in's if there is one."""
         self._loss = loss
-        self._copy = copy
+        self._stand_in = stand_in
 
     def __call__(self, micro_batches: Sequence[Batch], targets: int, scale: float | None) -> Tensor:
         device = self._loss.device
         share = torch.zeros((), device=device)
-        if self._copy:
-            self._copy.refresh()
+        if self._stand_in:
+            self._stand_in.refresh()
         for batch in micro_batches:
             wanted, cross_entropy = self._loss(batch.to(device))
             torch.autograd.backward(wanted / targets * (scale or 1.0))

@@ -7,11 +7,14 @@ from typing import Any
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from groundup.nn.classifier import Classifier
+from groundup.nn.transformer import Transformer
 from groundup.train.apart import Apart
 from groundup.train.batch import Batch
+from groundup.train.config import RunPrecision
 from groundup.train.passes import Passes, Serial, SummedLoss
 from groundup.train.storage import OneProcess, Storage
-from groundup.train.working_copy import WorkingCopy
+from groundup.train.working_copy import StandIn, WorkingCopy
 
 
 class Ranks(ABC):
@@ -74,7 +77,11 @@ class Ranks(ABC):
         """Return the summed cross-entropy of batches that all processes read alike; `of`: that of one, with whole weights."""
 
     @abstractmethod
-    def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
+    def stand_in(self, model: Transformer | Classifier, precision: RunPrecision) -> StandIn | None:
+        """Return what passes run through where it is not the model itself."""
+
+    @abstractmethod
+    def passes(self, loss: SummedLoss, stand_in: StandIn | None) -> Passes:
         """Return the passes that take the gradient of the loss over all processes."""
 
     @abstractmethod
@@ -122,8 +129,11 @@ class Alone(Ranks):
     def nats(self, batches: Sequence[Batch], of: Callable[[Batch], float]) -> float:
         return sum(map(of, batches))
 
-    def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
-        return Serial(loss, copy)
+    def stand_in(self, model: Transformer | Classifier, precision: RunPrecision) -> StandIn | None:
+        return WorkingCopy(model) if precision == "bf16_weights" else None
+
+    def passes(self, loss: SummedLoss, stand_in: StandIn | None) -> Passes:
+        return Serial(loss, stand_in)
 
     def storage(self) -> Storage:
         return OneProcess()

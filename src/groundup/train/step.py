@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from groundup.nn.classifier import Classifier
@@ -16,7 +17,6 @@ from groundup.train.loss_scale import LossScale
 from groundup.train.optim.groups import set_learning_rate
 from groundup.train.passes import SummedLoss
 from groundup.train.ranks import ALONE, Ranks
-from groundup.train.working_copy import WorkingCopy
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class TrainStep:
         self._clip_value = clip_value
         if ranks.size == 1 and isinstance(model, Transformer) and model.head.output is None:
             model.embedding.sparse = True  # its rows' gradients are added into the head's: no second matrix of that size
-        copy = WorkingCopy(model) if precision == "bf16_weights" else None
-        passed = copy.model if copy else model
+        stand_in = ranks.stand_in(model, precision)
+        passed = stand_in.model if stand_in else model
         self.loss = SummedLoss(passed, precision, device, z_weight, compiled, recompute, cross_entropy)
         """What passes run through."""
-        self._passes = ranks.passes(self.loss, copy)
+        self._passes = ranks.passes(self.loss, stand_in)
 
     def __call__(self, micro_batches: Sequence[Batch], learning_rate: float) -> StepResult:
         """Train on the micro-batches as one batch."""
@@ -96,6 +96,7 @@ class TrainStep:
         """Change the weights by the gradient that was taken, unless it overflowed, and forget it."""
         set_learning_rate(self.optimizer, learning_rate)
         if not self._overflow:
+            _widen_gradients(self.model)
             self.optimizer.step()
         if self.loss_scale:
             self.loss_scale.take(self._overflow)
@@ -104,3 +105,10 @@ class TrainStep:
     def discard(self) -> None:
         """Forget the gradient that was taken."""
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def _widen_gradients(model: nn.Module) -> None:
+    """Turn gradients that are held in fewer bits than their weights into numbers of the weights' precision, for the update."""
+    for weight in model.parameters():
+        if weight.grad is not None and weight.grad.dtype != weight.dtype:
+            weight.grad = weight.grad.to(weight.dtype)

@@ -27,7 +27,9 @@ def state_terms(method: Method, params: int, state_bytes: float) -> list[Term]:
     """Return the four lines of states: 16P; 4P + 12P/d; 2P + 14P/d; 16P/d bytes with Adam in mixed precision for ZeRO 0 to 3."""
     zero, offload = method.layout.zero, method.layout.offload
     shards = method.shards
-    are_wide = method.training.gradients_fp32 or not method.has_master or method.software == "groundup"
+    are_wide = method.training.gradients_fp32 or not method.has_master
+    if method.software == "groundup":
+        are_wide = not method.has_master or method.layout.gradients == "fp32"
     gradients = FP32_BYTES if are_wide else method.compute_bytes
     on_host: Place = "host" if offload == "all" else "device"
     away: Place = "device" if offload == "none" else "host"

@@ -26,10 +26,14 @@ def sum_in_place(tensor: Tensor, group: dist.ProcessGroup) -> None:
 
 
 def sum_gradients(model: nn.Module, group: dist.ProcessGroup) -> None:
-    """Replace the gradient of each parameter by the sum over the ranks of the group."""
+    """Replace the gradient of each parameter by the sum over the ranks of the group, taken in at least 32 bits."""
     for parameter in model.parameters():
         if parameter.grad is not None and group.size() > 1:
-            sum_in_place(dense_gradient(parameter), group)
+            gradient = dense_gradient(parameter)
+            wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+            sum_in_place(wide, group)
+            if wide is not gradient:
+                gradient.copy_(wide)
 
 
 def dense_gradient(parameter: nn.Parameter) -> Tensor:

@@ -10,6 +10,7 @@ from groundup.train.config import Recompute, RunPrecision
 
 Zero = Literal[0, 1, 2, 3]
 Offload = Literal["none", "optimizer", "all"]
+GradientPrecision = Literal["fp32", "bf16"]
 PipelineSchedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
 
 
@@ -41,6 +42,16 @@ class Layout(Config):
     )
     offload: Offload = Field(
         default="none", description="what lies in the memory of the host: none, optimizer states, or all states"
+    )
+    gradients: GradientPrecision = Field(
+        default="fp32",
+        description="what gradients of 16-bit weights (precision=bf16_weights) are held in until the update; they are summed over "
+        "ranks in fp32. bf16: 2 bytes a parameter, as the ZeRO paper counts",
+    )
+    reshard_after_forward: bool | None = Field(
+        default=None,
+        description="zero=3: whether a block's weights are dropped after its forward pass and gathered again for its backward "
+        "pass; false keeps all weights whole from one to the other; null: true, with pp > 1 false",
     )
     recompute: Recompute = Field(default="none", description="what the backward pass computes again instead of keeping it")
     micro_batch: int = Field(default=1, gt=0, description="sequences that a forward pass sees on each data-parallel rank")
@@ -95,6 +106,25 @@ class Layout(Config):
         if self.zero == 0 and factor != 1:
             raise ValueError(
                 f"sharding_factor={factor} has no effect with zero=0, which shares nothing; set zero=3, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_states(self) -> Self:
+        if self.reshard_after_forward is not None and self.zero != 3:
+            raise ValueError(
+                f"reshard_after_forward={str(self.reshard_after_forward).lower()} has no effect with zero={self.zero}, which keeps "
+                "weights whole; set zero=3, or leave it out"
+            )
+        if self.gradients == "bf16" and self.precision != "bf16_weights":
+            raise ValueError(
+                f"gradients=bf16 has no effect with precision={self.precision}, whose weights have 32 bits; set "
+                "precision=bf16_weights, or leave it out"
+            )
+        if self.gradients == "bf16" and (self.dp == 1 or self.zero == 3):
+            raise ValueError(
+                f"gradients=bf16 has no effect with dp={self.dp} and zero={self.zero}: it is of weights that ranks hold whole; set "
+                "zero to 0, 1 or 2 and dp above 1, or leave it out"
             )
         return self
 

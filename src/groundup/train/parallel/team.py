@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.batch import Batch
 from groundup.train.config import RunPrecision
@@ -27,7 +28,7 @@ from groundup.train.parallel.tensor.ranks import TensorParallel
 from groundup.train.passes import Passes, SummedLoss
 from groundup.train.ranks import Ranks
 from groundup.train.storage import Storage
-from groundup.train.working_copy import WorkingCopy
+from groundup.train.working_copy import StandIn
 
 
 class Team(Ranks):
@@ -44,7 +45,7 @@ class Team(Ranks):
         self._context = ContextParallel(mesh.group("cp"), mesh.layout.tp)
         layout = mesh.layout
         self.place = f".dp{layout.dp}-tp{layout.tp}-pp{layout.pp}-cp{layout.cp}.{self.rank}"
-        self._data = data_parallel(mesh.layout)(mesh, precision)
+        self._data = data_parallel(mesh, precision)
         settings = mesh.layout.local_sgd
         self.apart = self.outer = OuterStep(settings, mesh.group("islands")) if settings else None
         """What brings islands together that train apart; None where all ranks train together."""
@@ -65,14 +66,17 @@ class Team(Ranks):
             self.outer.take(model)
         return model
 
-    def passes(self, loss: SummedLoss, copy: WorkingCopy | None) -> Passes:
+    def stand_in(self, model: Transformer | Classifier, precision: RunPrecision) -> StandIn | None:
+        return self._data.stand_in(model)
+
+    def passes(self, loss: SummedLoss, stand_in: StandIn | None) -> Passes:
         self._tensor.take(loss)
         if self.outer:
             self.outer.begin()
         self._passes: Together | Pipelined = (
-            self._pipeline.passes(loss, self._context, self._data, copy)
+            self._pipeline.passes(loss, self._context, self._data, stand_in)
             if self._pipeline
-            else Together(loss, self._context, self._data, copy)
+            else Together(loss, self._context, self._data, stand_in)
         )
         return self._passes
 
@@ -140,18 +144,18 @@ class Team(Ranks):
 class Together(Passes):
     """One micro-batch after the other, each rank through its own."""
 
-    def __init__(self, loss: SummedLoss, context: ContextParallel, data: DataParallel, copy: WorkingCopy | None) -> None:
+    def __init__(self, loss: SummedLoss, context: ContextParallel, data: DataParallel, stand_in: StandIn | None) -> None:
         self._loss = loss
         self._wrapped: nn.Module = data.wrap(loss)
         self._context = context
         self._data = data
-        self._copy = copy
+        self._stand_in = stand_in
 
     def __call__(self, micro_batches: Sequence[Batch], targets: int, scale: float | None) -> Tensor:
         device = self._loss.device
         share = torch.zeros((), device=device)
-        if self._copy:
-            self._copy.refresh()
+        if self._stand_in:
+            self._stand_in.refresh()
         for number, batch in enumerate(micro_batches, 1):
             own = self._context.part(batch.to(device))
             with self._context.reading(own.inputs), self._data.passing(is_last=number == len(micro_batches)):
@@ -165,8 +169,8 @@ class Together(Passes):
         """Return this process' share of the cross-entropy of each batch, without dropout; no gradient is taken."""
         model = self._loss.model
         was_training = model.training
-        if self._copy:
-            self._copy.refresh()
+        if self._stand_in:
+            self._stand_in.refresh()
         model.eval()
         try:
             with torch.no_grad():

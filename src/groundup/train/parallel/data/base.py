@@ -6,10 +6,12 @@ from typing import Any
 
 from torch import nn
 
+from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.config import RunPrecision
 from groundup.train.parallel.mesh import Mesh
 from groundup.train.passes import SummedLoss
+from groundup.train.working_copy import StandIn
 
 
 class DataParallel(ABC):
@@ -22,6 +24,10 @@ class DataParallel(ABC):
     @abstractmethod
     def arrange(self, model: Transformer) -> None:
         """Let the model hold what this rank updates; called once, before its optimizer is made."""
+
+    @abstractmethod
+    def stand_in(self, model: Transformer | Classifier) -> StandIn | None:
+        """Return what passes run through, where it is not the arranged model."""
 
     @abstractmethod
     def wrap(self, loss: SummedLoss) -> nn.Module:

@@ -9,9 +9,11 @@ from torch._C._distributed_c10d import GradBucket
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
+from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.passes import SummedLoss
+from groundup.train.working_copy import StandIn
 
 
 class Replicas(DataParallel):
@@ -21,6 +23,9 @@ class Replicas(DataParallel):
 
     def arrange(self, model: Transformer) -> None:
         """Leave the model whole."""
+
+    def stand_in(self, model: Transformer | Classifier) -> StandIn | None:
+        return None
 
     def wrap(self, loss: SummedLoss) -> nn.Module:
         group = self.mesh.gradients._flatten("data").get_group()

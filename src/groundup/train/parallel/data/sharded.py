@@ -2,36 +2,70 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from itertools import pairwise
+from typing import Any, Final
 
+import torch
 from torch import nn
-from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import (
+    CPUOffloadPolicy,
+    FSDPModule,
+    MixedPrecisionPolicy,
+    OffloadPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
 
 from groundup.nn.block import Block, ReadingBlock
+from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
+from groundup.train.config import RunPrecision
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.passes import SummedLoss
+from groundup.train.working_copy import StandIn
+
+_GATHERED: Final[dict[RunPrecision, torch.dtype]] = {
+    "bf16": torch.bfloat16,
+    "bf16_weights": torch.bfloat16,
+    "fp16": torch.float16,
+}
+"""What sharded weights are brought together in, where it is not what they are held in."""
 
 
 class Sharded(DataParallel):
-    """Each block's weights are brought together for its passes and dropped again (FSDP: Zhao et al. 2023; Rajbhandari et al. 2020).
+    """Each block's weights are brought together for its passes and dropped again (Zhao et al. 2023; Rajbhandari et al. 2020).
 
-    Along `replicas` there are copies of the shards (hybrid sharding).
+    Along `replicas` there are copies of the shards (hybrid sharding). Shards are in 32 bits; in 16-bit precisions passes see them
+    rounded, and gradients are summed in 32. They are scattered after every micro-batch, so that no rank holds them whole, and
+    summed over copies after the last.
     """
 
     _model: FSDPModule
 
     def arrange(self, model: Transformer) -> None:
-        offload = CPUOffloadPolicy(pin_memory=False) if self.mesh.layout.offload == "all" else OffloadPolicy()
+        layout, dtype = self.mesh.layout, _GATHERED.get(self.precision)
+        reshards = layout.pp == 1 if layout.reshard_after_forward is None else layout.reshard_after_forward
+        wrapped = partial(
+            fully_shard,
+            mesh=self.mesh.gradients,
+            mp_policy=MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32 if dtype else None),
+            offload_policy=CPUOffloadPolicy(pin_memory=_has_accelerator()) if layout.offload == "all" else OffloadPolicy(),
+        )
         blocks = [block for block in model.modules() if isinstance(block, (Block, ReadingBlock))]
-        for module in (*blocks, model):
-            drops = None if self.mesh.layout.pp == 1 else False  # a pipeline runs many micro-batches before their backward passes
-            shared = fully_shard(module, mesh=self.mesh.gradients, reshard_after_forward=drops, offload_policy=offload)
-            shared.set_gradient_divide_factor(1.0)  # each rank's gradient is divided by the targets of all already
-            shared.set_force_sum_reduction_for_comms(True)
+        units = [wrapped(block, reshard_after_forward=reshards) for block in blocks]
+        for unit in (*units, wrapped(model, reshard_after_forward=False)):
+            unit.set_gradient_divide_factor(1.0)  # each rank's gradient is divided by the targets of all already
+            unit.set_force_sum_reduction_for_comms(True)
+        for one, other in pairwise(units) if layout.pp == 1 else ():
+            one.set_modules_to_forward_prefetch([other])
+            other.set_modules_to_backward_prefetch([one])
         register_fsdp_forward_method(model, "hidden")
         assert isinstance(model, FSDPModule), "fully_shard changes the class"
         self._model = model
+
+    def stand_in(self, model: Transformer | Classifier) -> StandIn | None:
+        return None
 
     def wrap(self, loss: SummedLoss) -> nn.Module:
         return loss
@@ -39,7 +73,7 @@ class Sharded(DataParallel):
     def passing(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
         if self.mesh.layout.pp > 1:
             return self._many_passing()
-        self._model.set_requires_gradient_sync(is_last)
+        self._model.set_requires_all_reduce(is_last)
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
@@ -63,3 +97,8 @@ class Sharded(DataParallel):
 
     def finish(self) -> None:
         """Do nothing: the last backward pass waited for the sums."""
+
+
+def _has_accelerator() -> bool:
+    """Return whether memory can be pinned."""
+    return torch.accelerator.is_available()

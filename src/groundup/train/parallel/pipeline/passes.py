@@ -19,7 +19,7 @@ from groundup.train.parallel.pipeline.shared import SharedWeights
 from groundup.train.parallel.pipeline.split import Part
 from groundup.train.parallel.pipeline.stage import Stage
 from groundup.train.passes import Passes, SummedLoss
-from groundup.train.working_copy import WorkingCopy
+from groundup.train.working_copy import StandIn
 
 
 class Pipelined(Passes):
@@ -36,7 +36,7 @@ class Pipelined(Passes):
         shared: SharedWeights,
         context: ContextParallel,
         data: DataParallel,
-        stand_in: WorkingCopy | None,
+        stand_in: StandIn | None,
     ) -> None:
         """Run the parts of this rank; `loss` and `stand_in` are of what it holds of the model."""
         assert isinstance(loss.model, Transformer), "what is cut into stages"

@@ -13,7 +13,7 @@ from groundup.train.parallel.pipeline.shared import SharedWeights
 from groundup.train.parallel.pipeline.split import Part, parts
 from groundup.train.parallel.pipeline.stage import keep
 from groundup.train.passes import SummedLoss
-from groundup.train.working_copy import WorkingCopy
+from groundup.train.working_copy import StandIn
 
 
 class Pipeline:
@@ -31,7 +31,7 @@ class Pipeline:
         self._shared = SharedWeights(model, self._mesh, every)
         keep(model, self._own)
 
-    def passes(self, loss: SummedLoss, context: ContextParallel, data: DataParallel, stand_in: WorkingCopy | None) -> Pipelined:
+    def passes(self, loss: SummedLoss, context: ContextParallel, data: DataParallel, stand_in: StandIn | None) -> Pipelined:
         """Return the passes through all stages; `loss` and `stand_in` are of the model that was arranged."""
         return Pipelined(loss, self._mesh, self._own, self._shared, context, data, stand_in)
 
