@@ -1,6 +1,6 @@
 """Time steps of one process, of two replicas (DDP) and of two ranks that share weights (FSDP), on the two cores of a machine.
 
-    python benchmarks/parallel/speed.py [--model small,medium] [--rounds 3] [--steps 4] [--profile]
+    python benchmarks/parallel/pinned_speed.py [--model small,medium] [--rounds 3] [--steps 4] [--profile]
 
 Each process is pinned to a core of its own, and one process has the whole batch on one core. Rounds of the three alternate, so that
 what else the machine does meets all alike; told are medians. `--profile` adds where a rank's time goes: shares of the processor's
