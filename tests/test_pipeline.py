@@ -14,7 +14,7 @@ from groundup.artifacts.checkpoint import find_checkpoint
 from groundup.artifacts.place import INCOMPLETE
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.orders import lineage_of
-from groundup.pipeline import VERBS, stages_until
+from groundup.pipeline import VERBS, find_stage, line_folders, order_stage, stages_until
 from groundup.recipe import load_recipe
 from lines import checkpoint_hash, content_hashes, write_recipe
 
@@ -122,6 +122,16 @@ def test_a_model_that_cannot_be_exported_is_refused_before_the_work(line: Path) 
     with pytest.raises(ConfigError, match="until evaluate"):
         api.run(recipe, line / "unborn")
     assert not (line / "unborn" / "curate").exists()
+
+
+def test_a_layout_makes_no_other_run_and_islands_do(line: Path) -> None:
+    def key(*overrides: str) -> str:
+        recipe = load_recipe(line / "recipe.yaml", overrides)
+        return order_stage(find_stage("pretrain"), recipe, line_folders(line / "run")).key()
+
+    assert key("parallel.dp=2", "parallel.zero=3") == key()
+    apart = {key("parallel.dp=2", f"parallel.local_sgd={{islands: 2, inner_steps: {steps}}}") for steps in (2, 4)}
+    assert len({key(), *apart}) == 3
 
 
 def test_learning_rate_does_not_remake_the_plan(line: Path) -> None:

@@ -75,4 +75,7 @@ MODES: Final[dict[str, Layout]] = {
     "zero3 2 x tp2": Layout(dp=2, tp=2, zero=3),
     "context 2 x tp2": Layout(cp=2, tp=2),
     "pp2 x tp2": Layout(pp=2, tp=2),
+    "dp2 x pp2 x tp2": Layout(dp=2, pp=2, tp=2),
+    "zero3 2 x pp2 x tp2": Layout(dp=2, pp=2, tp=2, zero=3),
+    "hybrid 2x2 x tp2": Layout(dp=4, tp=2, zero=3, sharding_factor=2),
 }

@@ -45,6 +45,8 @@ class Stage:
     """True if the door has `foresee(config, job)`: what the work takes (`words()`, `to_json()`, `is_long`), or None."""
     reads_sources: bool = False
     """True if the stage reads files from outside; its door then has `source_hashes(config)`."""
+    besides: Callable[[Recipe], Mapping[str, Any]] = lambda _: {}
+    """Settings outside of its config that decide what it makes."""
 
     def door(self) -> Any:
         return importlib.import_module(f"groundup.{self.verb}.run")
@@ -99,6 +101,7 @@ STAGES: tuple[Stage, ...] = (
         config=lambda recipe: recipe.pretrain,
         answers="the model, with every step's metrics",
         resumable=True,
+        besides=lambda recipe: recipe.trained_apart(),
     ),
     Stage(
         verb="evaluate",
@@ -156,6 +159,7 @@ def order_stage(stage: Stage, recipe: Recipe, folders: Mapping[str, Path]) -> Or
         recipe=recipe.resolved(),
         resumable=stage.resumable,
         parallel=recipe.parallel,
+        besides=stage.besides(recipe),
     )
 
 

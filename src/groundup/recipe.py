@@ -193,6 +193,11 @@ class Recipe(Config):
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
+    def trained_apart(self) -> dict[str, Any]:
+        """Return what of the layout changes what is learned, not only where: islands that train apart."""
+        apart = self.parallel.local_sgd if self.parallel is not None else None
+        return {"local_sgd": apart.model_dump(mode="json")} if apart is not None else {}
+
     def resolved(self) -> dict[str, Any]:
         """Return all settings, defaults included, as JSON values that `load_recipe` reads back."""
         return self.model_dump(mode="json")

@@ -17,6 +17,7 @@ from groundup.train.course.course import Course
 from groundup.train.hooks.evaluation import read_evaluations
 from groundup.train.metrics import read_rows
 from groundup.train.optim.config import OptimizerConfig
+from groundup.train.parallel.config import LocalSgd
 
 WSD = {"name": "wsd", "warmup_steps": 4, "decay_steps": 8}
 
@@ -174,3 +175,10 @@ def test_rates_that_the_other_run_did_not_keep_are_not_shared(finished: Training
     lines[20]["lr"] /= 2  # as a run that heals does
     (other / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
     assert taken_over(making_of(finished, 44), tmp_path) == []
+
+
+def test_a_run_of_islands_shares_nothing_with_others(finished: TrainingRun) -> None:
+    together = making_of(finished, 44)
+    apart = together.model_copy(update={"apart": LocalSgd(islands=2)})
+    assert together.common_steps(making_of(finished, 40)) > 0
+    assert together.common_steps(apart) == apart.common_steps(together) == 0

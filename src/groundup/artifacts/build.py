@@ -62,11 +62,14 @@ class Order:
     workers: Workers = field(default_factory=Workers)
     parallel: Config | None = None
     """How the work lies on many processes: it changes how it is done, not what is made."""
+    besides: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that are no part of `config` and decide what is made, as JSON."""
 
     def made_from(self) -> dict[str, Any]:
         """Return all that decides what is made: config, seed, content hashes of inputs, hashes of sources."""
         hashes = {name: artifact.content_hash for name, artifact in self.inputs.items()}
-        return {"config": self.config.model_dump(mode="json"), "seed": self.seed, "inputs": hashes, "sources": dict(self.sources)}
+        settings = self.config.model_dump(mode="json") | dict(self.besides)
+        return {"config": settings, "seed": self.seed, "inputs": hashes, "sources": dict(self.sources)}
 
     def key(self) -> str:
         return make_key(self.stage, **self.made_from())

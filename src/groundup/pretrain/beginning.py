@@ -21,6 +21,7 @@ from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.hooks.evaluation import EVALUATIONS_FILE, read_evaluations
 from groundup.train.metrics import read_rows
+from groundup.train.parallel.config import Layout, LocalSgd
 
 COURSE_FILE = "course.json"
 _UNFINISHED = "taken-over.partial"
@@ -51,11 +52,14 @@ class Making(Config):
     seed: int
     inputs: dict[str, str]
     """Content hashes of the shards and the tokenizer."""
+    apart: LocalSgd | None = None
+    """Islands that train apart."""
 
     @classmethod
     def of(cls, config: TrainConfig, decisions: Decisions, job: Job) -> "Making":
         hashes = {name: job.inputs[name].content_hash for name in ("encode", "tokenizer")}
-        return cls(config=config, decisions=decisions, seed=job.seed, inputs=hashes)
+        apart = job.parallel.local_sgd if isinstance(job.parallel, Layout) else None
+        return cls(config=config, decisions=decisions, seed=job.seed, inputs=hashes, apart=apart)
 
     @functools.cached_property
     def course(self) -> Course:
@@ -74,7 +78,8 @@ class Making(Config):
     def _constant(self) -> dict[str, Any]:
         """Return what must be equal for any step to be."""
         config = self.config.model_dump(exclude=_PLANNED | _HARMLESS)
-        return {"config": config, "decisions": self.decisions.model_dump(exclude=_LATER), "seed": self.seed, "inputs": self.inputs}
+        decisions = self.decisions.model_dump(exclude=_LATER)
+        return {"config": config, "decisions": decisions, "seed": self.seed, "inputs": self.inputs, "apart": self.apart}
 
 
 @dataclass(frozen=True)
