@@ -26,7 +26,7 @@ COMPARED = ("loss", "grad_norm", "weights")
 def run(size: int, given: argparse.Namespace, dtype: str) -> list[dict[str, Any]]:
     """Return what the worker found with so many processes."""
     own = ["--modes", given.modes, "--tasks", given.tasks, "--accumulate", given.accumulate, "--dtype", dtype]
-    return launch(size, WORKER, own)
+    return launch(size, WORKER, [*own, "--one-task"] if given.one_task else own)
 
 
 def launch(size: int, script: Path, arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--accumulate", default="1,3")
     parser.add_argument("--dtype", default="float64,float32")
+    parser.add_argument("--one-task", action="store_true", help="each mode with one of the tasks, in turn")
     given = parser.parse_args()
     sizes = sorted({MODES[name].world_size for name in given.modes.split(",")})
     rows = [row for dtype in given.dtype.split(",") for size in sizes for row in run(size, given, dtype)]

@@ -113,8 +113,11 @@ def compare(task: TaskName, layout: Layout, accumulate: int, dtype: torch.dtype)
 
 def cases(given: argparse.Namespace, size: int) -> Iterator[tuple[str, TaskName, int]]:
     """Yield the cases that are of so many processes."""
-    for name, task, accumulate in itertools.product(given.modes.split(","), given.tasks.split(","), given.accumulate.split(",")):
-        if MODES[name].world_size == size:
+    names = [name for name in given.modes.split(",") if MODES[name].world_size == size]
+    tasks = given.tasks.split(",")
+    for number, name in enumerate(names):
+        of_mode = [tasks[number % len(tasks)]] if given.one_task else tasks
+        for task, accumulate in itertools.product(of_mode, given.accumulate.split(",")):
             yield name, task, int(accumulate)
 
 
@@ -125,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--accumulate", default="1,3")
     parser.add_argument("--dtype", default="float64", choices=("float64", "float32"))
+    parser.add_argument("--one-task", action="store_true", help="each mode with one of the tasks, in turn")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     world = launched()
