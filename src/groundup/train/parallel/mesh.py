@@ -19,7 +19,7 @@ class Mesh:
 
     layout: Layout
     states: DeviceMesh
-    """[islands, pp, replicas, shard, tp]: weights are the same along replicas, which ranks of one context group are, too."""
+    """[islands, pp, replicas, shard, tp]: what ranks share by zero, those of one context group share, too."""
     places: DeviceMesh
     """[islands, pp, copies, shard, cp, tp]."""
 
@@ -32,7 +32,7 @@ class Mesh:
         check_world(layout, dist.get_world_size())
         copies = layout.dp // layout.islands // layout.shards
         ranks = torch.arange(layout.world_size).view(layout.islands, layout.pp, copies, layout.shards, layout.cp, layout.tp)
-        states = ranks.transpose(3, 4).reshape(layout.islands, layout.pp, copies * layout.cp, layout.shards, layout.tp)
+        states = ranks.flatten(3, 4)
         return cls(
             layout,
             DeviceMesh(device, states, mesh_dim_names=("islands", "pp", "replicas", "shard", "tp")),

@@ -83,9 +83,7 @@ class Sharded(DataParallel):
         yield
         self._hold(False)
         state = fully_shard.state(self._model)  # type: ignore[attr-defined]
-        for (
-            part
-        ) in state._state_ctx.all_states:  # what FSDP does in the last of its passes, which it takes to be one after the other
+        for part in state._state_ctx.all_states:  # FSDP does this in its last pass, which it takes to come after all others
             for group in part._fsdp_param_groups:
                 group.post_backward()
         state._root_post_backward_final_callback()

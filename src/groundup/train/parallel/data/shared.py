@@ -78,7 +78,8 @@ def share(model: nn.Module, mesh: Mesh, narrow: torch.dtype | None) -> list[Shar
     all_shared: list[Shared] = []
     masters: dict[nn.Parameter, nn.Parameter] = {}
     for weights in _bucketed(model):
-        bucket = Bucket([local(weight).shape for weight in weights], mesh.layout.shards, mesh.place("shard"))
+        shapes = [local(weight).shape for weight in weights]
+        bucket = Bucket(shapes, mesh.gradients.size(1), mesh.gradients.get_local_rank("shard"))
         pairs = [_pair(bucket, number, weight, mesh, narrow) for number, weight in enumerate(weights)]
         all_shared.append(Shared(bucket, [whole for whole, _ in pairs], [master for _, master in pairs]))
         masters.update(zip(weights, all_shared[-1].masters, strict=True))
