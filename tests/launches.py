@@ -1,5 +1,6 @@
 """Launches of groundup on several processes of this machine, as a user makes them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 LONGEST_S = 150.0
 ENV = {"OMP_NUM_THREADS": "1"}
@@ -16,6 +18,20 @@ def command(processes: int, arguments: Sequence[str], options: Sequence[str] = (
     """Return the command that starts so many processes of groundup."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     return [*launcher, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", *options, "-m", "groundup", *arguments]
+
+
+def cases(processes: int, script: str) -> dict[str, Any]:
+    """Return what so many processes of a script print, JSON objects, by their 'case'."""
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--rdzv-backend", "c10d"]
+    done = subprocess.run(
+        [sys.executable, *launcher, "--rdzv-endpoint", "localhost:0", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **ENV},
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
 
 
 def start(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

@@ -9,14 +9,13 @@ table; ends with 1 if a rank is further than 2 % from the law (Rajbhandari et al
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from equality import launch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
@@ -137,17 +136,7 @@ def work() -> None:
 
 def run(size: int) -> list[dict[str, Any]]:
     """Return what so many processes measure."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d"]
-    done = subprocess.run(
-        [*launcher, "--rdzv-endpoint", "localhost:0", __file__],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{size} processes ended with {done.returncode}:\n{done.stderr[-6000:]}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return launch(size, Path(__file__))
 
 
 def expected(row: dict[str, Any]) -> float:

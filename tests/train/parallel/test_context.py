@@ -1,13 +1,9 @@
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import launches
 import shared_sequences
 from groundup.core.errors import ConfigError
 from groundup.nn.positions import POSITIONS as ALL_POSITIONS
@@ -21,16 +17,7 @@ EXACT = 1e-12
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, float]]:
     """What two processes find of passes over their parts of each sequence."""
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = subprocess.run(
-        [sys.executable, *launcher, shared_sequences.__file__],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+    return launches.cases(2, shared_sequences.__file__)
 
 
 def test_every_position_and_kind_of_row_has_the_gradient_of_whole_sequences(found: dict[str, dict[str, float]]) -> None:

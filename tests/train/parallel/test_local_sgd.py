@@ -1,12 +1,8 @@
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 
 import islands
+import launches
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.ladder import Healing
@@ -20,16 +16,7 @@ EXACT = 1e-10
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, float]]:
     """What four processes find of islands, beside a simulation of them in one."""
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "4", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = subprocess.run(
-        [sys.executable, *launcher, islands.__file__],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+    return launches.cases(4, islands.__file__)
 
 
 @pytest.mark.parametrize("case", [*islands.CASES, *(f"{case}, resumed between exchanges" for case in islands.RESUMED)])

@@ -1,13 +1,10 @@
 """Stages train as the whole model does."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
+import launches
 import staged_models
 from staged_models import KINDS, SCHEDULES, cases
 
@@ -21,16 +18,7 @@ NEAR = 2e-3
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, Any]]:
     """What two processes find."""
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = subprocess.run(
-        [sys.executable, *launcher, staged_models.__file__],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+    return launches.cases(2, staged_models.__file__)
 
 
 def test_every_kind_of_model_ends_in_the_weights_of_one_process(found: dict[str, dict[str, Any]]) -> None:

@@ -1,10 +1,6 @@
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
+import launches
 import shared_matrices
 from groundup.nn.attention import ATTENTION
 from groundup.train.optim.table import OPTIMIZERS
@@ -23,16 +19,7 @@ ROUNDED = 0.3
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, float]]:
     """What two processes that share matrices find."""
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = subprocess.run(
-        [sys.executable, *launcher, shared_matrices.__file__],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+    return launches.cases(2, shared_matrices.__file__)
 
 
 def test_every_architecture_has_the_loss_gradients_and_logits_of_a_whole_model(found: dict[str, dict[str, float]]) -> None:
