@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from groundup.train.healing.ladder import Healing
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.groups import RATE_SCALE
 from groundup.train.optim.table import build_optimizer
-from groundup.train.parallel.config import Layout
+from groundup.train.parallel.config import Layout, LocalSgd
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import joined, launched
 from groundup.train.ranks import ALONE, Ranks
@@ -56,10 +57,9 @@ def step_of(model: Transformer, optimizer: Callable[[Transformer], Optimizer], r
     return TrainStep(model, optimizer(model), "fp32", 0.5, torch.device("cpu"), ranks=ranks)
 
 
-def simulated(layout: Layout, optimizer: Callable[[Transformer], Optimizer]) -> tuple[list[float], dict[str, Tensor]]:
+@cache
+def simulated(settings: LocalSgd, optimizer: Callable[[Transformer], Optimizer]) -> tuple[list[float], dict[str, Tensor]]:
     """Return losses and weights of all islands trained one after the other, brought together by torch's own SGD."""
-    settings = layout.local_sgd
-    assert settings is not None
     shared = build("causal", torch.float64)
     outer = SGD(shared.parameters(), settings.outer_rate, settings.outer_momentum, nesterov=settings.outer_momentum > 0)
     islands = [copy.deepcopy(shared) for _ in range(settings.islands)]
@@ -114,8 +114,9 @@ def resumed(layout: Layout, optimizer: Callable[[Transformer], Optimizer], team:
 def compare(case: str, stop_after: int | None = None) -> dict[str, float]:
     """Return the largest differences from the simulation."""
     layout = Layout.parse({"precision": "fp32", **CASES[case]}, case)
+    assert layout.local_sgd is not None
     optimizer = sgd if case == "averaging" else adamw
-    expected, expected_weights = simulated(layout, optimizer)
+    expected, expected_weights = simulated(layout.local_sgd, optimizer)
     found, weights = trained(layout, optimizer, stop_after)
     return {
         "loss": max(abs(one - other) for one, other in zip(found, expected, strict=True)),

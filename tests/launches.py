@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/parallel"))
+import forked
+
 LONGEST_S = 150.0
 ENV = {"OMP_NUM_THREADS": "1"}
 
@@ -20,18 +23,16 @@ def command(processes: int, arguments: Sequence[str], options: Sequence[str] = (
     return [*launcher, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", *options, "-m", "groundup", *arguments]
 
 
-def cases(processes: int, script: str) -> dict[str, Any]:
-    """Return what so many processes of a script print, JSON objects, by their 'case'."""
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--rdzv-backend", "c10d"]
-    done = subprocess.run(
-        [sys.executable, *launcher, "--rdzv-endpoint", "localhost:0", script],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **ENV},
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    return {row.pop("case"): row for row in map(json.loads, done.stdout.splitlines())}
+def rows(processes: int, script: str | Path, arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the JSON objects that so many processes of a script print."""
+    done = forked.run(processes, Path(script), arguments)
+    assert not done.returncode, done.stderr[-6000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def cases(processes: int, script: str | Path, arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """Return them by their 'case'."""
+    return {row.pop("case"): row for row in rows(processes, script, arguments)}
 
 
 def start(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

@@ -9,13 +9,12 @@ further off than 1e-10 (float64) or 5e-5 (float32). See worker.py and modes.py.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
 from modes import MODES, TASKS
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -31,14 +30,7 @@ def run(size: int, given: argparse.Namespace, dtype: str) -> list[dict[str, Any]
 
 def launch(size: int, script: Path, arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the JSON objects that so many processes of a script print; raise SystemExit with their words if one fails."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d"]
-    done = subprocess.run(
-        [*launcher, "--rdzv-endpoint", "localhost:0", str(script), *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+    done = forked.run(size, script, arguments)
     if done.returncode:
         raise SystemExit(f"{size} processes ended with {done.returncode}:\n{done.stderr[-6000:]}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -8,8 +8,6 @@ steps from it. Ends with 1 if one is above 1e-10. See reshard_worker.py; layouts
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import forked
 from reshard_worker import layout_of
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -30,12 +29,7 @@ LAYOUTS = ("one", "ddp 2", "zero3 2", "context 2", "pp 2 1f1b", "hybrid 2x2", "d
 
 def launch(size: int, *arguments: str) -> list[dict[str, Any]]:
     """Return what the worker printed, run on so many processes."""
-    launcher = [sys.executable]
-    if size > 1:
-        launcher += ["-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d"]
-        launcher += ["--rdzv-endpoint", "localhost:0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launcher, str(WORKER), *arguments], capture_output=True, text=True, env=environment, check=False)
+    done = forked.run(size, WORKER, arguments) if size > 1 else forked.said([sys.executable, str(WORKER), *arguments])
     if done.returncode:
         raise SystemExit(f"{size} processes ended with {done.returncode}:\n{done.stderr[-6000:]}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

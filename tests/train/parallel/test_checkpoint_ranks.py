@@ -1,7 +1,6 @@
 """What two ranks save, fail and restore together."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import checkpoint_ranks
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks/parallel"))
+import forked
 import kills
 import reshard
 
@@ -21,14 +21,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPr
     """All cases in one launch."""
     folder = tmp_path_factory.mktemp("ranks")
     reshard.write_tokenizer(folder)
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = subprocess.run(
-        [sys.executable, *launcher, checkpoint_ranks.__file__, str(folder / "checkpoints")],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+    done = forked.run(2, Path(checkpoint_ranks.__file__), [str(folder / "checkpoints")])
     assert not done.returncode, done.stderr
     return done
 

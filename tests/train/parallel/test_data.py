@@ -1,8 +1,5 @@
 """What data-parallel ranks share changes nothing of what is learned, and takes the memory that it is said to take."""
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks/parallel"))
 import zero_memory
 
+import launches
 from groundup.train.optim.table import OPTIMIZERS
 from groundup.train.parallel.data.buckets import Bucket
 
@@ -29,16 +27,7 @@ Rows = list[dict[str, Any]]
 @pytest.fixture(scope="module")
 def rows() -> Rows:
     """Return what all checks found, in one launch."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(PROCESSES), "--rdzv-backend", "c10d"]
-    done = subprocess.run(
-        [*launcher, "--rdzv-endpoint", "localhost:0", str(Path(__file__).with_name("data_process.py"))],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-6000:]
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return launches.rows(PROCESSES, Path(__file__).with_name("data_process.py"))
 
 
 def of(rows: Rows, check: str, count: int) -> Rows:
