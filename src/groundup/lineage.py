@@ -15,6 +15,7 @@ from rich.tree import Tree
 from groundup.artifacts.aside import is_aside
 from groundup.artifacts.manifest import MANIFEST, InputEntry, Manifest, content_hash, read_manifest
 from groundup.artifacts.place import TIMINGS
+from groundup.artifacts.shares import PARALLEL_FILE, Shares, read_shares
 from groundup.core.errors import REMAKE, ArtifactError
 from groundup.core.files import hash_file, hash_json, storage_errors
 from groundup.core.units import format_bytes, format_count, format_seconds
@@ -24,6 +25,7 @@ RUN = "run"
 SHORT_HASH_LEN = 12
 _SHOWN_FILES = 3
 _SHOWN_SETTINGS = 8
+_SHOWN_PROCESSES = 8
 
 State = Literal["ok", "repeated", "cycle", "changed", "missing", "unreadable", "damaged"]
 BROKEN: frozenset[State] = frozenset({"cycle", "changed", "missing", "unreadable", "damaged"})
@@ -64,6 +66,8 @@ class Lineage:
     version: str | None = None
     revision: str | None = None
     bytes: int = 0
+    shares: Shares | None = None
+    """What each of the processes did that made it, where they were many."""
     damaged_files: tuple[str, ...] = ()
     inputs: tuple["Lineage", ...] = ()
     sources: tuple[SourceFile, ...] = ()
@@ -168,6 +172,7 @@ class _Walker:
             version=manifest.groundup_version,
             revision=manifest.revision,
             bytes=sum(entry.bytes for entry in manifest.files.values()),
+            shares=_read_shares(path),
             damaged_files=damaged,
             inputs=inputs,
             sources=read_sources(path),
@@ -198,6 +203,13 @@ def read_elapsed(path: Path) -> float | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return float(elapsed) if isinstance(elapsed, int | float) else None
+
+
+def _read_shares(path: Path) -> Shares | None:
+    """Return what each process did, where known: it is no part of what the artifact is."""
+    with contextlib.suppress(ArtifactError):
+        return read_shares(path / PARALLEL_FILE)
+    return None
 
 
 def read_sources(path: Path) -> tuple[SourceFile, ...]:
@@ -240,6 +252,7 @@ def as_json(node: Lineage) -> dict[str, Any]:
         "groundup_version": node.version,
         "revision": node.revision,
         "bytes": node.bytes,
+        "processes": node.shares.model_dump(mode="json") if node.shares else None,
         "damaged_files": list(node.damaged_files),
         "sources": [vars(source) for source in node.sources],
         "inputs": [as_json(child) for child in node.inputs],
@@ -282,6 +295,8 @@ def _details(node: Lineage) -> Iterator[Text]:
         made = f", made in {format_seconds(node.elapsed_s)}" if node.elapsed_s is not None else ""
         by = f" by groundup {_plain(node.version)}" if node.version else ""
         yield Text(f"{format_bytes(node.bytes)}{made}{by}{f', seed {node.seed}' if node.seed is not None else ''}", style="dim")
+    if node.shares:
+        yield from _processes(node.shares)
     settings = [f"{key}={value}" for key, value in _flatten(node.config)]
     if settings:
         more = f", and {len(settings) - _SHOWN_SETTINGS} more (--json)" if len(settings) > _SHOWN_SETTINGS else ""
@@ -292,6 +307,13 @@ def _details(node: Lineage) -> Iterator[Text]:
         shown = ", ".join(f"{source.file} {short(source.sha256)}" for source in files[:_SHOWN_FILES])
         more = ", ..." if len(files) > _SHOWN_FILES else ""
         yield Text(_plain(f"source {name}: {len(files):,} files, {size}: {shown}{more}"), style="green")
+
+
+def _processes(shares: Shares) -> Iterator[Text]:
+    """Yield what the processes did, of many those that wait the least and the most."""
+    yield Text(_plain(f"{len(shares.ranks):,} processes, {shares.layout}: {shares.summary()}"), style="magenta")
+    for line in shares.lines(shares.some(_SHOWN_PROCESSES)):
+        yield Text(_plain(line), style="dim")
 
 
 def _value(value: float | str) -> str:

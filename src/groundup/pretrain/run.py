@@ -14,6 +14,7 @@ from groundup.artifacts.build import Job, Order, Outcome
 from groundup.artifacts.checkpoint import CHECKPOINTS, Checkpoint
 from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.plan import Amounts, Decisions, Plan
+from groundup.artifacts.shares import PARALLEL_FILE
 from groundup.artifacts.token_shards import TokenShards
 from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.compiler import find_compiler
@@ -46,7 +47,6 @@ from groundup.train.hooks.hook import Hook
 from groundup.train.hooks.lateness import Lateness
 from groundup.train.hooks.profile import FOLDER as PROFILE
 from groundup.train.hooks.profile import SUMMARY, TRACE, Profile
-from groundup.train.hooks.sharing import PARALLEL_FILE
 from groundup.train.hooks.watch import PICTURE_FILE, WATCH_FILE
 from groundup.train.keeping import Keeping
 from groundup.train.libraries import load_libraries, settled_bytes

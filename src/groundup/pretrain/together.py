@@ -86,11 +86,11 @@ def machines(ranks: Ranks, world: World | None, device: str) -> float:
 def sharing_of(step: TrainStep, out: Path, plan: Plan, memory: PeakMemory) -> list[Hook]:
     """Return the hook that looks at all processes for a few steps, if there are many processes and enough steps."""
     ranks, decisions = step.ranks, plan.decisions
-    if ranks.size == 1 or decisions.steps < FROM_STEP + STEPS:
+    if not isinstance(ranks, Team) or decisions.steps < FROM_STEP + STEPS:
         return []
     peak = plan.forecast.matmul_peak_flops_per_s[PRODUCTS[decisions.precision]]
     own = peak * machines(ranks, launched(), decisions.device) / ranks.size
-    return [Sharing(step, out, memory.bytes, own)]
+    return [Sharing(step, ranks, words(ranks.mesh.layout), out, memory.bytes, own)]
 
 
 def seed_dropout(ranks: Ranks, seed: int) -> None:

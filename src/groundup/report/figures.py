@@ -13,6 +13,7 @@ from groundup.report.charts import Bar, Curve2D, Node
 from groundup.report.facts import FunnelStage, StepFacts
 from groundup.report.gather import RunFacts, predicted_memory
 from groundup.report.ink import VARIABLES, Ink
+from groundup.report.sharing import sharing_bars, shown
 from groundup.report.svg import NARROW_PX, WIDE_PX, Chart, Size, to_svg
 from groundup.report.view import Score, line, memory_parts, scores
 from groundup.report.watched import watch_chart
@@ -38,6 +39,7 @@ class PageCharts:
     memory: Chart | None
     funnel: Chart | None
     line: Chart
+    sharing: Chart | None
 
 
 def charts(facts: RunFacts) -> PageCharts:
@@ -52,6 +54,9 @@ def charts(facts: RunFacts) -> PageCharts:
         memory=bar_chart("memory", "Peak memory", memory_bars(facts, VARIABLES)) if memory_parts(facts) else None,
         funnel=bar_chart("funnel", "Text left after each step", funnel_bars(stages, VARIABLES)) if stages else None,
         line=line_chart(line(facts)),
+        sharing=bar_chart("sharing", "Share of a step in which it computes", sharing_bars(shown(facts.shares), VARIABLES))
+        if facts.shares
+        else None,
     )
 
 

@@ -12,6 +12,7 @@ from groundup.artifacts.mix import MIX, Mix
 from groundup.artifacts.place import TIMINGS
 from groundup.artifacts.plan import FORECAST_FILE, PLAN_FILE, Decisions, Forecast
 from groundup.artifacts.reports import EVALUATION_FILE, EXPORT_FILE
+from groundup.artifacts.shares import PARALLEL_FILE, Shares, read_shares
 from groundup.artifacts.token_shards import SHARDS, ShardsInfo
 from groundup.core.config import Config
 from groundup.core.errors import ArtifactError
@@ -114,6 +115,8 @@ class RunFacts:
     """None if no band watched over the run."""
     seen: Mapping[str, SourceSeen]
     """What training took of each source."""
+    shares: Shares | None
+    """What each of many processes did; None of one process."""
     memory: MemoryFacts | None
     speed: SpeedFacts | None
     evaluation: EvaluationFacts | None
@@ -229,6 +232,7 @@ def gather(run: Path) -> RunFacts:
         held_out=read_lines(pretrain / EVALUATIONS_FILE, HeldOutFacts),
         watched=read_watched(pretrain),
         seen=_read_seen(pretrain / SEEN_FILE) if "pretrain" in stages else {},
+        shares=read_shares(pretrain / PARALLEL_FILE) if "pretrain" in stages else None,
         memory=read("pretrain", "memory.json", MemoryFacts),
         speed=read("pretrain", "speed.json", SpeedFacts),
         evaluation=read("evaluate", EVALUATION_FILE, EvaluationFacts),

@@ -17,6 +17,7 @@ from groundup.report.gather import RunFacts, gather, is_curation
 from groundup.report.groups import drawn_groups
 from groundup.report.histograms import drawn_histograms
 from groundup.report.ink import DARK, LIGHT, css_variables
+from groundup.report.sharing import components, shown
 
 REPORT_FILE = "report.html"
 
@@ -43,6 +44,8 @@ def render_page(facts: RunFacts) -> str:
         verdict=view.verdict(facts),
         tiles=view.tiles(facts),
         charts=charts(facts),
+        processes=shown(facts.shares) if facts.shares is not None else (),
+        state_names=components(facts.shares) if facts.shares is not None else (),
         memory_parts=view.memory_parts(facts),
         memory_total=sum(part.bytes for part in view.memory_parts(facts)),
         rules=view.rules(facts),

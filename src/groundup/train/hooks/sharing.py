@@ -1,20 +1,21 @@
-"""What each process of a run does in a step: how much it holds, computes, sends, and waits for the others."""
+"""A look at all processes of a run for a few steps: what each holds, computes, sends, and waits for."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from torch.profiler import ProfilerActivity, profile
 
+from groundup.artifacts.shares import PARALLEL_FILE, Share, Shares
 from groundup.core.files import write_json
 from groundup.core.log import say
 from groundup.train.held import States, states_of
 from groundup.train.hooks.hook import Row
+from groundup.train.parallel.team import Team
 from groundup.train.step import TrainStep
 
-PARALLEL_FILE = "parallel.json"
 FROM_STEP, STEPS = 2, 3
 """Steps that are looked at: the first ones make states and buckets."""
 _SENDING: Final = ("gloo:", "nccl:")
@@ -25,40 +26,23 @@ Span = tuple[float, float]
 """When something begins and ends."""
 
 
-@dataclass(frozen=True)
-class Share:
-    """One process in a step."""
-
-    step_s: float
-    communication: float
-    """Share of the step in which something was under way to or from others, or waited for."""
-    exposed: float
-    """Share in which it was and nothing was computed: what communication, and waiting for slower processes, cost."""
-    bubble: float
-    """Of `exposed`, what was between the stages of a pipeline."""
-    products_flops: float
-    """Of a step's matrix products, what is computed twice too; fused attention aside."""
-    mfu: float
-    """These over what the process' share of the machine's measured peak could have done."""
-    states: dict[str, int]
-    """Bytes that are held as an update begins."""
-    peak_memory_bytes: int
-
-
 class Sharing:
     """Looks at a few steps of all processes at once, and writes parallel.json. All processes have one."""
 
     def __init__(
         self,
         step: TrainStep,
+        team: Team,
+        layout: str,
         out: Path,
         peak_memory: Callable[[], int],
         peak_flops_per_s: float,
     ) -> None:
-        """`peak_flops_per_s`: what was measured for one process."""
+        """`layout`: in the words of a recipe; `peak_flops_per_s`: what was measured for one process."""
         self._step = step
+        self._team = team
+        self._layout = layout
         self._out = out
-        self._ranks = step.ranks
         self._peak_memory = peak_memory
         self._peak_flops_per_s = peak_flops_per_s
         self._profile: profile | None = None
@@ -91,10 +75,17 @@ class Sharing:
         profiled.stop()
         events: list[Any] = list(profiled.events())  # type: ignore[no-untyped-call]
         states = asdict(self._states) if self._states else {}
-        shares = self._ranks.each(share_of(events, elapsed_s, STEPS, self._peak_flops_per_s, states, self._peak_memory()))
-        if self._ranks.is_first:
-            write_json(self._out / PARALLEL_FILE, report(shares))
-            say(f"  {summary(shares)}: {self._out / PARALLEL_FILE}")
+        shares = self._team.each(share_of(events, elapsed_s, STEPS, self._peak_flops_per_s, states, self._peak_memory()))
+        if self._team.is_first:
+            found = Shares(
+                steps=(FROM_STEP + 1, FROM_STEP + STEPS),
+                layout=self._layout,
+                scheduled_bubble=self._team.scheduled_bubble,
+                waited_for=min(range(len(shares)), key=lambda rank: shares[rank].exposed),
+                ranks=tuple(shares),
+            )
+            write_json(self._out / PARALLEL_FILE, found.model_dump(mode="json"))
+            say(f"  {found.summary()}: {self._out / PARALLEL_FILE}")
 
 
 def share_of(
@@ -115,6 +106,7 @@ def share_of(
     busy = merged(computing)
     return Share(
         step_s=elapsed_s / steps,
+        computing=length(busy) / elapsed_s,
         communication=length(merged(sending)) / elapsed_s,
         exposed=length(without(merged(sending), busy)) / elapsed_s,
         bubble=length(without(merged(between), busy)) / elapsed_s,
@@ -123,29 +115,6 @@ def share_of(
         states=states,
         peak_memory_bytes=peak_memory,
     )
-
-
-def report(shares: Sequence[Share]) -> dict[str, Any]:
-    """Return the content of parallel.json: each process, and the one that is waited for."""
-    return {
-        "steps": [FROM_STEP + 1, FROM_STEP + STEPS],
-        "waited_for": waited_for(shares),
-        "ranks": [asdict(share) for share in shares],
-    }
-
-
-def waited_for(shares: Sequence[Share]) -> int:
-    """Return the process that itself waits the least: the slowest one."""
-    return min(range(len(shares)), key=lambda rank: shares[rank].exposed)
-
-
-def summary(shares: Sequence[Share]) -> str:
-    """Return the report in a line."""
-    least, most = (bound(share.exposed for share in shares) for bound in (min, max))
-    bubble = max(share.bubble for share in shares)
-    parts = [f"{least:.1%} to {most:.1%} of a step is communication that no computing hides"]
-    parts += [f"up to {bubble:.1%} waits for other stages"] if bubble else []
-    return "; ".join([*parts, f"process {waited_for(shares)} is waited for most"])
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -80,6 +80,11 @@ class Team(Ranks):
         )
         return self._passes
 
+    @property
+    def scheduled_bubble(self) -> float | None:
+        """Share of the last step's passes in which the order of the pipeline lets a rank wait; None without a pipeline."""
+        return self._passes.bubble if isinstance(self._passes, Pipelined) else None
+
     def storage(self) -> Storage:
         return ManyRanks()
 

@@ -14,6 +14,7 @@ from groundup.train.batch import Batch
 from groundup.train.parallel.context import ContextParallel
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.parallel.mesh import Mesh
+from groundup.train.parallel.pipeline.bubble import bubble_share
 from groundup.train.parallel.pipeline.schedules import ORDERS, Schedule, micro_batches_for
 from groundup.train.parallel.pipeline.shared import SharedWeights
 from groundup.train.parallel.pipeline.split import Part
@@ -65,6 +66,13 @@ class Pipelined(Passes):
         if self._sums_shards:
             self._shared.sum_gradients(self._task.loss.model)
         return self._task.cross_entropies().sum() / targets
+
+    @property
+    def bubble(self) -> float:
+        """Share of the last step's passes in which the schedule lets a rank wait, were all stages alike."""
+        assert self._schedule is not None, "known from the first step on"
+        layout, (count, _) = self._mesh.layout, self._schedule[0]
+        return bubble_share(layout.schedule or "1f1b", layout.pp, count)
 
     def nats(self, batches: Sequence[Batch]) -> Tensor:
         """Return this process' share of the cross-entropy of each batch, without dropout; no gradient is taken."""
