@@ -1,10 +1,11 @@
-"""Measure the memory that saving and restoring a checkpoint take on each rank, beside what the rank holds.
+"""Measure the memory that drawing first weights, saving and restoring a checkpoint take on each rank, beside what the rank holds.
 
     torchrun --nproc-per-node N benchmarks/parallel/save_memory.py [--dim 512] [--layers 8]
 
-A model whose weights and optimizer states are shared out (zero=3) is saved and restored. Rank 0 prints a Markdown row a rank [MiB]:
-what all ranks hold together, what this one holds, and the rise of the peak of its resident memory while the first checkpoint is
-written (the copy that a run goes back to is made in it), while a later one is, and while one is read.
+A model whose weights and optimizer states are shared out (zero=3) is begun, saved and restored. Rank 0 prints a Markdown row a rank
+[MiB]: what all ranks hold together, what this one holds, and the rise of the peak of its resident memory while first weights are
+drawn, while the first checkpoint is written (the copy that a run goes back to is made in it), while a later one is, and while one is
+read.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from groundup.artifacts.build import Order
 from groundup.artifacts.checkpoint import Checkpoint
 from groundup.core.config import Config
 from groundup.nn.config import ModelConfig
-from groundup.nn.transformer import build_model
+from groundup.nn.transformer import Transformer
 from groundup.train.checkpoint import CheckpointStore
 from groundup.train.healing.config import HealingConfig
 from groundup.train.healing.ladder import Healing
@@ -32,6 +33,7 @@ from groundup.train.keeping import Keeping
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
 from groundup.train.parallel.config import Layout
+from groundup.train.parallel.first_weights import first_weights
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import joined, launched
 from groundup.train.state import RunState
@@ -66,12 +68,25 @@ def _size(tensors: Iterable[Tensor]) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / MIB
 
 
+def described(dim: int, layers: int) -> ModelConfig:
+    """Return a model of these sizes."""
+    sizes = {"vocab_size": 8192, "dim": dim, "num_layers": layers, "num_heads": 8, "num_kv_heads": 8, "ffn_dim": 4 * dim}
+    return ModelConfig.parse({**sizes, "max_seq_len": 64}, "model")
+
+
+def begun(config: ModelConfig, team: Team) -> tuple[Transformer, float]:
+    """Return the model with its first weights, and the rise of the peak while they were drawn."""
+    models: list[Transformer] = []
+    generator = torch.Generator().manual_seed(0)
+    more = rise(lambda: models.append(first_weights(config, "sdpa", generator, team.arrange, torch.device("cpu"))))
+    return models[0], more
+
+
 def measure(folder: Path, dim: int, layers: int, ranks: int) -> list[float]:
     """Return the columns of this rank's row."""
-    sizes = {"vocab_size": 8192, "dim": dim, "num_layers": layers, "num_heads": 8, "num_kv_heads": 8, "ffn_dim": 4 * dim}
-    config = ModelConfig.parse({**sizes, "max_seq_len": 64}, "model")
+    config = described(dim, layers)
     team = Team.of(Layout(dp=ranks, zero=3, precision="fp32"), "fp32")
-    model = team.arrange(build_model(config))
+    model, drawn = begun(config, team)
     optimizer = build_optimizer(model, OptimizerConfig())
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight)
@@ -93,7 +108,7 @@ def measure(folder: Path, dim: int, layers: int, ranks: int) -> list[float]:
         store.wait()
 
     with store.opened():
-        columns = [*held(run.weights() | run.tensors()), rise(save), rise(save)]
+        columns = [*held(run.weights() | run.tensors()), drawn, rise(save), rise(save)]
     return [*columns, rise(lambda: store.restore(run))]
 
 
@@ -116,7 +131,7 @@ def main() -> None:
         rows: list[list[float]] = [[] for _ in range(world.size)]
         dist.all_gather_object(rows, measure(folder, given.dim, given.layers, world.size))
         if world.rank == 0:
-            head = "| rank | all ranks hold | this rank | first save | later save | restore |\n|---|---|---|---|---|---|\n"
+            head = "| rank | all ranks hold | this rank | first weights | first save | later save | restore |\n|---|---|---|---|---|---|---|\n"
             body = "".join(f"| {rank} | {' | '.join(f'{x:.0f}' for x in row)} |\n" for rank, row in enumerate(rows))
             sys.stdout.write(head + body)
             shutil.rmtree(folder)

@@ -31,6 +31,7 @@ from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
 from groundup.train.parallel.config import Layout
+from groundup.train.parallel.first_weights import first_weights
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import joined, launched
 from groundup.train.ranks import ALONE, Ranks
@@ -97,7 +98,8 @@ def compare(task: TaskName, layout: Layout, accumulate: int, dtype: torch.dtype)
     begun_s = time.perf_counter()
     expected, expected_weights = reference(task, accumulate, dtype)
     team = Team.of(layout.model_copy(update={"precision": "fp32"}), "fp32")
-    model = team.arrange(build(task, dtype))
+    first = torch.Generator().manual_seed(0)
+    model = first_weights(TASKS[task].model, "sdpa", first, lambda whole: team.arrange(whole.to(dtype)), torch.device("cpu"))
     found = train(task, model, team, (layout.dp, team.mesh.data_rank), accumulate)
     weights = whole_weights(model)
     assert weights.keys() == expected_weights.keys(), sorted(weights.keys() ^ expected_weights.keys())

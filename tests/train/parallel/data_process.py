@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks/parallel"))
+import save_memory
 import worker
 from modes import TASKS
 
@@ -160,12 +161,22 @@ def drawn(size: int) -> Iterator[Settings]:
         yield {"check": "first_weights", "zero": zero, "precision": precision, "equal": equal, "loss": loss}
 
 
+def room(size: int) -> Iterator[Settings]:
+    """How much memory drawing the first weights of a larger model takes."""
+    config = save_memory.described(dim=512, layers=8)
+    team = Team.of(Layout(dp=size, zero=3, precision="fp32"), "fp32")
+    model, rise = save_memory.begun(config, team)
+    whole, own = save_memory.held(dict(model.named_parameters()))
+    yield {"check": "room", "whole": whole, "own": own, "rises": team.each(rise)}
+
+
 CHECKS: dict[str, Callable[[int], Iterator[Settings]]] = {
     "optimizer": optimizers,
     "clip_value": clipping,
     "bf16_weights": narrow,
     "overflow": overflows,
     "first_weights": drawn,
+    "room": room,
 }
 
 

@@ -64,6 +64,13 @@ def test_first_weights_drawn_where_they_lie_are_those_of_one_process(rows: Rows)
         assert len({row["loss"] for row in found if row["precision"] == precision}) == 1
 
 
+def test_no_rank_ever_holds_a_whole_model(rows: Rows) -> None:
+    """Drawing the first weights takes what a rank keeps, and some of the largest tensor."""
+    (row,) = of(rows, "room", 1)
+    assert row["own"] < row["whole"] / 2
+    assert max(row["rises"]) < 0.8 * row["whole"]
+
+
 def test_states_take_what_the_law_says() -> None:
     found = zero_memory.run(2)
     assert len(found) == len(STAGES) * len(zero_memory.LAWS) + 1

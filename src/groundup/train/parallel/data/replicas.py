@@ -29,7 +29,12 @@ class Replicas(DataParallel):
 
     def wrap(self, loss: SummedLoss) -> nn.Module:
         group = self.mesh.gradients._flatten("data").get_group()
-        self._wrapped = DistributedDataParallel(loss, process_group=group, gradient_as_bucket_view=True)
+        self._wrapped = DistributedDataParallel(
+            loss,
+            process_group=group,
+            gradient_as_bucket_view=True,
+            broadcast_buffers=False,  # tables of positions and the like, which follow from settings and never change
+        )
         self._wrapped.register_comm_hook(group, _summed)
         return self._wrapped
 
