@@ -33,6 +33,11 @@ def test_the_script_starts_the_layout(tmp_path: Path) -> None:
     assert {"--nodes=2", "--gpus-per-node=4", "--time=01:00:00", "--ntasks-per-node=1"} <= set(settings)
 
 
+def test_a_layout_that_is_to_be_chosen_starts_any_number(tmp_path: Path) -> None:
+    made = write_sbatch(write_recipe(tmp_path), ["parallel=auto"], tmp_path / "job", nodes=2, processes=3)
+    assert (made["processes"], made["layout"]) == (6, "auto")
+
+
 def test_a_layout_of_other_processes_is_refused(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     with pytest.raises(ConfigError, match=r"is a layout of 8 processes, and 6 were started; set parallel.dp=3, or start 8"):

@@ -1,11 +1,11 @@
-"""Measure the memory that drawing first weights, saving and restoring a checkpoint take on each rank, beside what the rank holds.
+"""Measure the memory that first weights, saving and restoring a checkpoint take on each rank, beside what the rank holds.
 
     torchrun --nproc-per-node N benchmarks/parallel/save_memory.py [--dim 512] [--layers 8]
 
-A model whose weights and optimizer states are shared out (zero=3) is begun, saved and restored. Rank 0 prints a Markdown row a rank
-[MiB]: what all ranks hold together, what this one holds, and the rise of the peak of its resident memory while first weights are
-drawn, while the first checkpoint is written (the copy that a run goes back to is made in it), while a later one is, and while one is
-read.
+A model whose weights and optimizer states are shared out (zero=3) is begun, saved and restored. Rank 0 prints a Markdown row a
+rank [MiB]: what all ranks hold together, what this one holds, and the rise of the peak of its resident memory while first weights
+are drawn, while the first checkpoint is written (the copy that a run goes back to is made in it), while a later one is, and while
+one is read.
 """
 
 import argparse
@@ -131,7 +131,8 @@ def main() -> None:
         rows: list[list[float]] = [[] for _ in range(world.size)]
         dist.all_gather_object(rows, measure(folder, given.dim, given.layers, world.size))
         if world.rank == 0:
-            head = "| rank | all ranks hold | this rank | first weights | first save | later save | restore |\n|---|---|---|---|---|---|---|\n"
+            columns = ("rank", "all ranks hold", "this rank", "first weights", "first save", "later save", "restore")
+            head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
             body = "".join(f"| {rank} | {' | '.join(f'{x:.0f}' for x in row)} |\n" for rank, row in enumerate(rows))
             sys.stdout.write(head + body)
             shutil.rmtree(folder)

@@ -12,7 +12,7 @@ from groundup.core.world import launched
 from groundup.pipeline import find_stage, order_stage
 from groundup.recipe import Recipe, load_recipe
 from groundup.train.parallel import slurm
-from groundup.train.parallel.config import completed
+from groundup.train.parallel.config import AUTO, completed, said_layout
 
 
 @contextlib.contextmanager
@@ -56,9 +56,11 @@ def write_sbatch(
     Raises ConfigError if the recipe's layout is not one of `processes` on each node.
     """
     loaded = load_recipe(recipe, overrides)
-    layout = completed(loaded.parallel, nodes * processes)
+    layout: Any = (
+        AUTO if loaded.parallel == AUTO else completed(said_layout(loaded.parallel), nodes * processes).model_dump(mode="json")
+    )
     out = (run or Path("runs") / loaded.name).absolute()
     command = ["groundup", "run", str(recipe.absolute()), "--out", str(out), "--until", "pretrain"]
     command += [word for override in overrides for word in ("--set", override)]
     write_text(script, slurm.script(loaded.name, command, nodes, processes, gpus, time))
-    return {"script": str(script), "run": str(out), "processes": layout.world_size, "layout": layout.model_dump(mode="json")}
+    return {"script": str(script), "run": str(out), "processes": nodes * processes, "layout": layout}

@@ -24,7 +24,7 @@ from groundup.nn.prompts import encode_prompt
 from groundup.plan.shapes import family
 from groundup.recipe import Recipe
 from groundup.tokenizer.config import IN_GGUF
-from groundup.train.parallel.config import completed
+from groundup.train.parallel.config import AUTO, completed, said_layout
 
 StageRun = Callable[[Any, Job], Outcome]
 
@@ -229,7 +229,8 @@ def check_line(recipe: Recipe, folders: Mapping[str, Path], stages: tuple[Stage,
 def check_processes(recipe: Recipe) -> None:
     """Raise ConfigError if the recipe's layout is not one of the processes that were started."""
     world = launched()
-    completed(recipe.parallel, world.size if world is not None else 1)
+    if recipe.parallel != AUTO:
+        completed(said_layout(recipe.parallel), world.size if world is not None else 1)
 
 
 def _check_objective(recipe: Recipe) -> None:

@@ -23,7 +23,7 @@ from groundup.train.config import TrainConfig
 from groundup.train.course.course import Course
 from groundup.train.hooks.config import check_trackers
 from groundup.train.objectives.config import ObjectiveConfig
-from groundup.train.parallel.config import Layout
+from groundup.train.parallel.config import Layout, Parallel, said_layout
 
 StageName = Literal["curate", "tokenizer", "encode", "plan", "pretrain", "evaluate", "export"]
 SHIPPED = Path(__file__).parent / "recipes"
@@ -63,18 +63,18 @@ class Recipe(Config):
     tokenizer: TokenizerConfig = TokenizerConfig()
     encode: EncodeConfig = EncodeConfig()
     pretrain: TrainConfig = TrainConfig()
-    parallel: Layout | None = Field(
+    parallel: Parallel | None = Field(
         default=None,
         description="how training lies on the processes of a launch; a dp that is not said is what the other axes leave; "
-        "null: dp. recompute, micro_batch and precision are pretrain's",
+        "null: dp; auto: chosen for the processes that there are. recompute, micro_batch and precision are pretrain's",
     )
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
 
     @field_serializer("parallel")
-    def _dump_as_said(self, parallel: Layout | None) -> Any:
+    def _dump_as_said(self, parallel: Parallel | None) -> Any:
         """Leave out what is not said, which depends on the number of processes and on pretrain."""
-        return parallel.model_dump(mode="json", exclude_unset=True) if parallel is not None else None
+        return parallel.model_dump(mode="json", exclude_unset=True) if isinstance(parallel, Layout) else parallel
 
     @model_validator(mode="before")
     @classmethod
@@ -92,7 +92,7 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _check_parallel(self) -> Self:
-        layout = self.parallel
+        layout = said_layout(self.parallel)
         if layout is not None and "dp" in layout.model_fields_set:
             check_rows(self.pretrain, layout)
         return self
@@ -195,8 +195,14 @@ class Recipe(Config):
 
     def trained_apart(self) -> dict[str, Any]:
         """Return what of the layout changes what is learned, not only where: islands that train apart."""
-        apart = self.parallel.local_sgd if self.parallel is not None else None
+        layout = said_layout(self.parallel)
+        apart = layout.local_sgd if layout is not None else None
         return {"local_sgd": apart.model_dump(mode="json")} if apart is not None else {}
+
+    def planned_layout(self) -> dict[str, Any]:
+        """Return the keys of the layout that are said, but for the precision, which is pretrain's."""
+        layout = said_layout(self.parallel)
+        return layout.model_dump(exclude_unset=True, exclude={"precision"}) if layout is not None else {}
 
     def resolved(self) -> dict[str, Any]:
         """Return all settings, defaults included, as JSON values that `load_recipe` reads back."""

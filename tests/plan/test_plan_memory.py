@@ -16,7 +16,7 @@ LLAMA: dict[str, Any] = {"seq_len": 8192, "dp": 8, "zero": 3, "micro_batch": 2, 
 
 def planned(file: str) -> Planned:
     recipe = load_recipe(SHIPPED / file)
-    return Planned(recipe.name, recipe.plan_config(), recipe.tokenizer.vocab_size)
+    return Planned(recipe.name, recipe.plan_config(), recipe.tokenizer.vocab_size, recipe.planned_layout())
 
 
 def test_nearest_settings_fit_and_each_changes_one_thing() -> None:

@@ -72,6 +72,11 @@ def test_a_run_that_was_checked_first_is_the_same(folder: Path, tmp_path: Path) 
     assert checked.content_hash == plain.content_hash
 
 
+def test_what_needs_a_whole_model_is_left_out_where_none_fits(folder: Path, tmp_path: Path) -> None:
+    checks = preflight(replace(subject(folder, tmp_path / "out"), is_whole=False))
+    assert [entry.name for entry in checks] == CHECKS[:2]
+
+
 def doubled(model: nn.Module) -> None:
     next(iter(model.parameters())).register_hook(lambda gradient: 2 * gradient)
 

@@ -350,7 +350,8 @@ def preflight(recipe: Recipe | Path, out: Path) -> Any:
         look(out)
     pipeline.run_line(recipe, folders["curate"].parent, until="plan")
     order = pipeline.order_stage(stage, recipe, folders)
-    return stage.door().check(order.config, Job(folders["plan"].parent, order.seed, order.device, order.inputs))
+    job = Job(folders["plan"].parent, order.seed, order.device, order.inputs, parallel=order.parallel)
+    return stage.door().check(order.config, job)
 
 
 def preview_pretrain(recipe: Recipe, out: Path, resume: bool = False, force: bool = False) -> dict[str, str]:

@@ -21,7 +21,7 @@ def plan_memory(model: str | None = None, recipe: Recipe | Path | None = None, *
     """
     if isinstance(recipe, Path):
         recipe = load_recipe(recipe)
-    planned = Planned(recipe.name, recipe.plan_config(), recipe.tokenizer.vocab_size) if recipe else None
+    planned = Planned(recipe.name, recipe.plan_config(), recipe.tokenizer.vocab_size, recipe.planned_layout()) if recipe else None
     return memory_plan(model, planned, **asked)
 
 

@@ -60,7 +60,7 @@ class Order:
     resumable: bool = False
     """True if `run` continues from the files that an unfinished making with the same key left in `out`."""
     workers: Workers = field(default_factory=Workers)
-    parallel: Config | None = None
+    parallel: Config | str | None = None
     """How the work lies on many processes: it changes how it is done, not what is made."""
     besides: Mapping[str, Any] = field(default_factory=dict)
     """Settings that are no part of `config` and decide what is made, as JSON."""
@@ -93,7 +93,7 @@ class Job:
     workers: Workers = field(default_factory=Workers)
     key: str = ""
     """Of the order: differs whatever of what is made could."""
-    parallel: Config | None = None
+    parallel: Config | str | None = None
 
     @property
     def scratch(self) -> Path:

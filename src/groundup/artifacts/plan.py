@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from groundup.artifacts.artifact import Artifact
 from groundup.core.config import Config
@@ -111,6 +111,12 @@ class Forecast(Config):
     """How each choice was derived, in words."""
     calibrated: Calibrated | None = None
     """None where the recipe leaves it out."""
+    processes: int = 1
+    """That the forecast is for; memory is that of the fullest."""
+    layout: dict[str, Any] | None = None
+    """How training lies on many processes: keys of groundup.train.parallel.config.Layout."""
+    hardware: dict[str, Any] | None = None
+    """The accelerator that each of many processes has: fields of groundup.estimate.hardware.Hardware."""
 
     @property
     def growth_bytes(self) -> int:

@@ -17,7 +17,7 @@ def read_planned(recipe: Path | None, overrides: list[str] | None) -> "memories.
     """Return what the recipe plans, or None without one; raise ConfigError if only overrides are given."""
     if recipe is not None:
         loaded = recipes.load_recipe(recipe, overrides or [])
-        return memories.Planned(loaded.name, loaded.plan_config(), loaded.tokenizer.vocab_size)
+        return memories.Planned(loaded.name, loaded.plan_config(), loaded.tokenizer.vocab_size, loaded.planned_layout())
     if overrides:
         raise ConfigError("--set changes a recipe; say --recipe FILE, or leave --set out")
     return None

@@ -34,7 +34,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 
 def _explain(model: type[BaseModel], problem: Any) -> str:
-    path = [str(part) for part in problem["loc"]]
+    path = [str(part) for part in problem["loc"] if not str(part).startswith("<")]  # the tag of one of several types
     key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'; {nearest(path[-1], _fields_at(model, path[:-1]))}"

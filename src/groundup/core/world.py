@@ -40,3 +40,13 @@ def launched() -> World | None:
 
 
 _DEFAULTS = {"LOCAL_WORLD_SIZE": "1", "TORCHELASTIC_RESTART_COUNT": "0"}
+
+
+def threads_of_each(threads: int, local: int) -> int:
+    """Return with how many threads each of so many processes of one machine computes, where one alone has `threads`."""
+    return max(1, threads // local)
+
+
+def used_cores(local: int, threads: int, cores: int) -> float:
+    """Return how many times the cores of one process alone, which has `threads`, those of one machine use together."""
+    return min(local * threads_of_each(threads, local), max(cores, threads)) / threads

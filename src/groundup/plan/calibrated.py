@@ -28,6 +28,8 @@ class Calibrator:
     kind: RunKind
     text: str = ""
     """The token shards' content hash, as records have it."""
+    processes: int = 1
+    """That train together; runs of many are not kept."""
     _plain: dict[Amount, float] = field(default_factory=dict)
     _corrections: list[Correction] = field(default_factory=list)
 
@@ -58,7 +60,10 @@ class Calibrator:
     def explain_rest(self, why: list[str]) -> None:
         """Say what is not corrected, and how many runs are known."""
         if self.calibration is None:
-            why.append("calibration: left out, as the recipe says.")
+            reason = (
+                "as the recipe says" if self.processes == 1 else f"as no earlier runs of {self.processes:,} processes are known"
+            )
+            why.append(f"calibration: left out, {reason}.")
             return
         corrected = {each.what for each in self._corrections}
         left = [_NAMES[what][0] for what in self._plain if what not in corrected]

@@ -78,7 +78,7 @@ def has_kernels(model: ModelConfig) -> bool:
 
 def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:
     """Return the even splits of the batch, the best first: on a CPU the smallest of MICRO_BATCH_TOKENS, elsewhere the largest."""
-    splits = divisors(train.batch_sequences)
+    splits = divisors(train.batch_sequences // situation.processes.readers(train.batch_sequences))
     enough = [number for number in splits if number * train.seq_len >= MICRO_BATCH_TOKENS] or splits[-1:]
     first = enough[0] if situation.device == "cpu" else splits[-1]
     return [number for number in reversed(splits) if number <= first]
@@ -128,7 +128,8 @@ def prior_speed(workload: Workload, situation: Situation) -> float:
     products = PRODUCTS[workload.precision]
     mfu = MFU_LIMIT[products] * dim / (dim + MFU_HALF_WIDTH[products])
     peak = situation.machine.matmul_peak_flops_per_s[products]
-    return mfu * peak / flops_per_token(workload.model, workload.rows) / (1 + recomputed_share(workload))
+    speed = mfu * peak / flops_per_token(workload.model, workload.rows) / (1 + recomputed_share(workload))
+    return speed * situation.processes.machines
 
 
 def recomputed_share(workload: Workload) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from groundup.artifacts.plan import Decisions, Forecast
 from groundup.core.errors import BudgetError
@@ -9,6 +10,8 @@ from groundup.core.units import format_bytes, format_count, format_seconds
 from groundup.estimate.calibration.corrections import Calibration
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
+from groundup.estimate.layout.process import of_rank
+from groundup.estimate.layout.search import words
 from groundup.estimate.memory import checkpoint_bytes, live_bytes, passing_bytes
 from groundup.estimate.parameters import total_parameters
 from groundup.estimate.workload import AttentionName, Workload
@@ -18,11 +21,13 @@ from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
 from groundup.plan.extent import Extent, extent_of, most_steps
 from groundup.plan.probe import Probe
-from groundup.plan.room import divisors, memory_limit, peak_memory, too_large
+from groundup.plan.room import divisors, memory_limit, placed, too_large
 from groundup.plan.shapes import at_depth, describe, family
 from groundup.plan.situation import Situation
 from groundup.train.config import PRODUCTS, TrainConfig
 from groundup.train.hooks.config import SCORE_COST
+from groundup.train.parallel.automatic import Chosen
+from groundup.train.parallel.config import AUTO
 
 KERNEL_MARGIN = 0.15
 """A measured difference below this does not overturn the rule: noise must not decide what is trained."""
@@ -60,10 +65,13 @@ def derive(
     workload = choose_compiled(config, workload, situation, _rough_seconds(config, workload, situation), probe, why)
     if workload.recompute != "none":
         why.append(_explain_recompute(workload))
-    workload, memory = _within_memory(config, workload, situation, probe, why)
-    calibrator = Calibrator(calibration, kind_of(workload, situation.device), situation.text)
-    memory = _calibrated_memory(config, memory, situation, calibrator, why)
-    pace = _pace(config, workload, _step_seconds(workload, probe, why), calibrator, why)
+    workload, place = _within_memory(config, workload, situation, probe, why)
+    if situation.processes.size > 1:
+        why.append(_explain_layout(place, situation))
+    calibrator = Calibrator(calibration, kind_of(workload, situation.device), situation.text, situation.processes.size)
+    memory = _calibrated_memory(config, place.memory, situation, calibrator, why)
+    step_s = _step_seconds(of_rank(workload, place.layout), probe, why)
+    pace = _pace(config, workload, _of_all(step_s, workload, place, situation, why), calibrator, why)
     extent = _extent(config, pace, why)
     decisions = Decisions(
         model=workload.model.model_dump(),
@@ -80,7 +88,8 @@ def derive(
         checkpoint_steps=min(pace.interval, extent.steps),
         minutes=config.budget.minutes if config.budget is not None and config.budget.enforce else None,
     )
-    return decisions, _forecast(config, situation, memory, pace, extent, calibrator, why)
+    forecast = _forecast(config, situation, memory, pace, extent, calibrator, why)
+    return decisions, forecast.model_copy(update=_of_launch(place, situation))
 
 
 def _rough_seconds(config: PlanConfig, workload: Workload, situation: Situation) -> float:
@@ -127,6 +136,35 @@ def _explain_split(workload: Workload, train: TrainConfig, situation: Situation)
     )
 
 
+def _explain_layout(place: Chosen, situation: Situation) -> str:
+    processes = situation.processes
+    reason = f"parallel=auto: {place.why}" if processes.said == AUTO else "as the recipe says"
+    return f"layout {words(place.layout)} on {processes.size:,} processes: {reason}."
+
+
+def _of_all(step_s: float, workload: Workload, place: Chosen, situation: Situation, why: list[str]) -> float:
+    """Return the time of a step of all processes, given that of one by itself with the rows of a rank."""
+    processes = situation.processes
+    all_s = processes.step_seconds(workload, place.layout, step_s)
+    if processes.size > 1:
+        how = (
+            f"{processes.local:,} processes share the cores of this machine; what they exchange is left out"
+            if processes.hardware is None
+            else "as much longer or shorter as plan layout foresees"
+        )
+        why.append(f"step time of {processes.size:,} processes {format_seconds(all_s)}: {how}.")
+    return all_s
+
+
+def _of_launch(place: Chosen, situation: Situation) -> dict[str, Any]:
+    """Return what a forecast says of the processes that it is for."""
+    processes = situation.processes
+    if processes.size == 1:
+        return {}
+    hardware = processes.hardware.model_dump(mode="json") if processes.hardware is not None else None
+    return {"processes": processes.size, "layout": place.layout.model_dump(mode="json"), "hardware": hardware}
+
+
 def _explain_recompute(workload: Workload) -> str:
     return (
         f"recompute {workload.recompute}: as the recipe says; {recomputed_share(workload):.0%} more FLOPs a step, which the MFU "
@@ -157,52 +195,54 @@ def _probe_depths(layers: int) -> tuple[int, int]:
 
 def _within_memory(
     config: PlanConfig, workload: Workload, situation: Situation, probe: Probe, why: list[str]
-) -> tuple[Workload, dict[str, int]]:
-    """Return the workload with the largest micro-batch that fits by measurement too, and its peak memory.
+) -> tuple[Workload, Chosen]:
+    """Return the workload with the largest micro-batch that fits by measurement too, and how it lies on its processes.
 
     Raises BudgetError if none does, or the one that the recipe asks for does not.
     """
     limit = memory_limit(config.pretrain, situation)
     while True:
-        memory, share, reason = _memory(workload, situation, probe)
-        if memory["total"] <= limit:
+        place, share, reason = _memory(config, workload, situation, probe)
+        if place.fits:
             why.append(f"{reason} It may come to {format_bytes(limit)}.")
-            return workload, memory
-        splits = [] if config.pretrain.micro_batch else divisors(workload.batch_sequences)
+            return workload, place
+        splits = [] if config.pretrain.micro_batch else divisors(of_rank(workload, place.layout).batch_sequences)
         smaller = [number for number in splits if number < workload.micro_batch]
         if not smaller:
             raise BudgetError(too_large(workload, situation, config, share))
         why.append(
-            f"micro-batch {smaller[-1]}: {workload.micro_batch} would take {format_bytes(memory['total'])} of memory, and "
+            f"micro-batch {smaller[-1]}: {workload.micro_batch} would take {format_bytes(place.total)} of memory, and "
             f"{format_bytes(limit)} may be used."
         )
         workload = replace(workload, micro_batch=smaller[-1])
 
 
-def _memory(workload: Workload, situation: Situation, probe: Probe) -> tuple[dict[str, int], float, str]:
-    """Return the peak memory, the allocator's share as measured on models of two other depths, and how it was found.
+def _memory(config: PlanConfig, workload: Workload, situation: Situation, probe: Probe) -> tuple[Chosen, float, str]:
+    """Return how the run lies, with the peak memory of a process, the allocator's share as measured at two depths, and the reason.
 
-    The gaps that the allocator leaves are little in proportion to anything: a part is there in the smallest model, a part grows
-    with the layers. So they are read off the line through two depths.
+    Neither depth is that of the model. The gaps that the allocator leaves are little in proportion to anything: a part is there in
+    the smallest model, a part grows with the layers. So they are read off the line through two depths.
     """
-    shallow, deep = (_at_depth(workload, depth) for depth in _probe_depths(workload.model.num_layers))
+    own = of_rank(workload, placed(workload, config.pretrain, situation).layout)
+    shallow, deep = (_at_depth(own, depth) for depth in _probe_depths(workload.model.num_layers))
     if workload.compiled:
         probe.step_seconds([shallow], 0.0)  # what compiling takes once is not the model's
     growths = [probe.memory_growth(other) for other in (shallow, deep)]
     least, more = (max(0, growth - live_bytes(other)) for growth, other in zip(growths, (shallow, deep), strict=True))
     slope = max(0, more - least) / (deep.model.num_layers - shallow.model.num_layers)
     gaps = max(least, more) + slope * (workload.model.num_layers - deep.model.num_layers)
-    share = max(0.0, gaps) / sum(passing_bytes(workload).values())
+    share = max(0.0, gaps) / sum(passing_bytes(own).values())
     held_bytes = probe.held_bytes() if workload.compiled else situation.held_bytes  # the compiler's own tables are there by now
-    memory = peak_memory(workload, situation, share, held_bytes)
+    place = placed(workload, config.pretrain, situation, share, held_bytes)
     held = "the process with its libraries, " if held_bytes else ""
+    each = " a process" if situation.processes.size > 1 else ""
     reason = (
-        f"memory {format_bytes(memory['total'])}: {held}the tensors counted one by one, and {format_bytes(memory['allocator'])} "
-        f"for the gaps that the allocator leaves, on the line through {format_bytes(least)} with {shallow.model.num_layers} and "
-        f"{format_bytes(more)} with {deep.model.num_layers} layers, which took {format_bytes(growths[0])} and "
-        f"{format_bytes(growths[1])}."
+        f"memory {format_bytes(place.total)}{each}: {held}the tensors counted one by one, and "
+        f"{format_bytes(place.memory['allocator'])} for the gaps that the allocator leaves, on the line through "
+        f"{format_bytes(least)} with {shallow.model.num_layers} and {format_bytes(more)} with {deep.model.num_layers} layers, "
+        f"which took {format_bytes(growths[0])} and {format_bytes(growths[1])}."
     )
-    return memory, share, reason
+    return place, share, reason
 
 
 def _at_depth(workload: Workload, num_layers: int) -> Workload:
@@ -351,7 +391,7 @@ def _forecast(
         step_s=step_s,
         train_s=pace.train_s(extent),
         matmul_peak_flops_per_s=dict(situation.machine.matmul_peak_flops_per_s),
-        mfu=per_token * batch_tokens / step_s / peak,
+        mfu=per_token * batch_tokens / step_s / (peak * situation.processes.machines),
         loss=loss,
         why=tuple(why),
         calibrated=calibrator.summary(

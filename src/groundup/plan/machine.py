@@ -47,12 +47,15 @@ def measure_machine(device: torch.device) -> Machine:
 
 
 def usable_cores() -> int:
-    """Return the physical cores this process may run on; OMP_NUM_THREADS and a container's quota lower it."""
+    """Return the threads that this process is to compute with: one for each core that it may use, or OMP_NUM_THREADS if fewer."""
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return min(physical_cores(), int(wished)) if wished.isdigit() and int(wished) > 0 else physical_cores()
+
+
+def physical_cores() -> int:
+    """Return the physical cores that this process may run on; a container's quota lowers it."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limits = [allowed, psutil.cpu_count(logical=False) or allowed]
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    if wished.isdigit() and int(wished) > 0:
-        limits.append(int(wished))
     quota = container_limit("cpu.max")
     if len(quota) == 2 and all(part.isdigit() for part in quota):
         limits.append(max(1, int(quota[0]) // int(quota[1])))

@@ -10,16 +10,19 @@ from groundup.core.compiler import find_compiler
 from groundup.core.files import write_json
 from groundup.core.log import console, say
 from groundup.core.units import format_bytes, format_count, format_seconds
+from groundup.core.world import launched
 from groundup.estimate.calibration.book import known_runs
 from groundup.estimate.calibration.corrections import Calibration
 from groundup.estimate.calibration.record import TEXT_LEN, this_machine
 from groundup.estimate.collecting import advice
+from groundup.estimate.layout.search import words
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.plan.config import PlanConfig
 from groundup.plan.derive import derive
-from groundup.plan.machine import Machine, measure_machine
+from groundup.plan.machine import Machine, measure_machine, physical_cores
 from groundup.plan.probe import StepProbe
+from groundup.plan.processes import Processes
 from groundup.plan.situation import Situation
 from groundup.train.course.course import Course
 from groundup.train.libraries import load_libraries, settled_bytes
@@ -28,6 +31,7 @@ from groundup.train.objectives.config import MAX_SENTINELS
 from groundup.train.objectives.lengths import anticipated, row_lengths
 from groundup.train.order import streams_of
 from groundup.train.packing import packed_streams, packings
+from groundup.train.parallel.config import Layout, parallel_of
 
 
 def run(config: PlanConfig, job: Job) -> Outcome:
@@ -43,6 +47,8 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     unique_tokens = sum(stream.windows for stream in streams) * objective.stride
     device = resolve_device(config.device)
     machine = measure_machine(device)
+    processes = Processes.of(parallel_of(job.parallel), launched(), device.type, machine.num_threads, physical_cores())
+    Course(config.pretrain, config.pretrain.steps or 1).check_parts(processes.readers(config.pretrain.batch_sequences))
     probe = StepProbe(config.pretrain, device)
     load_libraries(config.pretrain.optimizer, device, shards)
     process_bytes = settled_bytes(torch.device("cpu"))
@@ -55,10 +61,11 @@ def run(config: PlanConfig, job: Job) -> Outcome:
         process_bytes,
         find_compiler(),
         shards.content_hash[:TEXT_LEN],
+        processes,
     )
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads), kept_memory():
-        decisions, forecast = derive(config, situation, probe, _calibration(config, machine))
+        decisions, forecast = derive(config, situation, probe, _calibration(config, machine, processes))
     Course(config.pretrain, decisions.steps).check()
     forecast = forecast.model_copy(update={"why": (*forecast.why, *_about_text(forecast, shards))})
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))
@@ -70,9 +77,10 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     return Outcome(counts=counts, volatile=frozenset({FORECAST_FILE}))
 
 
-def _calibration(config: PlanConfig, machine: Machine) -> Calibration | None:
-    """Return what earlier runs of this machine say; None where the recipe leaves it out."""
-    return Calibration(known_runs(this_machine(machine.num_threads))) if config.calibration else None
+def _calibration(config: PlanConfig, machine: Machine, processes: Processes) -> Calibration | None:
+    """Return what earlier runs of this machine say; None where the recipe leaves it out, and for many processes."""
+    is_wanted = config.calibration and processes.size == 1
+    return Calibration(known_runs(this_machine(machine.num_threads))) if is_wanted else None
 
 
 def _about_text(forecast: Forecast, shards: TokenShards) -> list[str]:
@@ -103,6 +111,8 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
     parts = ", ".join(
         f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if size and name != "total"
     )
+    if forecast.layout is not None:
+        table.add_row("processes", f"{forecast.processes:,}, {words(Layout.parse(forecast.layout, 'forecast'))}; memory is of each")
     table.add_row("peak memory", f"{format_bytes(forecast.memory_bytes['total'])}: {parts}")
     table.add_row("time", f"{format_seconds(forecast.train_s)}, {format_seconds(forecast.step_s)} a step, MFU {forecast.mfu:.0%}")
     loss = "no forecast: outside the fitted range" if forecast.loss is None else f"about {forecast.loss:.2f} nats per token"

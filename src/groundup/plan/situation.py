@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from groundup.estimate.rows import RowLengths
 from groundup.plan.machine import Machine
+from groundup.plan.processes import ONE_PROCESS, Processes
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Situation:
     """The machine's C++ compiler, if it has one."""
     text: str = ""
     """What tells these token shards from others."""
+    processes: Processes = ONE_PROCESS
 
     @property
     def held_bytes(self) -> int:

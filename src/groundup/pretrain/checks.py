@@ -16,6 +16,7 @@ from groundup.artifacts.build import Order
 from groundup.artifacts.plan import Plan
 from groundup.artifacts.token_shards import TokenShards
 from groundup.core.files import storage_errors
+from groundup.core.log import say
 from groundup.core.units import format_bytes, format_seconds
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import device_memory
@@ -65,6 +66,8 @@ class Subject:
     order: Order
     """What a checkpoint's manifest says of its making; `out` is the run's folder."""
     tokenizer: Path
+    is_whole: bool = True
+    """Whether one process has room for the whole model."""
 
     @property
     def scratch(self) -> Path:
@@ -80,6 +83,9 @@ def checks_of(subject: Subject) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield what is looked at, in order; later checks go on with the model of the earlier ones."""
     yield "held-out text is not trained on", lambda: _disjoint(subject.shards)
     yield "a batch", lambda: _batch(subject)
+    if not subject.is_whole:
+        say("  preflight: the model fits on all processes together alone; what needs it whole in one of them is not checked")
+        return
     peak, (_, available) = PeakMemory(subject.device), device_memory(subject.device)
     model = subject.build_model()
     sample = _sample(subject).to(subject.device)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from groundup.artifacts.build import Job, Order, Outcome
@@ -21,20 +20,20 @@ from groundup.core.compiler import find_compiler
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import write_json, write_text
 from groundup.core.log import say
-from groundup.core.seeds import derive_seed
 from groundup.core.units import format_bytes
 from groundup.core.world import launched
 from groundup.estimate.flops import flops_per_token
 from groundup.nn.config import ModelConfig
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
-from groundup.nn.transformer import Transformer, build_model
 from groundup.pretrain.beginning import COURSE_FILE, Making, take_over_beginning
 from groundup.pretrain.checks import Subject
+from groundup.pretrain.first_model import first_model
 from groundup.pretrain.held_out import build_evaluation
+from groundup.pretrain.layouts import LAYOUT_FILE, fits_whole
 from groundup.pretrain.noting import note
 from groundup.pretrain.preflight import LONG_RUN_S, PREFLIGHT_FILE, Check, preflight
-from groundup.pretrain.together import gathered, hooks_of, local_threads, machines, seed_dropout, sharing_of
+from groundup.pretrain.together import gathered, hooks_of, local_threads, machines, sharing_of
 from groundup.pretrain.trackers import trackings
 from groundup.pretrain.watching import build_watch
 from groundup.train.batches import BatchReader
@@ -86,17 +85,20 @@ def run(config: TrainConfig, job: Job) -> Outcome:
     with threads(local_threads(plan.decisions.num_threads, world)):
         if leads and _wants_preflight(config, plan, job.out):
             with kept_memory():
-                preflight(subject_of(config, job, plan, shards, tokenizer))
+                is_whole = world is None or world.size == 1 or fits_whole(config, plan)
+                preflight(subject_of(config, job, plan, shards, tokenizer, is_whole))
         with kept_memory(), contextlib.ExitStack() as closing:
-            ranks, layout = closing.enter_context(gathered(config, job, plan.decisions))
+            ranks, layout = closing.enter_context(gathered(config, job, plan))
             return _pretrain(config, job, plan, shards, tokenizer, closing, ranks, layout)
 
 
 def check(config: TrainConfig, job: Job) -> list[Check]:
     """Check the run before it begins; raise VerificationError if it should not."""
     plan, shards, tokenizer = job.open("plan", Plan), job.open("encode", TokenShards), job.open("tokenizer", Tokenizer)
+    layout = job.parallel
+    is_one = layout is None or (isinstance(layout, Layout) and layout.world_size == 1)
     with threads(plan.decisions.num_threads), kept_memory():
-        return preflight(subject_of(config, job, plan, shards, tokenizer))
+        return preflight(subject_of(config, job, plan, shards, tokenizer, is_one or fits_whole(config, plan)))
 
 
 def _wants_preflight(config: TrainConfig, plan: Plan, out: Path) -> bool:
@@ -104,8 +106,10 @@ def _wants_preflight(config: TrainConfig, plan: Plan, out: Path) -> bool:
     return is_long and not any(out.glob(f"{CHECKPOINTS}/*/{MANIFEST}"))
 
 
-def subject_of(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer) -> Subject:
-    """Return what a preflight of the run looks at."""
+def subject_of(
+    config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, tokenizer: Tokenizer, is_whole: bool = True
+) -> Subject:
+    """Return what a preflight of the run looks at; `is_whole`: one process has room for the whole model."""
     making, _, batches = _data(config, job, plan, shards, tokenizer, ALONE, Layout())
     device = resolve_device(plan.decisions.device)
     return Subject(
@@ -113,11 +117,12 @@ def subject_of(config: TrainConfig, job: Job, plan: Plan, shards: TokenShards, t
         plan,
         shards,
         batches,
-        lambda: _build_model(plan.decisions, job.seed, device),
+        lambda: first_model(plan.decisions, job.seed, device, ALONE),
         making.course.peak,
         device,
         _checkpoint_order(config, job, plan.decisions),
         tokenizer.path,
+        is_whole,
     )
 
 
@@ -159,10 +164,7 @@ def _pretrain(
     load_libraries(config.optimizer, device, shards)
     settled_bytes(device)
     memory = PeakMemory(device)
-    model = _build_model(decisions, job.seed, device)
-    if isinstance(ranks, Team):
-        model = ranks.arrange(model)
-        seed_dropout(ranks, job.seed)
+    model = first_model(decisions, job.seed, device, ranks)
     making, objective, batches = _data(config, job, plan, shards, tokenizer, ranks, layout)
     course = making.course
     metrics = _metrics(plan, job, memory, batches, config.storage_patience_s, ranks)
@@ -228,7 +230,17 @@ def _volatile(out: Path) -> frozenset[str]:
     """Return the files that hold times, speeds, or what does not follow from settings and inputs."""
     trackers = {path.name for path in out.glob("tracker-*.json")}
     manifests = {path.relative_to(out).as_posix() for path in (out / CHECKPOINTS).glob(f"*/{MANIFEST}")}
-    measured = {METRICS_FILE, MEMORY_FILE, SPEED_FILE, EVALUATIONS_FILE, PREFLIGHT_FILE, WATCH_FILE, PICTURE_FILE, PARALLEL_FILE}
+    measured = {
+        METRICS_FILE,
+        MEMORY_FILE,
+        SPEED_FILE,
+        EVALUATIONS_FILE,
+        PREFLIGHT_FILE,
+        WATCH_FILE,
+        PICTURE_FILE,
+        PARALLEL_FILE,
+        LAYOUT_FILE,
+    }
     return frozenset({RECIPE_FILE, COURSE_FILE, f"{PROFILE}/{TRACE}", f"{PROFILE}/{SUMMARY}"} | measured | trackers | manifests)
 
 
@@ -285,14 +297,6 @@ def _say_left_out(shards: TokenShards, batches: BatchReader) -> None:
             say(f"source '{source.name}' is left out: its {tokens} tokens do not fill one sequence", style="yellow")
 
 
-def _build_model(decisions: Decisions, seed: int, device: torch.device) -> Transformer:
-    """Return the model with its first weights, which depend on the seed alone."""
-    model = build_model(ModelConfig.parse(decisions.model, "plan"), decisions.attention)
-    model.init_weights(torch.Generator().manual_seed(derive_seed(seed, "init")))
-    torch.manual_seed(derive_seed(seed, "train"))
-    return model.to(device)
-
-
 def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, patience_s: float, ranks: Ranks) -> MetricsLog:
     forecast, model = plan.forecast, ModelConfig.parse(plan.decisions.model, "plan")
     peak = forecast.matmul_peak_flops_per_s[PRODUCTS[plan.decisions.precision]]
@@ -301,7 +305,7 @@ def _metrics(plan: Plan, job: Job, memory: PeakMemory, batches: BatchReader, pat
         rows = row_lengths(batches.objective(step))
         return forecast.flops_per_token if rows.read_len == plan.decisions.seq_len else flops_per_token(model, rows)
 
-    efficiency = Efficiency(batches.step_tokens, step_flops_per_token, peak * machines(ranks, launched(), plan.decisions.device))
+    efficiency = Efficiency(batches.step_tokens, step_flops_per_token, peak * machines(ranks, launched(), plan.decisions))
     return MetricsLog(job.out / METRICS_FILE, efficiency, memory, patience_s, ranks=ranks)
 
 

@@ -14,16 +14,18 @@ import torch
 from groundup.artifacts.build import Job
 from groundup.artifacts.differences import differences
 from groundup.artifacts.plan import Decisions, Plan
+from groundup.core.engines.base import usable_cores
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.log import say
 from groundup.core.seeds import derive_seed
 from groundup.core.units import format_seconds
-from groundup.core.world import World, launched
+from groundup.core.world import World, launched, threads_of_each, used_cores
+from groundup.pretrain.layouts import chosen_layout, layout_of, say_alone, words
 from groundup.train.config import PRODUCTS, TrainConfig
 from groundup.train.hooks.hook import Hook, Row
 from groundup.train.hooks.sharing import FROM_STEP, STEPS, Sharing
 from groundup.train.memory import PeakMemory
-from groundup.train.parallel.config import Layout, completed
+from groundup.train.parallel.config import Layout
 from groundup.train.parallel.crew import call
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import TIMEOUT_S, joined, open_store
@@ -35,52 +37,42 @@ PLACE_S = 1.0
 
 
 @contextlib.contextmanager
-def gathered(config: TrainConfig, job: Job, decisions: Decisions) -> Iterator[tuple[Ranks, Layout]]:
+def gathered(config: TrainConfig, job: Job, plan: Plan) -> Iterator[tuple[Ranks, Layout]]:
     """Hold the processes of the launch together, and yield them with their layout; one that was started by itself is alone.
 
     Raises ConfigError if the layout does not suit them, or they are about to train different things.
     """
-    world = launched()
+    world, decisions = launched(), plan.decisions
     size = world.size if world is not None else 1
     layout = layout_of(job, decisions, size)
     if world is None or size == 1:
-        yield ALONE, layout
+        say_alone(job)
+        yield ALONE, layout or Layout()
         return
     if world.is_first:
         call(world)
     if decisions.device == "cuda":
         torch.cuda.set_device(world.local_rank)
     with joined(world, timeout_s=TIMEOUT_S + config.storage_patience_s):
+        layout = layout or chosen_layout(config, job, plan, world)
         team = Team.of(layout, decisions.precision, decisions.device)
         check_alike(team.each(facts(config, job)))
         say(f"  {size:,} processes: {words(layout)}")
         yield team, layout
 
 
-def layout_of(job: Job, decisions: Decisions, size: int) -> Layout:
-    """Return the recipe's layout of so many processes, with what the plan settled."""
-    settled = {key: getattr(decisions, key) for key in ("recompute", "micro_batch", "precision")}
-    return completed(job.parallel if isinstance(job.parallel, Layout) else None, size, settled)
-
-
-def words(layout: Layout) -> str:
-    """Return the layout in the words of a recipe, what is as it is by itself left out."""
-    said = {name: getattr(layout, name) for name in ("dp", "tp", "pp", "cp", "zero")}
-    axes = [f"{name}={value}" for name, value in said.items() if value != Layout.model_fields[name].default]
-    factor = [f"sharding_factor={layout.shards}"] if layout.zero == 3 and layout.shards != layout.dp else []
-    return " ".join([*axes, *factor]) or "dp=1"
-
-
 def local_threads(number: int, world: World | None) -> int:
     """Return this process' share of the machine's threads."""
-    return max(1, number // world.local_size) if world is not None else number
+    return threads_of_each(number, world.local_size) if world is not None else number
 
 
-def machines(ranks: Ranks, world: World | None, device: str) -> float:
-    """Return how many times the measured peak all processes have: once a device, or once a machine whose cores they share."""
+def machines(ranks: Ranks, world: World | None, decisions: Decisions) -> float:
+    """Return how many times the peak that was measured with the plan's threads all processes have: once a device, or by cores."""
     if world is None or ranks.size == 1:
         return 1.0
-    return float(ranks.size) if device == "cuda" else ranks.size / world.local_size
+    if decisions.device == "cuda":
+        return float(ranks.size)
+    return ranks.size / world.local_size * used_cores(world.local_size, decisions.num_threads, usable_cores())
 
 
 def sharing_of(step: TrainStep, out: Path, plan: Plan, memory: PeakMemory) -> list[Hook]:
@@ -89,12 +81,12 @@ def sharing_of(step: TrainStep, out: Path, plan: Plan, memory: PeakMemory) -> li
     if not isinstance(ranks, Team) or decisions.steps < FROM_STEP + STEPS:
         return []
     peak = plan.forecast.matmul_peak_flops_per_s[PRODUCTS[decisions.precision]]
-    own = peak * machines(ranks, launched(), decisions.device) / ranks.size
+    own = peak * machines(ranks, launched(), decisions) / ranks.size
     return [Sharing(step, ranks, words(ranks.mesh.layout), out, memory.bytes, own)]
 
 
 def seed_dropout(ranks: Ranks, seed: int) -> None:
-    """Seed what is random in passes, differently on each rank: no two see the same text, tokens, blocks and heads."""
+    """Seed what is random in passes, differently on each rank of many: no two see the same text, tokens, blocks and heads."""
     torch.manual_seed(derive_seed(seed, "train", *place_of(ranks)))
 
 
@@ -152,7 +144,7 @@ def facts(config: TrainConfig, job: Job) -> dict[str, Any]:
             "seed": job.seed,
             "inputs": {name: artifact.content_hash for name, artifact in job.inputs.items()},
         },
-        "parallel": job.parallel.model_dump(exclude_unset=True) if job.parallel is not None else None,
+        "parallel": job.parallel.model_dump(exclude_unset=True) if isinstance(job.parallel, Layout) else job.parallel,
         "versions": {"groundup": version("groundup"), "torch": torch.__version__, "Python": platform.python_version()},
         "out": str(job.out.resolve()),
     }

@@ -6,6 +6,7 @@ from groundup.estimate.device_memory.training import Method
 from groundup.estimate.workload import FP32_BYTES
 
 ZERO = "Rajbhandari et al. 2020, section 5"
+DILOCO = "Douillard et al. 2023, algorithm 1"
 
 
 def parameters_on_device(parts: Parts, stage: Stage, tp: int, tied: bool) -> tuple[int, float]:
@@ -24,7 +25,10 @@ def parameters_on_device(parts: Parts, stage: Stage, tp: int, tied: bool) -> tup
 
 
 def state_terms(method: Method, params: int, state_bytes: float) -> list[Term]:
-    """Return the four lines of states: 16P; 4P + 12P/d; 2P + 14P/d; 16P/d bytes with Adam in mixed precision for ZeRO 0 to 3."""
+    """Return the four lines of states: 16P; 4P + 12P/d; 2P + 14P/d; 16P/d bytes with Adam in mixed precision for ZeRO 0 to 3.
+
+    Islands that train apart keep 8 more a parameter.
+    """
     zero, offload = method.layout.zero, method.layout.offload
     shards = method.shards
     are_wide = method.training.gradients_fp32 or not method.has_master
@@ -42,7 +46,17 @@ def state_terms(method: Method, params: int, state_bytes: float) -> list[Term]:
         rows.pop(1)
     if method.has_master:
         rows.append(("master_weights", FP32_BYTES, 1, "32-bit copy that is updated", away))
-    return [_term(line, size, shards if zero >= stage else 1, params, what, place) for line, size, stage, what, place in rows]
+    terms = [_term(line, size, shards if zero >= stage else 1, params, what, place) for line, size, stage, what, place in rows]
+    return [*terms, *_of_islands(method, params, on_host)]
+
+
+def _of_islands(method: Method, params: int, place: Place) -> list[Term]:
+    """Return what ranks that train apart keep beside the states of their island, which lies as its weights do."""
+    if method.layout.local_sgd is None:
+        return []
+    shards = method.shards if method.layout.zero == 3 else 1
+    kept = ("weights of the islands' last exchange", "momentum of these exchanges")
+    return [_term("optimizer", FP32_BYTES, shards, params, what, place)._replace(source=DILOCO) for what in kept]
 
 
 def _term(line: Line, size: float, shards: int, params: int, what: str, place: Place) -> Term:

@@ -1,6 +1,6 @@
 """A question about the memory of one device, checked."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from groundup.core.config import nearest
@@ -53,6 +53,8 @@ class Planned:
     name: str
     config: PlanConfig
     vocab_size: int
+    layout: LayoutKeys = field(default_factory=dict)
+    """How it lies on many devices."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def model_of(recipe: Planned) -> ModelConfig:
 def _from_recipe(recipe: Planned, layout: LayoutKeys, choices: Choices) -> tuple[LayoutKeys, Choices]:
     """Fill in what the recipe says and the command does not; groundup runs recipes itself."""
     train = recipe.config.pretrain
-    keys = {"recompute": train.recompute, "micro_batch": train.micro_batch or 1, **layout}
+    keys = {"recompute": train.recompute, "micro_batch": train.micro_batch or 1, **recipe.layout, **layout}
     said: dict[str, Any] = {
         "precision": None if train.precision == "auto" else train.precision,
         "seq_len": train.seq_len,

@@ -1,8 +1,8 @@
 """How a training run lies on many devices: one type for plans, recipes and the engine."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from groundup.core.config import Config
 from groundup.core.errors import ConfigError
@@ -135,6 +135,26 @@ class Layout(Config):
         return self
 
 
+Automatic = Literal["auto"]
+AUTO: Final[Automatic] = "auto"
+"""A layout that is chosen for the processes that there are."""
+Parallel = Annotated[
+    Annotated[Layout, Tag("<layout>")] | Annotated[Automatic, Tag("<auto>")],
+    Discriminator(lambda said: "<auto>" if isinstance(said, str) else "<layout>"),
+]
+"""What a recipe says of how training lies on processes."""
+
+
+def said_layout(parallel: Parallel | None) -> Layout | None:
+    """Return the layout that was said; None if none was, or it is to be chosen."""
+    return parallel if isinstance(parallel, Layout) else None
+
+
+def parallel_of(said: object) -> Parallel | None:
+    """Return what a recipe said, as a job passes it on."""
+    return said if isinstance(said, Layout) else AUTO if said == AUTO else None
+
+
 def check_world(layout: Layout, size: int) -> None:
     """Raise ConfigError if the layout is not one of `size` processes, with the nearest that is."""
     if layout.world_size == size:
@@ -149,7 +169,7 @@ def check_world(layout: Layout, size: int) -> None:
     )
     raise ConfigError(
         f"parallel: {axes} is a layout of {layout.world_size:,} processes, and {size:,} were started; {way_out}, or start "
-        f"{layout.world_size:,}"
+        f"{layout.world_size:,}; parallel=auto takes any number"
     )
 
 

@@ -33,7 +33,7 @@ class Replicas(DataParallel):
             loss,
             process_group=group,
             gradient_as_bucket_view=True,
-            broadcast_buffers=False,  # tables of positions and the like, which follow from settings and never change
+            forward_sync_buffers=False,  # tables of positions and the like, which follow from settings and never change
         )
         self._wrapped.register_comm_hook(group, _summed)
         return self._wrapped
