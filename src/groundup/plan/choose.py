@@ -78,7 +78,7 @@ def has_kernels(model: ModelConfig) -> bool:
 
 def _micro_batches(train: TrainConfig, situation: Situation) -> list[int]:
     """Return the even splits of the batch, the best first: on a CPU the smallest of MICRO_BATCH_TOKENS, elsewhere the largest."""
-    splits = divisors(train.batch_sequences // situation.processes.readers(train.batch_sequences))
+    splits = divisors(train.batch_sequences)
     enough = [number for number in splits if number * train.seq_len >= MICRO_BATCH_TOKENS] or splits[-1:]
     first = enough[0] if situation.device == "cpu" else splits[-1]
     return [number for number in reversed(splits) if number <= first]

@@ -11,7 +11,6 @@ from groundup.estimate.calibration.corrections import Calibration
 from groundup.estimate.flops import flops_per_token
 from groundup.estimate.laws import effective_tokens, law_for
 from groundup.estimate.layout.process import of_rank
-from groundup.estimate.layout.search import words
 from groundup.estimate.memory import checkpoint_bytes, live_bytes, passing_bytes
 from groundup.estimate.parameters import total_parameters
 from groundup.estimate.workload import AttentionName, Workload
@@ -26,7 +25,7 @@ from groundup.plan.shapes import at_depth, describe, family
 from groundup.plan.situation import Situation
 from groundup.train.config import PRODUCTS, TrainConfig
 from groundup.train.hooks.config import SCORE_COST
-from groundup.train.parallel.automatic import Chosen
+from groundup.train.parallel.automatic import Chosen, short
 from groundup.train.parallel.config import AUTO
 
 KERNEL_MARGIN = 0.15
@@ -139,7 +138,7 @@ def _explain_split(workload: Workload, train: TrainConfig, situation: Situation)
 def _explain_layout(place: Chosen, situation: Situation) -> str:
     processes = situation.processes
     reason = f"parallel=auto: {place.why}" if processes.said == AUTO else "as the recipe says"
-    return f"layout {words(place.layout)} on {processes.size:,} processes: {reason}."
+    return f"layout {short(place.layout)} on {processes.size:,} processes: {reason}."
 
 
 def _of_all(step_s: float, workload: Workload, place: Chosen, situation: Situation, why: list[str]) -> float:
@@ -206,7 +205,7 @@ def _within_memory(
         if place.fits:
             why.append(f"{reason} It may come to {format_bytes(limit)}.")
             return workload, place
-        splits = [] if config.pretrain.micro_batch else divisors(of_rank(workload, place.layout).batch_sequences)
+        splits = [] if config.pretrain.micro_batch else divisors(workload.batch_sequences)
         smaller = [number for number in splits if number < workload.micro_batch]
         if not smaller:
             raise BudgetError(too_large(workload, situation, config, share))

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from groundup.core.units import format_bytes
 from groundup.estimate.layout.process import process_memory
-from groundup.estimate.layout.search import words
 from groundup.estimate.memory import ALLOCATOR_SHARE
 from groundup.estimate.workload import Workload
 from groundup.plan.config import PlanConfig
 from groundup.plan.shapes import describe, family
 from groundup.plan.situation import Situation
 from groundup.train.config import Recompute, TrainConfig
-from groundup.train.parallel.automatic import MEMORY_SHARE, Chosen, Room, choose
+from groundup.train.parallel.automatic import MEMORY_SHARE, Chosen, Room, choose, short
 from groundup.train.parallel.config import Layout, said_layout
 
 _RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
@@ -74,7 +73,7 @@ def too_large(workload: Workload, situation: Situation, config: PlanConfig, shar
         f"{name} ({format_bytes(placed(way, train, situation, share).total - around)})"
         for name, way in (*_lighter(workload, situation, train, share), *_smaller(workload, situation, config, share))
     ]
-    under = f" a process with {words(place.layout)}" if situation.processes.size > 1 else ""
+    under = f" a process with {short(place.layout)}" if situation.processes.size > 1 else ""
     last = "free some memory, or lower pretrain.seq_len and tokenizer.vocab_size"
     return (
         f"model: {describe(workload.model)} with pretrain.micro_batch={workload.micro_batch} x {train.seq_len} tokens "
@@ -97,8 +96,7 @@ def _shared(workload: Workload, situation: Situation, place: Chosen, around: int
 
 def _lighter(workload: Workload, situation: Situation, train: TrainConfig, share: float) -> Iterator[tuple[str, Workload]]:
     """Yield ways to train the same model that fit, with the settings that lead there."""
-    rows = workload.batch_sequences // situation.processes.readers(workload.batch_sequences)
-    splits = [number for number in reversed(divisors(rows)) if number <= workload.micro_batch]
+    splits = [number for number in reversed(divisors(workload.batch_sequences)) if number <= workload.micro_batch]
     for recompute in _RECOMPUTES[_RECOMPUTES.index(workload.recompute) :]:
         ways = (replace(workload, micro_batch=split, recompute=recompute) for split in splits)
         way = next((way for way in ways if fits(way, train, situation, share)), None)

@@ -15,7 +15,6 @@ from groundup.estimate.calibration.book import known_runs
 from groundup.estimate.calibration.corrections import Calibration
 from groundup.estimate.calibration.record import TEXT_LEN, this_machine
 from groundup.estimate.collecting import advice
-from groundup.estimate.layout.search import words
 from groundup.nn.device import resolve_device
 from groundup.nn.threads import threads
 from groundup.plan.config import PlanConfig
@@ -31,6 +30,7 @@ from groundup.train.objectives.config import MAX_SENTINELS
 from groundup.train.objectives.lengths import anticipated, row_lengths
 from groundup.train.order import streams_of
 from groundup.train.packing import packed_streams, packings
+from groundup.train.parallel.automatic import short
 from groundup.train.parallel.config import Layout, parallel_of
 
 
@@ -112,7 +112,7 @@ def render(decisions: Decisions, forecast: Forecast) -> Table:
         f"{name.replace('_', ' ')} {format_bytes(size)}" for name, size in forecast.memory_bytes.items() if size and name != "total"
     )
     if forecast.layout is not None:
-        table.add_row("processes", f"{forecast.processes:,}, {words(Layout.parse(forecast.layout, 'forecast'))}; memory is of each")
+        table.add_row("processes", f"{forecast.processes:,}, {short(Layout.parse(forecast.layout, 'forecast'))}; memory is of each")
     table.add_row("peak memory", f"{format_bytes(forecast.memory_bytes['total'])}: {parts}")
     table.add_row("time", f"{format_seconds(forecast.train_s)}, {format_seconds(forecast.step_s)} a step, MFU {forecast.mfu:.0%}")
     loss = "no forecast: outside the fitted range" if forecast.loss is None else f"about {forecast.loss:.2f} nats per token"

@@ -61,7 +61,7 @@ class Chosen:
     @property
     def why(self) -> str:
         """Say why this layout."""
-        others = "".join(f", with {_short(layout)} {format_bytes(size)}" for layout, size in self.before)
+        others = "".join(f", with {short(layout)} {format_bytes(size)}" for layout, size in self.before)
         return f"a process takes {format_bytes(self.total)}{others}; it may take {format_bytes(self.limit_bytes)}"
 
 
@@ -108,13 +108,14 @@ def check_fits(chosen: Chosen, workload: Workload) -> None:
     """Raise BudgetError with the way out if not even the smallest layout fits."""
     if not chosen.fits:
         raise BudgetError(
-            f"parallel=auto: no layout of {chosen.layout.world_size:,} processes fits; the smallest ({_short(chosen.layout)}) "
+            f"parallel=auto: no layout of {chosen.layout.world_size:,} processes fits; the smallest ({short(chosen.layout)}) "
             f"takes {format_bytes(chosen.total)} a process, and {format_bytes(chosen.limit_bytes)} may be used; start more "
             f"processes on more machines, or lower pretrain.micro_batch ({of_rank(workload, chosen.layout).micro_batch})"
         )
 
 
-def _short(layout: Layout) -> str:
+def short(layout: Layout) -> str:
+    """Return a layout in short, without the micro-batch, which is as large as divides the rows of a rank."""
     return words(layout).replace(f", micro-batch {layout.micro_batch}", "")
 
 
@@ -131,10 +132,12 @@ def _by_speed(workload: Workload, processes: int, hardware: Hardware) -> list[La
         attention=workload.attention,
         compiled=workload.compiled,
     )
+    divides = workload.batch_sequences % processes == 0
+    micro_batch = of_rank(workload, Layout(dp=processes)).micro_batch if divides else workload.micro_batch
     found: list[Candidate] = []
     reasons: list[Exception] = []
     for zero in _STAGES:
-        pinned = {"zero": zero, "micro_batch": workload.micro_batch, "recompute": workload.recompute, "offload": "none"}
+        pinned = {"zero": zero, "micro_batch": micro_batch, "recompute": workload.recompute, "offload": "none"}
         try:
             found += search(problem, _MOST_MESHES, pinned).found
         except (BudgetError, ConfigError) as error:
