@@ -24,7 +24,10 @@ from groundup.artifacts.tokenizer import TOKENIZER_FILES
 
 WORKER = Path(__file__).with_name("reshard_worker.py")
 BOUND = 1e-10
-LAYOUTS = ("one", "ddp 2", "zero3 2", "context 2", "pp 2 1f1b", "hybrid 2x2", "dp2 x pp2")
+LAYOUTS = (
+    *("one", "ddp 2", "zero1 2", "zero2 2", "zero3 2", "context 2", "pp 2 1f1b", "tp 2"),
+    *("hybrid 2x2", "zero1 2 x tp2", "pp2 x zero1 2", "zero1 2 x pp2 x tp2"),
+)
 
 
 def launch(size: int, *arguments: str) -> list[dict[str, Any]]:

@@ -59,8 +59,11 @@ def test_a_missing_file_is_named_and_passed_over(launched: subprocess.CompletedP
     assert "model.safetensors" in launched.stderr
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(20, marks=pytest.mark.soak)])
-def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, count: int) -> None:
-    found = kills.compare("zero3 2", tmp_path, count, seed=count)
+@pytest.mark.parametrize(
+    ("layout", "count"),
+    [("zero3 2", 1), *(pytest.param(layout, 20, marks=pytest.mark.soak) for layout in ("zero3 2", "pp 2 1f1b", "zero1 2 x tp2"))],
+)
+def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, layout: str, count: int) -> None:
+    found = kills.compare(layout, tmp_path, count, seed=count)
     assert found["kills"] == count
     assert found["bytes equal"]

@@ -1,5 +1,7 @@
 """Signs of life: who gives none is named, who has left is not missed."""
 
+import signal
+import subprocess
 import threading
 from collections.abc import Callable
 
@@ -50,3 +52,36 @@ def test_who_lives_or_has_left_is_not_missed(store: HashStore) -> None:
     assert first.silent() == []
     first.close()
     assert told == []
+
+
+def test_a_stopped_process_of_this_machine_is_killed(store: HashStore) -> None:
+    """Whoever launched it would wait for it to end by itself."""
+    stopped = subprocess.Popen(["sleep", "60"])
+    stopped.send_signal(signal.SIGSTOP)
+    store.set("sign-1", "7")
+    store.set("pid-1", str(stopped.pid))
+    first = watch(store, 0, lambda _: store.set(FAILURE, "1"))
+    try:
+        assert stopped.wait(LONG_S) == -signal.SIGKILL
+    finally:
+        stopped.kill()
+        first.close()
+
+
+def test_a_process_of_another_machine_is_left_to_its_launcher(store: HashStore) -> None:
+    elsewhere, said = subprocess.Popen(["sleep", "60"]), threading.Event()
+    store.set("sign-1", "7")
+    store.set("pid-1", str(elsewhere.pid))
+
+    def fail(message: str) -> None:
+        store.set(FAILURE, "1")
+        said.set()
+
+    first = Watch(World(0, 2, 0, 1), store, fail, TICK_S, STALLED_S)
+    try:
+        assert said.wait(LONG_S)
+        first.close()
+        assert elsewhere.poll() is None
+    finally:
+        elsewhere.kill()
+        elsewhere.wait()

@@ -25,15 +25,19 @@ def sum_in_place(tensor: Tensor, group: dist.ProcessGroup) -> None:
         dist.all_reduce(tensor, group=group)
 
 
+def sum_wide(tensor: Tensor, group: dist.ProcessGroup) -> None:
+    """Replace a dense tensor by its sum over the ranks of the group, taken in at least 32 bits."""
+    wide = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    sum_in_place(wide, group)
+    if wide is not tensor:
+        tensor.copy_(wide)
+
+
 def sum_gradients(model: nn.Module, group: dist.ProcessGroup) -> None:
     """Replace the gradient of each parameter by the sum over the ranks of the group, taken in at least 32 bits."""
     for parameter in model.parameters():
         if parameter.grad is not None and group.size() > 1:
-            gradient = dense_gradient(parameter)
-            wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-            sum_in_place(wide, group)
-            if wide is not gradient:
-                gradient.copy_(wide)
+            sum_wide(dense_gradient(parameter), group)
 
 
 def dense_gradient(parameter: nn.Parameter) -> Tensor:

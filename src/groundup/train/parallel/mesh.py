@@ -67,6 +67,11 @@ class Mesh:
         return self.states["replicas", "shard"]
 
     @property
+    def rows(self) -> DeviceMesh:
+        """[tp, replicas, shard]: ranks in the order in which a weight is divided, matrices first and then rows of their parts."""
+        return DeviceMesh._concatenate([self.tensor, self.gradients])
+
+    @property
     def tensor(self) -> DeviceMesh:
         """[tp]: ranks that share each matrix."""
         return self.states["tp"]

@@ -1,6 +1,8 @@
 """Signs of life of the processes of a launch: who is gone, or hangs, is named."""
 
+import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -17,14 +19,15 @@ STALLED_S = 30.0
 GRACE_S = 5.0
 """Time for a process to end by itself once another has failed."""
 FAILURE: Final = "failure"
-_LEFT = "left"
+_LEFT, _SILENT = "left", "silent"
 
 
 class Watch:
     """Gives a sign of life every second from a thread, and looks for that of the next process.
 
-    A process that is stopped, or whose machine is gone, gives none: its neighbour says so to all. One that has failed has said so
-    itself; whoever is held up in an operation that it will never join is ended.
+    A process that is stopped, or whose machine is gone, gives none: its neighbour says so to all, and those of its machine kill it,
+    since the launcher would wait for it. One that has failed has said so itself; whoever is held up in an operation that it will
+    never join is ended.
     """
 
     def __init__(
@@ -65,17 +68,19 @@ class Watch:
         return self._store.get(key).decode() if self._store.check([key]) else ""
 
     def _run(self) -> None:
-        neighbour, signs, seen, seen_s = (self._world.rank + 1) % self._world.size, 0, "", time.monotonic()
+        neighbour, signs, seen, missed = (self._world.rank + 1) % self._world.size, 0, "", 0
         try:
+            self._store.set(f"pid-{self._world.rank}", str(os.getpid()))
             while not self._done.wait(self._tick_s):
                 signs += 1
                 self._store.set(f"sign-{self._world.rank}", str(signs))
                 if self._store.check([FAILURE]):
                     self._end()
                 sign = self._sign(neighbour)
-                if sign != seen or sign == _LEFT:
-                    seen, seen_s = sign, time.monotonic()
-                elif time.monotonic() - seen_s > self._stalled_s:
+                missed = 0 if sign != seen or sign == _LEFT else missed + 1  # in ticks: who was stopped itself has missed none
+                seen = sign
+                if missed * self._tick_s > self._stalled_s:
+                    self._store.set(_SILENT, str(neighbour))
                     self._fail(
                         f"process {neighbour} has given no sign of life for {self._stalled_s:.0f} s; {self.place(neighbour)}"
                     )
@@ -91,5 +96,14 @@ class Watch:
 
     def _end(self) -> None:
         """End the process unless it ends by itself: Python cannot interrupt an operation that waits for another process."""
+        self._kill_silent()
         if not self._done.wait(GRACE_S):
             os._exit(int(self._store.get(FAILURE).decode()))
+
+    def _kill_silent(self) -> None:
+        """Kill the process that gives no sign, if it is of this machine: torchrun waits 30 s for one that does not end if asked."""
+        first = self._world.rank - self._world.local_rank
+        silent = int(self._store.get(_SILENT).decode()) if self._store.check([_SILENT]) else -1
+        if first <= silent < first + self._world.local_size and self._store.check([f"pid-{silent}"]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(self._store.get(f"pid-{silent}").decode()), signal.SIGKILL)

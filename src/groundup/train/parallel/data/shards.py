@@ -15,7 +15,9 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def sharded(part: Tensor, whole: Tensor, mesh: Mesh) -> DTensor:
-    """Return the rows `part` that this rank has of a weight."""
+    """Return the rows `part` that this rank has of a weight, or of its part of a weight that tensor-parallel ranks share."""
+    if isinstance(whole, DTensor):
+        return _tensor(part, whole, mesh.rows, (*whole.placements, Replicate(), Shard(0)))
     return _tensor(part, whole, mesh.gradients, (Replicate(), Shard(0)))
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from groundup.nn.block import Block, ReadingBlock
+from groundup.train.parallel.collectives import sum_in_place
 from groundup.train.parallel.data.buckets import MOST_ELEMENTS, Bucket
 from groundup.train.parallel.data.shards import alike, local, sharded
 from groundup.train.parallel.mesh import Mesh
@@ -32,6 +34,11 @@ class Shared:
         return len(self.ready) == len(self.wholes)
 
     @property
+    def has_gradients(self) -> bool:
+        """Whether there are gradients of whole weights."""
+        return any(whole.grad is not None for whole in self.wholes)
+
+    @property
     def sum_dtype(self) -> torch.dtype:
         """What gradients are summed in over ranks."""
         return torch.promote_types(self.wholes[0].dtype, torch.float32)
@@ -52,6 +59,23 @@ class Shared:
         else:
             self.gradient.add_(row)
 
+    def sum_gradient(self, copies: dist.ProcessGroup, peers: dist.ProcessGroup) -> None:
+        """Sum it over other copies of the rows, and of weights that tensor-parallel ranks hold whole over these, its peers."""
+        if copies.size() == peers.size() == 1:
+            return
+        assert self.gradient is not None, "called when it is there"
+        wide = self.gradient.to(self.sum_dtype)
+        sum_in_place(wide, copies)
+        parts = zip(self.bucket.parts(wide), self.wholes, strict=True)
+        shares = [part for part, whole in parts if isinstance(whole, DTensor) and whole.placements[0].is_replicate()]
+        if shares:
+            summed = torch.cat([share.reshape(-1) for share in shares])
+            sum_in_place(summed, peers)
+            for share, values in zip(shares, summed.split([share.numel() for share in shares]), strict=True):
+                share.copy_(values.view_as(share))
+        if wide is not self.gradient:
+            self.gradient.copy_(wide)
+
     def give_gradients(self) -> None:
         """Let the masters have the gradient."""
         assert self.gradient is not None, "called when it is there"
@@ -59,6 +83,7 @@ class Shared:
             assert isinstance(master, DTensor), "made so"
             master.grad_dtype = None  # any
             master.grad = alike(part.to(local(master).device), master)
+        self.gradient = None
 
     def row(self) -> Tensor:
         """Return this rank's rows in the precision of the whole weights: [width]."""

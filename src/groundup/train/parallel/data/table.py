@@ -18,15 +18,9 @@ DATA_PARALLEL: Final[dict[Zero, type[DataParallel]]] = {0: Replicas, 1: UpdatedS
 def data_parallel(mesh: Mesh, precision: RunPrecision) -> DataParallel:
     """Return the way that the layout says.
 
-    Raises ConfigError where states are to lie in the memory of the host and are not apart from what passes compute with, and where
-    updated rows are of weights that another axis divides.
+    Raises ConfigError where states are to lie in the memory of the host and are not apart from what passes compute with.
     """
     layout = mesh.layout
-    if layout.zero in (1, 2) and layout.tp * layout.pp > 1:
-        raise ConfigError(
-            f"parallel.zero={layout.zero} with parallel.tp={layout.tp} and parallel.pp={layout.pp}: only weights that are whole "
-            "are updated in rows; set parallel.zero to 0 or 3"
-        )
     possible = {0: ("none",), 1: ("none", "optimizer"), 2: ("none", "optimizer"), 3: ("none", "all")}[layout.zero]
     if layout.offload not in possible:
         raise ConfigError(

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from groundup.nn.classifier import Classifier
 from groundup.nn.transformer import Transformer
 from groundup.train.config import RunPrecision
-from groundup.train.parallel.collectives import sum_in_place
 from groundup.train.parallel.data.base import DataParallel
 from groundup.train.parallel.data.shared import Shared, share
 from groundup.train.parallel.mesh import Mesh
@@ -27,14 +26,16 @@ class UpdatedShards(DataParallel):
     """Each rank updates its rows of every weight and gets the others from the ranks that did (Rajbhandari et al. 2020, section 5).
 
     With zero=1 gradients are added up whole and are summed over ranks in the last pass; with zero=2 they are in every pass, and a
-    rank keeps its rows alone. Where weights are in bfloat16, or states lie in the memory of the host, what is updated is a copy in
+    rank keeps its rows alone. In a pipeline, where passes of many micro-batches are under way, zero=2 sums a block's as soon as one
+    micro-batch has been through it, and zero=1 all after the last. Where weights are in bfloat16, or states lie in the memory of the host, what is updated is a copy in
     full precision; else it is the rows of the weights themselves.
     """
 
     def __init__(self, mesh: Mesh, precision: RunPrecision) -> None:
         super().__init__(mesh, precision)
         self._group = mesh.gradients.get_group("shard")
-        self._copies = mesh.gradients.get_group("replicas")
+        self._copies, self._peers = mesh.gradients.get_group("replicas"), mesh.tensor.get_group()
+        self._is_pipeline = mesh.layout.pp > 1
         self._scatters_each = mesh.layout.zero == 2
         self._held = torch.bfloat16 if mesh.layout.gradients == "bf16" else None
         self._shared: list[Shared] = []
@@ -47,7 +48,7 @@ class UpdatedShards(DataParallel):
         self._shared = share(model, self.mesh, narrow)
         for shared in self._shared:
             for number, whole in enumerate(shared.wholes):
-                if narrow and self._held is None and not self._scatters_each:
+                if narrow and self._held is None and (self._is_pipeline or not self._scatters_each):
                     whole.grad_dtype = torch.float32  # sums over micro-batches
                 whole.register_post_accumulate_grad_hook(partial(self._note, shared, number))  # type: ignore[no-untyped-call]
 
@@ -59,33 +60,39 @@ class UpdatedShards(DataParallel):
 
     @contextlib.contextmanager
     def passing(self, is_last: bool) -> Iterator[None]:
-        self._sends = is_last or self._scatters_each
+        self._sends = self._scatters_each or (is_last and not self._is_pipeline)
         yield
-        if self._sends:
-            for shared in self._shared[self._sent :]:
+        if is_last or self._scatters_each:
+            for shared in self._left():
                 self._send(shared)
             while self._in_flight:
                 self._receive()
-            for shared in self._shared:
-                shared.give_gradients()
             self._sent = 0
+
+    def _left(self) -> list[Shared]:
+        """Return what is to be sent when passes are over: the same on all ranks."""
+        if self._is_pipeline:
+            return [shared for shared in self._shared if shared.has_gradients or shared.gradient is None]
+        return self._shared[self._sent :]
 
     @torch.no_grad()
     def finish(self) -> None:
         for shared in self._shared:
-            assert shared.gradient is not None, "the last pass sends all"
-            if self._copies.size() > 1:
-                wide = shared.gradient.to(shared.sum_dtype)
-                sum_in_place(wide, self._copies)
-                shared.gradient.copy_(wide)
-                shared.give_gradients()
-            shared.gradient = None
+            shared.sum_gradient(self._copies, self._peers)
+            shared.give_gradients()
 
     def _note(self, shared: Shared, number: int, whole: nn.Parameter) -> None:
-        """Note that a gradient is there; send the buckets that are full, in the order that all ranks have."""
+        """Note that a gradient is there; send the buckets that are full, in an order that all ranks have.
+
+        Those of a pipeline have one by their schedule.
+        """
         if not self._sends:
             return
         shared.ready.add(number)
+        if self._is_pipeline:
+            if shared.is_ready:
+                self._send(shared)
+            return
         while self._sent < len(self._shared) and self._shared[self._sent].is_ready:
             self._send(self._shared[self._sent])
             self._sent += 1

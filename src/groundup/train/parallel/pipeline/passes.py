@@ -43,7 +43,7 @@ class Pipelined(Passes):
         assert isinstance(loss.model, Transformer), "what is cut into stages"
         self._mesh, self._config = mesh, loss.model.config
         self._shared, self._context, self._data, self._stand_in = shared, context, data, stand_in
-        self._sums_shards = mesh.layout.zero == 3  # before, gradients of sharded weights are FSDP's own
+        self._sums_shards = mesh.layout.zero > 0
         self._order = ORDERS[mesh.layout.schedule or "1f1b"]
         self._task = _Task(loss)
         self._chunks = [_Chunk(self._task, Stage(loss.model, part)) for part in parts]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from groundup.nn.transformer import Transformer
-from groundup.train.parallel.collectives import dense_gradient, sum_in_place
+from groundup.train.parallel.collectives import dense_gradient, sum_wide
 from groundup.train.parallel.mesh import Mesh
 from groundup.train.parallel.pipeline.split import Part
 
@@ -37,7 +37,7 @@ class SharedWeights:
         """
         weights, updated = dict(passed.named_parameters()), self._weights()
         for name, group in self._groups.items():
-            sum_in_place(dense_gradient(weights[name] if weights[name].grad is not None else updated[name]), group)
+            sum_wide(dense_gradient(weights[name] if weights[name].grad is not None else updated[name]), group)
 
     def counted(self, gradients: Iterable[Tensor]) -> list[Tensor]:
         """Return the gradients without those that another rank of the pipeline counts."""
