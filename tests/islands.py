@@ -37,12 +37,14 @@ from groundup.train.step import TrainStep
 STEPS, RATE = 5, 1e-2
 CASES: dict[str, dict[str, Any]] = {
     "ddp 2 x islands 2": {"dp": 4, "local_sgd": {"islands": 2, "inner_steps": 2}},
+    "zero1 2 x islands 2": {"dp": 4, "zero": 1, "local_sgd": {"islands": 2, "inner_steps": 2}},
+    "zero2 2 x islands 2": {"dp": 4, "zero": 2, "local_sgd": {"islands": 2, "inner_steps": 2}},
     "zero3 2 x islands 2": {"dp": 4, "zero": 3, "local_sgd": {"islands": 2, "inner_steps": 2}},
     "context 2 x islands 2": {"dp": 2, "cp": 2, "local_sgd": {"islands": 2, "inner_steps": 3, "outer_rate": 0.5}},
     "islands 4": {"dp": 4, "local_sgd": {"islands": 4, "inner_steps": 2, "outer_momentum": 0.5}},
     "averaging": {"dp": 4, "local_sgd": {"islands": 4, "inner_steps": 1, "outer_rate": 1.0, "outer_momentum": 0.0}},
 }
-RESUMED = ("ddp 2 x islands 2", "zero3 2 x islands 2")
+RESUMED = ("ddp 2 x islands 2", "zero1 2 x islands 2", "zero3 2 x islands 2")
 
 
 def adamw(model: Transformer) -> Optimizer:

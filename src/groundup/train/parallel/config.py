@@ -82,10 +82,10 @@ class Layout(Config):
             return self
         if self.dp % self.islands:
             raise ValueError(f"local_sgd.islands={self.islands} does not divide dp={self.dp}; set dp to a multiple of it")
-        if self.zero in (1, 2) or (self.sharding_factor is not None and self.dp // self.islands % self.sharding_factor):
+        if self.zero == 3 and self.sharding_factor is not None and self.dp // self.islands % self.sharding_factor:
             raise ValueError(
-                f"local_sgd takes zero=0, or zero=3 with a sharding_factor that divides dp / islands = {self.dp // self.islands}; "
-                f"it is zero={self.zero}, sharding_factor={self.sharding_factor}"
+                f"sharding_factor={self.sharding_factor} does not divide dp / local_sgd.islands = {self.dp // self.islands}, the "
+                "ranks of an island; set it to a divisor, or leave it out"
             )
         if self.precision == "fp16":
             raise ValueError("local_sgd with precision='fp16' would scale the loss of each island by another number; set bf16")
@@ -99,7 +99,7 @@ class Layout(Config):
         if self.zero == 3 and self.dp % factor:
             near = max(divisor for divisor in range(1, factor + 1) if self.dp % divisor == 0)
             raise ValueError(f"sharding_factor={factor} does not divide dp={self.dp}; the nearest below that does is {near}")
-        if self.zero in (1, 2) and factor != self.dp:
+        if self.zero in (1, 2) and factor != self.dp // self.islands:
             raise ValueError(
                 f"sharding_factor={factor} with zero={self.zero} and dp={self.dp} has no meaning; set zero=3, or leave it out"
             )

@@ -1,6 +1,7 @@
 """Which processes share what: the one place that makes process groups."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.distributed as dist
@@ -66,7 +67,7 @@ class Mesh:
         """[replicas, shard]: ranks whose gradients of the same weights are of different text."""
         return self.states["replicas", "shard"]
 
-    @property
+    @cached_property
     def rows(self) -> DeviceMesh:
         """[tp, replicas, shard]: ranks in the order in which a weight is divided, matrices first and then rows of their parts."""
         return DeviceMesh._concatenate([self.tensor, self.gradients])

@@ -65,15 +65,15 @@ class UpdatedShards(DataParallel):
         if is_last or self._scatters_each:
             for shared in self._left():
                 self._send(shared)
-            while self._in_flight:
-                self._receive()
+            self._receive_all()
             self._sent = 0
 
     def _left(self) -> list[Shared]:
         """Return what is to be sent when passes are over: the same on all ranks."""
-        if self._is_pipeline:
-            return [shared for shared in self._shared if shared.has_gradients or shared.gradient is None]
-        return self._shared[self._sent :]
+        if not self._is_pipeline:
+            return self._shared[self._sent :]
+        self._receive_all()
+        return [shared for shared in self._shared if shared.has_gradients or shared.gradient is None]
 
     @torch.no_grad()
     def finish(self) -> None:
@@ -104,6 +104,10 @@ class UpdatedShards(DataParallel):
         work = dist.reduce_scatter_single(row, flat, group=self._group, async_op=True)
         self._in_flight.append((shared, row, work))
         if len(self._in_flight) > MOST_IN_FLIGHT:
+            self._receive()
+
+    def _receive_all(self) -> None:
+        while self._in_flight:
             self._receive()
 
     def _receive(self) -> None:
