@@ -56,11 +56,16 @@ class SummedLoss(nn.Module):
         self.autocast = autocast(precision, device.type)
         self.changes_blocks = compiled or recompute != "none"
         """Whether blocks run in another way than they are written."""
-        self._recomputes = recompute != "none"
-        ways = [recomputing(recompute, model), compiled_forward if compiled else None]
-        self._blocks = BlockWays(model, [way for way in ways if way is not None])
+        self._recompute = recompute
+        self._ways = [way for way in (recomputing(recompute, model), compiled_forward if compiled else None) if way is not None]
+        self._blocks = BlockWays(model, self._ways)
         if compiled:
             self.cross_entropy = partial(linear_cross_entropy, chunk_rows=COMPILED_CHUNK_ROWS, kernel=compiled_logits_loss())
+
+    def compile_passes_apart(self) -> None:
+        """Compile blocks without what they compute again: of both together, torch makes no graph where ranks talk within."""
+        if self._recompute == "full":
+            self._blocks = BlockWays(self.model, self._ways[::-1])
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return what is to be made small over the micro-batch, and of it the cross-entropy, which has no gradient."""
@@ -76,7 +81,7 @@ class SummedLoss(nn.Module):
         """Let the model compute as the step has it compute."""
         with self.autocast, self._blocks.active():
             yield
-        if self._recomputes:
+        if self._recompute != "none":
             torch.clear_autocast_cache()  # copies of weights, which are made again as well
 
     def of_hidden(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """Which processes share what: the one place that makes process groups."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import torch.distributed as dist
@@ -23,6 +22,8 @@ class Mesh:
     """[islands, pp, replicas, shard, tp]: what ranks share by zero, those of one context group share, too."""
     places: DeviceMesh
     """[islands, pp, copies, shard, cp, tp]."""
+    divided: DeviceMesh | None
+    """[islands, pp, tp, replicas, shard], where zero is 1 or 2 and matrices are shared."""
 
     @classmethod
     def of(cls, layout: Layout, device: str = "cpu") -> "Mesh":
@@ -34,10 +35,13 @@ class Mesh:
         copies = layout.dp // layout.islands // layout.shards
         ranks = torch.arange(layout.world_size).view(layout.islands, layout.pp, copies, layout.shards, layout.cp, layout.tp)
         states = ranks.flatten(3, 4)
+        is_divided = layout.zero in (1, 2) and layout.tp > 1
+        names = ("islands", "pp", "tp", "replicas", "shard")
         return cls(
             layout,
             DeviceMesh(device, states, mesh_dim_names=("islands", "pp", "replicas", "shard", "tp")),
             DeviceMesh(device, ranks, mesh_dim_names=("islands", "pp", "copies", "shard", "cp", "tp")),
+            DeviceMesh(device, states.movedim(-1, 2), mesh_dim_names=names) if is_divided else None,
         )
 
     def place(self, axis: str) -> int:
@@ -67,10 +71,11 @@ class Mesh:
         """[replicas, shard]: ranks whose gradients of the same weights are of different text."""
         return self.states["replicas", "shard"]
 
-    @cached_property
+    @property
     def rows(self) -> DeviceMesh:
-        """[tp, replicas, shard]: ranks in the order in which a weight is divided, matrices first and then rows of their parts."""
-        return DeviceMesh._concatenate([self.tensor, self.gradients])
+        """[tp, replicas, shard]: ranks in the order in which matrices are divided first, and then the rows of their parts."""
+        assert self.divided is not None, "zero is 1 or 2"
+        return self.divided["tp", "replicas", "shard"]
 
     @property
     def tensor(self) -> DeviceMesh:

@@ -24,6 +24,7 @@ class TensorParallel:
             self._cross_entropy = vocabulary_cross_entropy(Peers(self._mesh), model.config.vocab_size)
 
     def take(self, loss: SummedLoss) -> None:
-        """Let the loss be that of all of the vocabulary."""
+        """Let the loss be that of all of the vocabulary, and blocks such as can be compiled."""
         if self._cross_entropy is not None:
             loss.cross_entropy = self._cross_entropy
+            loss.compile_passes_apart()
