@@ -26,9 +26,9 @@ class UpdatedShards(DataParallel):
     """Each rank updates its rows of every weight and gets the others from the ranks that did (Rajbhandari et al. 2020, section 5).
 
     With zero=1 gradients are added up whole and are summed over ranks in the last pass; with zero=2 they are in every pass, and a
-    rank keeps its rows alone. In a pipeline, where passes of many micro-batches are under way, zero=2 sums a block's as soon as one
-    micro-batch has been through it, and zero=1 all after the last. Where weights are in bfloat16, or states lie in the memory of the host, what is updated is a copy in
-    full precision; else it is the rows of the weights themselves.
+    rank keeps its rows alone. In a pipeline, where passes of many micro-batches are under way, zero=2 sums a block's as soon as
+    one has been through it, and zero=1 all after the last. Where weights are in bfloat16, or states lie in the memory of the host,
+    what is updated is a copy in full precision; else it is the rows of the weights themselves.
     """
 
     def __init__(self, mesh: Mesh, precision: RunPrecision) -> None:
