@@ -71,7 +71,7 @@ class Shared:
         if shares:
             summed = torch.cat([share.reshape(-1) for share in shares])
             sum_in_place(summed, peers)
-            for share, values in zip(shares, summed.split([share.numel() for share in shares]), strict=True):
+            for share, values in zip(shares, torch.split(summed, [share.numel() for share in shares]), strict=True):
                 share.copy_(values.view_as(share))
         if wide is not self.gradient:
             self.gradient.copy_(wide)
