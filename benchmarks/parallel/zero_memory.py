@@ -1,6 +1,6 @@
 """Measure the bytes of states that each rank holds under ZeRO 0 to 3, beside what the paper counts.
 
-    python benchmarks/parallel/zero_memory.py [--picture docs/images/zero_memory.svg]
+    python benchmarks/parallel/zero_memory.py
 
 A small model is trained for two steps of two micro-batches on 2 and on 4 processes (gloo). Counted is the storage of weights,
 masters, gradients and moments, each once: the most that there is after a micro-batch or before the update. Prints a Markdown
@@ -59,14 +59,19 @@ def law(kind: str, zero: int, shards: int) -> float:
 
 
 def layouts(size: int) -> Iterator[tuple[str, Layout]]:
-    """Yield what is measured on so many ranks."""
+    """Yield what is measured on so many ranks: all stages of all kinds, and all factors of sharding."""
+    yield from stages(size)
+    for factor in (factor for factor in range(1, size) if size % factor == 0):
+        yield "fp32", Layout(dp=size, zero=3, sharding_factor=factor, precision="fp32")
+
+
+def stages(size: int) -> Iterator[tuple[str, Layout]]:
+    """Yield each kind with zero = 0 to 3."""
     for kind in LAWS:
         precision = kind.split(",")[0]
         for zero in range(4):
             gradients = "bf16" if kind.endswith("bf16") and zero < 3 else "fp32"
             yield kind, Layout.parse({"dp": size, "zero": zero, "precision": precision, "gradients": gradients}, kind)
-    for factor in (factor for factor in range(1, size) if size % factor == 0):
-        yield "fp32", Layout(dp=size, zero=3, sharding_factor=factor, precision="fp32")
 
 
 class Watched(list[Batch]):
@@ -161,20 +166,21 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw the laws from 1 to 64 ranks that share, and what was measured."""
+    """Draw the laws from 1 to 512 ranks that share, what was measured as dots, and what was simulated as rings."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, len(LAWS), figsize=(12, 3.6), sharey=True, layout="constrained")
-    shards = [2**power for power in range(7)]
+    shards = [2**power for power in range(10)]
     for panel, kind in zip(panels, LAWS, strict=True):
         for zero in range(4):
             (line,) = panel.plot(shards, [law(kind, zero, count) for count in shards], label=f"zero={zero}")
-            found = [row for row in rows if (row["kind"], row["zero"]) == (kind, zero)]
-            counts = [row["shards"] if zero == 3 else row["ranks"] for row in found]
-            panel.plot(counts, [row["bytes"] for row in found], "o", color=line.get_color())
+            for row in (row for row in rows if (row["kind"], row["zero"]) == (kind, zero)):
+                fill = {"markerfacecolor": "none"} if row.get("simulated") else {}
+                count = row["shards"] if zero == 3 else row["ranks"]
+                panel.plot(count, row["bytes"], "o", color=line.get_color(), **fill)
         panel.set(title=kind, xlabel="ranks that share", xscale="log", ylim=(0, 19))
         panel.set_xticks(shards, [str(count) for count in shards])
     panels[0].set_ylabel("states on each rank [B a parameter]")
@@ -183,16 +189,13 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print, draw, and say by the exit code whether the law holds."""
+    """Measure, print, and say by the exit code whether the law holds."""
     if launched() is not None:
         return work()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--picture", type=Path)
-    given = parser.parse_args()
+    parser.parse_args()
     rows = [row for size in (2, 4) for row in run(size)]
     sys.stdout.write(table(rows) + "\n")
-    if given.picture is not None:
-        draw(rows, given.picture)
     sys.exit(0 if all(map(is_lawful, rows)) else 1)
 
 

@@ -30,4 +30,4 @@ def simulate_memory(answer: Answer) -> "simulations.SimulatedPeak":
 
     Raises ConfigError for what cannot be simulated.
     """
-    return simulations.simulate_memory(answer.question)
+    return simulations.simulate_memory(answer)

@@ -78,6 +78,6 @@ def plan_memory(
     )  # fmt: skip
     found, text = answer.as_json(explain), memories.render(answer, explain)
     if simulate:
-        simulated = simulations.simulate_memory(answer.question)
+        simulated = simulations.simulate_memory(answer)
         found, text = found | simulated.as_json(), f"{text}\n{simulated.render(answer.memory.live)}"
     print_result(found, as_json, text)

@@ -27,12 +27,12 @@ class States:
 
 def states_of(step: TrainStep) -> States:
     """Return what is held now; as an update begins, that is all that the memory laws of Rajbhandari et al. (2020) speak of."""
-    updated, seen = list(step.model.parameters()), set[int]()
+    updated, passed, seen = list(step.model.parameters()), list(step.loss.model.parameters()), set[int]()
     kept = [value for state in step.optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
     return States(
-        weights=_new_bytes(step.loss.model.parameters(), seen),
+        weights=_new_bytes(passed, seen),
         master_weights=_new_bytes(updated, seen),
-        gradients=_new_bytes((weight.grad for weight in updated if weight.grad is not None), seen),
+        gradients=_new_bytes((weight.grad for weight in (*updated, *passed) if weight.grad is not None), seen),
         optimizer=_new_bytes(kept, seen),
     )
 

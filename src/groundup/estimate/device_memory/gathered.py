@@ -77,7 +77,10 @@ def _buckets(method: Method, params: int) -> list[Term]:
         bucket = min(BUCKET_ELEMENTS, params)
         formula = f"2 buckets x {bucket:,} elements x {size} B"
         return [Term("buffers", 2 * bucket * size, "buckets for reducing and gathering", formula, "DeepSpeed's default")]
-    if method.software != "megatron" and layout.zero == 0 and layout.dp > 1:
+    sums_once = method.software == "groundup" and (
+        method.has_master or layout.pp * layout.tp > 1
+    )  # weight by weight, where it lies
+    if method.software != "megatron" and layout.zero == 0 and layout.dp > 1 and not sums_once:
         formula = f"{params:,} parameters x {FP32_BYTES} B"
         return [Term("buffers", FP32_BYTES * params, "buckets: a copy of all gradients", formula, "torch DDP's default")]
     return []

@@ -26,12 +26,18 @@ class DataParallel:
 
 def held_parameters(problem: Problem, grid: Grid, stages: Stages) -> Floats:
     """Return the parameters of the busiest stage on one of its tensor-parallel ranks."""
+    blocks, ends = _held_parts(problem, grid, stages)
+    return blocks + ends
+
+
+def _held_parts(problem: Problem, grid: Grid, stages: Stages) -> tuple[Floats, Floats]:
+    """Return those in blocks, and those of embedding, positions and head."""
     counts = count_parameters(problem.model)
     ends = counts["embedding"] + counts["positions"] + counts["head"]
     blocks = sum(counts.values()) - ends
     table = problem.model.vocab_size * problem.model.dim
     ends_here = np.where(grid.pp == 1, ends, table)
-    return (blocks * stages.blocks / num_blocks(problem.model) + ends_here) / grid.tp
+    return blocks * stages.blocks / num_blocks(problem.model) / grid.tp, ends_here / grid.tp
 
 
 def tensor_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> Floats:
@@ -47,13 +53,14 @@ def tensor_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> Floats:
 
 
 def context_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> Floats:
-    """Return the time for one micro-batch: keys and values gathered forward and backward, their gradients scattered."""
+    """Return the time for one micro-batch: keys and values gathered, and again in a block that is computed again; their gradients
+    scattered."""
     links = Links(problem.hardware, grid.cp, grid.tp)
     _, _, attentions = count_layers(problem.model)
     of_stage = attentions * stages.blocks / num_blocks(problem.model)
     longest = max(problem.rows.read_len, problem.rows.target_len)
     keys = 2 * problem.compute_bytes * problem.model.kv_dim * longest * grid.micro_batch / grid.tp
-    calls = 3 * of_stage
+    calls = np.where(grid.recompute > 0, 3, 2) * of_stage
     return links.gather_s(calls * keys, calls)
 
 
@@ -66,10 +73,12 @@ def pipeline_s(problem: Problem, grid: Grid, chunks: Ints) -> Floats:
 def data_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> DataParallel:
     """Return what ranks that hold the same part of the model exchange (Rajbhandari et al. 2020, section 7).
 
-    Stage 0 sums gradients; 1 and 2 scatter the sums and gather the new weights; 3 gathers weights forward and backward and scatters
-    gradients. With a sharding factor below dp the scattered gradients are summed over the copies once a step.
+    Stage 0 sums gradients; 1 and 2 scatter the sums and gather the new weights; 3 scatters gradients and gathers weights of blocks
+    forward and backward, those of embedding and head once for both (a pipeline keeps weights for all its passes: once a step).
+    With a sharding factor below dp the scattered gradients are summed over the copies once a step.
     """
-    weights = held_parameters(problem, grid, stages)
+    in_blocks, at_ends = _held_parts(problem, grid, stages)
+    weights = in_blocks + at_ends
     gradient_bytes = problem.reduce_bytes * weights
     weight_bytes = problem.compute_bytes * weights
     everyone = Links(problem.hardware, grid.dp * grid.cp, grid.tp)
@@ -77,13 +86,18 @@ def data_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> DataParalle
     scatter, gather = everyone.gather_s(gradient_bytes, calls), everyone.gather_s(weight_bytes, calls)
     shared = Links(problem.hardware, grid.shards * grid.cp, grid.tp)
     copies = Links(problem.hardware, grid.dp // grid.shards, grid.tp * shared.size)
-    units = stages.blocks + 1
-    gathers, scatters = 2 * shared.gather_s(weight_bytes, units), shared.gather_s(gradient_bytes, units)
-    of_copies = copies.reduce_s(gradient_bytes / shared.size, np.ceil(calls / shared.size))
-    nothing = np.zeros_like(scatter)
+    units, passes = stages.blocks + 1, np.where(grid.pp == 1, 2, 1)
+    gathered_bytes = problem.compute_bytes * (passes * in_blocks + at_ends)
+    sharded = shared.gather_s(gathered_bytes, passes * stages.blocks + 1) + shared.gather_s(gradient_bytes, units)
+    of_copies = copies.reduce_s(gradient_bytes / shared.size, units)
+    nothing, is_kept = np.zeros_like(scatter), (grid.zero == 3) & (grid.pp > 1)
     return DataParallel(
-        every_pass_s=np.select([grid.zero == 3, grid.zero == 2], [gathers + scatters, scatter], nothing),
-        once_s=np.select([grid.zero == 3, grid.zero == 2, grid.zero == 1], [of_copies, gather, scatter + gather], 2 * scatter),
+        every_pass_s=np.select([is_kept, grid.zero == 3, grid.zero == 2], [nothing, sharded, scatter], nothing),
+        once_s=np.select(
+            [is_kept, grid.zero == 3, grid.zero == 2, grid.zero == 1],
+            [sharded + of_copies, of_copies, gather, scatter + gather],
+            2 * scatter,
+        ),
     )
 
 

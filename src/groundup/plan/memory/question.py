@@ -95,7 +95,7 @@ def ask(
         layout, choices, inference = _inference(config, layout, choices, generating)
     elif recipe is not None:
         layout, choices = _from_recipe(recipe, layout, choices)
-    checked, is_fp8 = _layout(layout, choices.precision)
+    checked, is_fp8 = _layout(layout, choices)
     training = _training(config, recipe, checked, choices, is_fp8)
     named, size = device or (None, None)
     return _fits_together(Question(name, config, checked, training, inference, size, named))
@@ -127,13 +127,15 @@ def _from_recipe(recipe: Planned, layout: LayoutKeys, choices: Choices) -> tuple
     return keys, replace(choices, **blanks)
 
 
-def _layout(keys: LayoutKeys, precision: str | None) -> tuple[Layout, bool]:
+def _layout(keys: LayoutKeys, choices: Choices) -> tuple[Layout, bool]:
     """Return the layout, and whether products are of 8 bits, which keeps memory as 16 bits do."""
-    chosen = precision or "bf16"
+    chosen = choices.precision or "bf16"
     if chosen not in PRECISIONS:
         raise ConfigError(f"--precision {chosen}; {nearest(chosen, list(PRECISIONS))}")
     is_fp8 = chosen == "fp8"
     said = {key: value for key, value in keys.items() if value is not None}
+    if choices.software == "groundup" and choices.gradients == "16bit":
+        said["gradients"] = "bf16"  # a key of the engine's layouts, too
     return Layout.parse({**said, "precision": "bf16" if is_fp8 else chosen}, "layout"), is_fp8
 
 

@@ -1,14 +1,28 @@
 """A world without numbers: tensors that have none, and ranks of which one exists."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, Final
 
 import torch.distributed as dist
+import torch.nn.parallel.distributed as ddp
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor._redistribute import _gen_transform_infos
+from torch.distributed.tensor.debug import _clear_sharding_prop_cache
+from torch.futures import Future
 from torch.testing._internal.distributed.fake_pg import FakeStore
+from torch.utils._python_dispatch import _disable_current_modes
 
 from groundup.core.errors import ConfigError
+from groundup.plan.simulate.replaced import replaced
+from groundup.train.parallel.mesh import Mesh
+
+_COUNTING: Final = ("__init__", "__getitem__", "_flatten", "_unflatten", "_get_all_submeshes")
+"""Methods of a mesh that read the numbers of ranks from tensors of their own."""
+_COMPARING: Final = ("_verify_param_shape_across_processes", "_sync_module_states")
+"""What DDP begins with: comparing the numbers of all ranks."""
 
 
 class FakeTensors(FakeTensorMode):  # type: ignore[no-untyped-call]
@@ -19,8 +33,8 @@ class FakeTensors(FakeTensorMode):  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
-def fake_world(size: int) -> Iterator[None]:
-    """Be rank 0 of `size` ranks whose collectives move nothing; nothing of it is left afterwards.
+def fake_world(size: int, rank: int = 0) -> Iterator[None]:
+    """Be one of `size` ranks whose collectives move nothing; nothing of it is left afterwards.
 
     Raises ConfigError inside a run that has a process group of its own.
     """
@@ -29,8 +43,41 @@ def fake_world(size: int) -> Iterator[None]:
             f"a simulation of {size:,} ranks needs a process group of its own, and this process is rank {dist.get_rank()} of "
             f"{dist.get_world_size()} already; simulate outside of torchrun"
         )
-    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=size)
+    _forget_meshes()
+    dist.init_process_group("fake", store=FakeStore(), rank=rank, world_size=size)
     try:
-        yield
+        with contextlib.ExitStack() as stack:
+            for name in _COUNTING:
+                stack.enter_context(replaced(DeviceMesh, name, _with_numbers(getattr(DeviceMesh, name))))
+            stack.enter_context(replaced(Mesh, "part_of", _with_numbers(Mesh.part_of)))
+            for name in _COMPARING:
+                stack.enter_context(replaced(ddp, name, lambda *args, **kwargs: None))
+            stack.enter_context(replaced(dist.Work, "get_future", _done))
+            yield
     finally:
         dist.destroy_process_group()
+        _forget_meshes()
+
+
+def _forget_meshes() -> None:
+    """Let DTensor forget what it knows of meshes: those of another world that look alike have other groups."""
+    _clear_sharding_prop_cache()  # type: ignore[no-untyped-call]
+    _gen_transform_infos.cache_clear()
+
+
+def _done(work: dist.Work) -> Future[None]:
+    """Return a future that came at once."""
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
+
+
+def _with_numbers(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the method with real tensors inside."""
+
+    @wraps(method)
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        with _disable_current_modes():
+            return method(*args, **kwargs)
+
+    return counting

@@ -1,7 +1,7 @@
 """The bytes that a step holds, by component."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import torch
@@ -9,9 +9,13 @@ from torch import Tensor, nn
 from torch._guards import active_fake_mode
 from torch.distributed._tools.mem_tracker import MemTracker, _RefType
 from torch.distributed.tensor import DTensor
+from torch.distributed.tensor._op_schema import OpSchema
+from torch.distributed.tensor._sharding_prop import ShardingPropagator
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from groundup.plan.simulate.collectives import Sent
 
 _c10d = torch.ops.c10d
 _WAIT: Final = torch.ops._c10d_functional.wait_tensor.default
@@ -41,13 +45,17 @@ class Tracker(MemTracker):  # type: ignore[no-untyped-call]
 
     Storages are counted once, from the operation that makes them until the last tensor that uses them is gone: what a kernel takes
     and frees within itself is not seen. Torch's own tells its components by hooks around each module, which cost most of its time;
-    they are left out.
+    they are left out. DTensors find out shapes by making the whole of what a rank has a part of: that is not seen, either.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sent: Sent | None = None) -> None:
+        """Count in `sent` what the rank sends."""
         super().__init__()
         self._ref_class = Component
         self._made: Component | None = None
+        self._sent = sent
+        self._is_paused = False
+        self._propagate = ShardingPropagator._propagate_tensor_meta_non_cached
 
     def hold(self, tensors: Iterable[Tensor], component: Component) -> None:
         """Count tensors as this component, those that are tracked already too."""
@@ -91,28 +99,49 @@ class Tracker(MemTracker):  # type: ignore[no-untyped-call]
     def __enter__(self) -> "Tracker":
         self._fake_mode_on_entry = active_fake_mode()
         self._track_resize()
+        ShardingPropagator._propagate_tensor_meta_non_cached = self._unseen()  # type: ignore[method-assign, assignment]
         TorchDispatchMode.__enter__(self)  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._restore_resize()
+        ShardingPropagator._propagate_tensor_meta_non_cached = self._propagate  # type: ignore[method-assign]
         TorchDispatchMode.__exit__(self, *error)  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if any(issubclass(kind, DTensor) for kind in types):
             return NotImplemented  # its operations on the ranks' own parts come here by themselves
         result = args[0] if func is _WAIT else func(*args, **(kwargs or {}))
-        if active_fake_mode() is self._fake_mode_on_entry:
+        if active_fake_mode() is self._fake_mode_on_entry and not self._is_paused:
+            if self._sent is not None:
+                self._sent.note(func, args)
             component = self._component()
             for made in tree_leaves(result):
                 for dense in _dense(made) if isinstance(made, Tensor) else ():
                     self._track(component, dense)
-            if func is _c10d._allgather_base_.default:
-                self.hold([args[0]], Component.GATHERED)
-            elif func is _c10d._reduce_scatter_base_.default:
-                self.hold([args[1]], Component.BUFFERS)
+            self._hold_shared(func, args)
             self._keep_peak()
         return result
+
+    def _unseen(self) -> Callable[[ShardingPropagator, OpSchema], Any]:
+        """Return what finds out the shape of a DTensor, the tracker looking away."""
+
+        def propagate(propagator: ShardingPropagator, schema: OpSchema) -> Any:
+            self._is_paused = True
+            try:
+                return self._propagate(propagator, schema)
+            finally:
+                self._is_paused = False
+
+        return propagate
+
+    def _hold_shared(self, func: Any, args: Any) -> None:
+        """Tell apart what ranks that share weights exchange."""
+        if func is _c10d._allgather_base_.default:
+            self.hold([args[0]], Component.GATHERED)
+        elif func is _c10d._reduce_scatter_base_.default:
+            self.hold([args[0]], Component.GRADIENTS)
+            self.hold([args[1]], Component.BUFFERS)
 
     def _component(self) -> Component:
         if self._made is not None:

@@ -49,4 +49,4 @@ def _summed(group: dist.ProcessGroup, bucket: GradBucket) -> Future[Tensor]:
     """Sum a bucket; torch's own hook takes the mean, and each rank's gradient is divided by the targets of all already."""
     work = dist.all_reduce(bucket.buffer(), group=group, async_op=True)
     assert work is not None, "asynchronous"
-    return work.get_future().then(lambda done: done.value()[0])  # type: ignore[no-any-return]
+    return work.get_future().then(lambda _: bucket.buffer())  # type: ignore[no-any-return]

@@ -25,7 +25,7 @@ from groundup.train.parallel.data.base import DataParallel
 from groundup.train.passes import SummedLoss
 from groundup.train.working_copy import StandIn
 
-_GATHERED: Final[dict[RunPrecision, torch.dtype]] = {
+GATHERED: Final[dict[RunPrecision, torch.dtype]] = {
     "bf16": torch.bfloat16,
     "bf16_weights": torch.bfloat16,
     "fp16": torch.float16,
@@ -44,7 +44,7 @@ class Sharded(DataParallel):
     _model: FSDPModule
 
     def arrange(self, model: Transformer) -> None:
-        layout, dtype = self.mesh.layout, _GATHERED.get(self.precision)
+        layout, dtype = self.mesh.layout, GATHERED.get(self.precision)
         reshards = layout.pp == 1 if layout.reshard_after_forward is None else layout.reshard_after_forward
         wrapped = partial(
             fully_shard,

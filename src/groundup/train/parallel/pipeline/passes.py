@@ -184,12 +184,12 @@ class _Chunk(nn.Module):
     def __init__(self, task: _Task, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
-        self._task = task
+        self.task = task
 
     def forward(self, *streams: Tensor, number: Tensor) -> Tensor | tuple[Tensor, ...]:
-        run: Any = self._task.loss.model.hidden  # `run_stage`, with what data parallelism put around it
-        with self._task.loss.running():
-            return run(self.stage, self._task.batches[int(number)].inputs, *streams)  # type: ignore[no-any-return]
+        run: Any = self.task.loss.model.hidden  # `run_stage`, with what data parallelism put around it
+        with self.task.loss.running():
+            return run(self.stage, self.task.batches[int(number)].inputs, *streams)  # type: ignore[no-any-return]
 
 
 class _Given(torch.autograd.Function):
