@@ -66,7 +66,7 @@ def derive(
         why.append(_explain_recompute(workload))
     workload, place = _within_memory(config, workload, situation, probe, why)
     if situation.processes.size > 1:
-        why.append(_explain_layout(place, situation))
+        why.append(_explain_layout(place, of_rank(workload, place.layout), situation))
     calibrator = Calibrator(calibration, kind_of(workload, situation.device), situation.text, situation.processes.size)
     memory = _calibrated_memory(config, place.memory, situation, calibrator, why)
     step_s = _step_seconds(of_rank(workload, place.layout), probe, why)
@@ -135,10 +135,11 @@ def _explain_split(workload: Workload, train: TrainConfig, situation: Situation)
     )
 
 
-def _explain_layout(place: Chosen, situation: Situation) -> str:
+def _explain_layout(place: Chosen, own: Workload, situation: Situation) -> str:
     processes = situation.processes
     reason = f"parallel=auto: {place.why}" if processes.said == AUTO else "as the recipe says"
-    return f"layout {short(place.layout)} on {processes.size:,} processes: {reason}."
+    rows = f"a data-parallel rank reads {own.batch_sequences:,} rows a step, {own.micro_batch:,} at a time"
+    return f"layout {short(place.layout)} on {processes.size:,} processes: {reason}; {rows}."
 
 
 def _of_all(step_s: float, workload: Workload, place: Chosen, situation: Situation, why: list[str]) -> float:
