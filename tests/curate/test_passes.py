@@ -19,6 +19,7 @@ import pytest
 from groundup import orders
 from groundup.artifacts.build import Job, Order, Outcome, make
 from groundup.artifacts.documents import Documents
+from groundup.artifacts.manifest import MANIFEST
 from groundup.artifacts.place import SCRATCH
 from groundup.artifacts.text_classifier import TextClassifier
 from groundup.core.engines import Workers
@@ -208,16 +209,18 @@ def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(shared, tmp_
     started = time.monotonic()
     assert curate_in_process(tmp_path, shared).wait() == 0
     whole_s = time.monotonic() - started
-    expected = hashes(Documents.open(tmp_path / "killed"))
+    finished = tmp_path / "killed"
+    expected = hashes(Documents.open(finished))
     chance = random.Random(kills)
     for number in range(kills):
-        if number % 4 == 0:
-            (tmp_path / "killed").rename(tmp_path / f"done-{number}")
+        if (finished / MANIFEST).exists():
+            assert hashes(Documents.open(finished)) == expected
+            finished.rename(tmp_path / f"done-{number}")
         with curate_in_process(tmp_path, shared) as process:
             time.sleep(whole_s * chance.uniform(0.2, 1.0))
             os.killpg(process.pid, signal.SIGKILL)
     assert curate_in_process(tmp_path, shared).wait() == 0
-    assert hashes(Documents.open(tmp_path / "killed")) == expected
+    assert hashes(Documents.open(finished)) == expected
 
 
 def test_a_finished_part_is_not_read_again(corpus, tmp_path, monkeypatch):
