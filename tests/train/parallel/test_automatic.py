@@ -87,5 +87,14 @@ def test_devices_that_the_search_knows_take_the_fastest_that_the_engine_runs() -
     times = [assess(problem, layout).step_s for layout in found]
     assert times == sorted(times)
     assert {layout.world_size for layout in found} == {8}
-    assert all(layout.zero in (0, 3) or layout.tp * layout.pp == 1 for layout in found)
+    assert {layout.zero for layout in found} == {0, 1, 2, 3}
     assert len({(layout.dp, layout.tp, layout.pp) for layout in found}) > 3
+
+
+@pytest.mark.parametrize(("attention", "is_shared"), [("full", True), ("sliding_window", False)])
+def test_what_the_engine_refuses_is_not_taken(attention: str, is_shared: bool) -> None:
+    """Context ranks share attention to all tokens alone."""
+    model = MODEL.model_copy(update={"attention": attention, "max_seq_len": 8192})
+    long = Workload(model, "bf16", "sdpa", 1, 8, RowLengths.causal(8192), document_mask=False, recompute="full")
+    found = layouts_of(long, 8, find_hardware("a100-40"))
+    assert any(layout.cp > 1 for layout in found) == is_shared
