@@ -18,6 +18,7 @@ from lines import write_recipe
 
 LOSS_TOLERANCE = 1e-5  # float32 sums in another order, 40 updates
 STEPS = 40
+LONGEST_S = 600.0
 LAYOUTS = ("tp=2", "pp=2", "cp=2", "zero=1", "zero=2", "zero=3")
 pytestmark = pytest.mark.soak
 
@@ -41,6 +42,11 @@ def arguments(folder: Path, layout: str, name: str) -> list[str]:
     return ["pretrain", str(folder / "recipe.yaml"), "--set", f"parallel.{layout}", "--out", str(folder / name)]
 
 
+def train(arguments: list[str], log: Path) -> None:
+    """Run the command on two processes, which may take long beside other work."""
+    assert launches.finish(launches.start(launches.command(2, arguments), log), LONGEST_S) == 0, log.read_text()
+
+
 def groundup(*words: str | Path) -> str:
     done = subprocess.run([sys.executable, "-m", "groundup", *map(str, words)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -60,8 +66,7 @@ def are_those_of_one(folder: Path, out: Path) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_trains_what_one_process_does_and_all_commands_read_it(folder: Path, layout: str) -> None:
     out = folder / layout
-    code, said = launches.launch(2, arguments(folder, layout, layout), folder / f"{layout}.log")
-    assert code == 0, said
+    train(arguments(folder, layout, layout), folder / f"{layout}.log")
     are_those_of_one(folder, out)
     text = folder / "texts" / "random.txt"
     scores = [json.loads(groundup("evaluate", run, "--text", text, "--json"))["bits_per_byte"] for run in (out, folder / "one")]
@@ -76,9 +81,9 @@ def test_one_process_goes_on_with_what_two_were_stopped_in(folder: Path, layout:
     name = f"{layout}-stopped"
     process = launches.start(launches.command(2, arguments(folder, layout, name)), folder / f"{name}.log")
     metrics = folder / name / "metrics.jsonl"
-    launches.wait_until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) >= 5)
+    launches.wait_until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) >= 5, LONGEST_S)
     os.kill(launches.workers(process)[0], signal.SIGTERM)
-    assert launches.finish(process) != 0
+    assert launches.finish(process, LONGEST_S) != 0
     assert 5 <= len(rows(folder / name)) < STEPS
     groundup("pretrain", folder / "recipe.yaml", "--out", folder / name)
     are_those_of_one(folder, folder / name)
@@ -87,7 +92,5 @@ def test_one_process_goes_on_with_what_two_were_stopped_in(folder: Path, layout:
 @pytest.mark.parametrize("layout", ["dp=2", "zero=3", "pp=2", "tp=2"])
 def test_compiled_steps_train_what_others_do(folder: Path, layout: str) -> None:
     name = f"{layout}-compiled"
-    command = [*arguments(folder, layout, name), "--set", "pretrain.compile=on"]
-    code, said = launches.launch(2, command, folder / f"{name}.log")
-    assert code == 0, said
+    train([*arguments(folder, layout, name), "--set", "pretrain.compile=on"], folder / f"{name}.log")
     are_those_of_one(folder, folder / name)
