@@ -49,15 +49,15 @@ def _sharded_terms(method: Method, model: ModelConfig, parts: Parts, stage: Stag
 
     In the feed-forward layer of a block: what is computed again, the weights of the block and of the one fetched ahead, the
     gradients of the layer's matrix and of the head's. Once a block is done, what was kept of it is gone, but its gradients are
-    there in 32 bits while they are summed over ranks, and the shard of each block done until the end, if copies of shards are
-    summed, too, or there were no gradients before. At the end: gradients of all outside of blocks, those of a tied matrix twice,
+    there in 32 bits while they are summed over ranks, and the shard of each block done until the end, if there were no gradients
+    before. At the end: gradients of all outside of blocks, those of a tied matrix twice,
     and their 32-bit sum, with nothing kept any more.
     """
     size, workload = method.compute_bytes, workload_of(method, model)
     block, root = units(parts, stage, model, 1)
     matrix = model.vocab_size * model.dim
     num_blocks = stage.blocks + stage.encoder_blocks
-    grows = FP32_BYTES * block // method.shards if method.layout.dp > method.layout.shards or not method.accumulates else 0
+    grows = 0 if method.accumulates else FP32_BYTES * block // method.shards
     done = [FP32_BYTES * block + count * (grows - kept // num_blocks) for count in range(1, num_blocks)]
     gathered = size * min(UNITS, num_blocks) * block
     summed = size * (model.ffn_dim * model.dim + matrix) + max([0, *done])
