@@ -75,17 +75,7 @@ class Processes:
             return rank_s
         if self.hardware is None:
             return rank_s * self.size / self.machines / (layout.tp * layout.pp * layout.cp)
-        problem = Problem(
-            model=workload.model,
-            rows=workload.rows,
-            batch_sequences=workload.batch_sequences,
-            hardware=self.hardware,
-            devices=self.size,
-            precision=workload.precision,
-            optimizer=workload.optimizer,
-            attention=workload.attention,
-            compiled=workload.compiled,
-        )
+        problem = Problem.of(workload, self.hardware, self.size)
         alone = Layout(micro_batch=layout.micro_batch, recompute=layout.recompute, precision=layout.precision)
         of_one = assess(problem.on(1, workload.batch_sequences // layout.dp), alone)
         return rank_s * assess(problem, layout).step_s / of_one.step_s

@@ -6,7 +6,7 @@ from groundup.core.errors import ConfigError
 from groundup.estimate.flops import flops_per_row, recomputed_flops_per_row
 from groundup.estimate.hardware import Hardware
 from groundup.estimate.rows import RowLengths
-from groundup.estimate.workload import COMPUTE_BYTES, DEFAULT_OPTIMIZER, AttentionName
+from groundup.estimate.workload import COMPUTE_BYTES, DEFAULT_OPTIMIZER, AttentionName, Workload
 from groundup.nn.config import ModelConfig
 from groundup.train.config import Recompute, RunPrecision
 from groundup.train.optim.config import OptimizerConfig
@@ -37,6 +37,21 @@ class Problem:
         for name in ("batch_sequences", "devices"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: a step needs at least one; set it above 0")
+
+    @classmethod
+    def of(cls, workload: Workload, hardware: Hardware, devices: int) -> "Problem":
+        """Return how to lay out the workload on so many devices; its micro-batch and what it recomputes are left open."""
+        return cls(
+            model=workload.model,
+            rows=workload.rows,
+            batch_sequences=workload.batch_sequences,
+            hardware=hardware,
+            devices=devices,
+            precision=workload.precision,
+            optimizer=workload.optimizer,
+            attention=workload.attention,
+            compiled=workload.compiled,
+        )
 
     @property
     def compute_bytes(self) -> int:

@@ -121,17 +121,7 @@ def short(layout: Layout) -> str:
 
 def _by_speed(workload: Workload, processes: int, hardware: Hardware) -> list[Layout]:
     """Return what `plan layout` finds and the engine runs, the fastest first: of each mesh and each stage of ZeRO the best."""
-    problem = Problem(
-        model=workload.model,
-        rows=workload.rows,
-        batch_sequences=workload.batch_sequences,
-        hardware=hardware,
-        devices=processes,
-        precision=workload.precision,
-        optimizer=workload.optimizer,
-        attention=workload.attention,
-        compiled=workload.compiled,
-    )
+    problem = Problem.of(workload, hardware, processes)
     divides = workload.batch_sequences % processes == 0
     micro_batch = of_rank(workload, Layout(dp=processes)).micro_batch if divides else workload.micro_batch
     found: list[Candidate] = []
