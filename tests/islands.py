@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/parallel"))
-import groups
 from worker import batches, build, whole_weights
 
 from groundup.nn.transformer import Transformer
@@ -133,13 +132,9 @@ def main() -> None:
     world = launched()
     assert world is not None, "started by torchrun"
     with joined(world):
-        found = {}
-        for case in CASES:
-            found[case] = compare(case)
-            groups.free()
+        found = {case: compare(case) for case in CASES}
         for case in RESUMED:
             found[f"{case}, resumed between exchanges"] = compare(case, stop_after=3)
-            groups.free()
         ends: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(ends, found)
         if world.rank == 0:

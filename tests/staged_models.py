@@ -9,15 +9,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, get_args
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/parallel"))
-import groups
 
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, Transformer, build_model
@@ -162,7 +158,6 @@ def main() -> None:
     with joined(world):
         for case in cases():
             found = compare(case)
-            groups.free()
             if world.rank == 0:
                 sys.stdout.write(json.dumps({"case": case.name, "exact": case.dtype == torch.float64, **found}) + "\n")
                 sys.stdout.flush()

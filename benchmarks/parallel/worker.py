@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import groups
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -139,7 +138,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with joined(world):
         for name, task, accumulate in cases(given, world.size):
             found = compare(task, MODES[name], accumulate, getattr(torch, given.dtype))
-            groups.free()
             if world.rank == 0:
                 line = {"mode": name, "task": task, "accumulate": accumulate, "dtype": given.dtype, **found}
                 sys.stdout.write(json.dumps(line) + "\n")

@@ -12,7 +12,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks/parallel"))
-import groups
 import save_memory
 import worker
 from modes import TASKS
@@ -188,7 +187,6 @@ def main() -> None:
     with joined(world):
         for name in sys.argv[1].split(",") if len(sys.argv) > 1 else CHECKS:
             for row in CHECKS[name](world.size):
-                groups.free()
                 if world.rank == 0:
                     sys.stdout.write(json.dumps(row) + "\n")
                     sys.stdout.flush()

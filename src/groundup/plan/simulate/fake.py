@@ -17,7 +17,6 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from groundup.core.errors import ConfigError
 from groundup.plan.simulate.replaced import replaced
-from groundup.train.parallel.mesh import Mesh
 
 _COUNTING: Final = ("__init__", "__getitem__", "_flatten", "_unflatten", "_get_all_submeshes")
 """Methods of a mesh that read the numbers of ranks from tensors of their own."""
@@ -49,7 +48,6 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             for name in _COUNTING:
                 stack.enter_context(replaced(DeviceMesh, name, _with_numbers(getattr(DeviceMesh, name))))
-            stack.enter_context(replaced(Mesh, "part_of", _with_numbers(Mesh.part_of)))
             for name in _COMPARING:
                 stack.enter_context(replaced(ddp, name, lambda *args, **kwargs: None))
             stack.enter_context(replaced(dist.Work, "get_future", _done))

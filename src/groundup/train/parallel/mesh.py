@@ -1,15 +1,20 @@
-"""Which processes share what: the one place that makes process groups."""
+"""Which processes share what."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-import torch
+import numpy as np
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
 
 from groundup.train.parallel.config import Layout, check_world
+from groundup.train.parallel.groups import Grid, along, among
+
+PLACES: Final = ("islands", "pp", "copies", "shard", "cp", "tp")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mesh:
     """The ranks of a run along the axes of its layout.
 
@@ -18,6 +23,8 @@ class Mesh:
     """
 
     layout: Layout
+    ranks: Grid
+    """The numbers of all ranks by their places."""
     states: DeviceMesh
     """[islands, pp, replicas, shard, tp]: what ranks share by zero, those of one context group share, too."""
     places: DeviceMesh
@@ -33,15 +40,16 @@ class Mesh:
         """
         check_world(layout, dist.get_world_size())
         copies = layout.dp // layout.islands // layout.shards
-        ranks = torch.arange(layout.world_size).view(layout.islands, layout.pp, copies, layout.shards, layout.cp, layout.tp)
-        states = ranks.flatten(3, 4)
+        sizes = (layout.islands, layout.pp, copies, layout.shards, layout.cp, layout.tp)
+        ranks = np.arange(layout.world_size).reshape(sizes)
+        states = ranks.reshape(*sizes[:3], layout.shards * layout.cp, layout.tp)
         is_divided = layout.zero in (1, 2) and layout.tp > 1
-        names = ("islands", "pp", "tp", "replicas", "shard")
         return cls(
             layout,
-            DeviceMesh(device, states, mesh_dim_names=("islands", "pp", "replicas", "shard", "tp")),
-            DeviceMesh(device, ranks, mesh_dim_names=("islands", "pp", "copies", "shard", "cp", "tp")),
-            DeviceMesh(device, states.movedim(-1, 2), mesh_dim_names=names) if is_divided else None,
+            ranks,
+            _mesh(device, states, ("islands", "pp", "replicas", "shard", "tp")),
+            _mesh(device, ranks, PLACES),
+            _mesh(device, np.moveaxis(states, -1, 2), ("islands", "pp", "tp", "replicas", "shard")) if is_divided else None,
         )
 
     def place(self, axis: str) -> int:
@@ -60,15 +68,15 @@ class Mesh:
 
     def part_of(self, axis: str, places: tuple[int, ...]) -> dist.ProcessGroup | None:
         """Return the ranks at these places of an axis; None if this is none of them. All ranks call this together."""
-        names = self.places.mesh_dim_names
-        assert names is not None, "given above"
-        columns = self.places.mesh.movedim(names.index(axis), 0)[list(places)].flatten(1).T.tolist()
-        groups = {tuple(column): dist.new_group(column) for column in columns}
-        return next((group for column, group in groups.items() if dist.get_rank() in column), None)
+        return among(np.moveaxis(self.ranks, PLACES.index(axis), -1)[..., list(places)].reshape(-1, len(places)))
+
+    def readers(self) -> dist.ProcessGroup:
+        """Return the ranks whose gradients of the same weights are of different text; all ranks call this together."""
+        return along(self.ranks, *(PLACES.index(axis) for axis in ("copies", "shard", "cp")))
 
     @property
     def gradients(self) -> DeviceMesh:
-        """[replicas, shard]: ranks whose gradients of the same weights are of different text."""
+        """[replicas, shard]: the `readers`."""
         return self.states["replicas", "shard"]
 
     @property
@@ -81,3 +89,8 @@ class Mesh:
     def tensor(self) -> DeviceMesh:
         """[tp]: ranks that share each matrix."""
         return self.states["tp"]
+
+
+def _mesh(device: str, ranks: Grid, axes: Sequence[str]) -> DeviceMesh:
+    groups = [along(ranks, axis) for axis in range(ranks.ndim)]
+    return DeviceMesh.from_group(groups, device, ranks, mesh_dim_names=tuple(axes))

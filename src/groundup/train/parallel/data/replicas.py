@@ -28,7 +28,7 @@ class Replicas(DataParallel):
         return None
 
     def wrap(self, loss: SummedLoss) -> nn.Module:
-        group = self.mesh.gradients._flatten("data").get_group()
+        group = self.mesh.readers()
         self._wrapped = DistributedDataParallel(
             loss,
             process_group=group,

@@ -18,6 +18,7 @@ from torch.distributed.tensor import DTensor
 from groundup.core.errors import GroundupError, StorageError
 from groundup.core.files import explain_os_error
 from groundup.train.copying import copied
+from groundup.train.parallel.groups import of_a_thread
 from groundup.train.parallel.storage.table import DTYPES
 from groundup.train.parallel.storage.writer import SafetensorsWriter
 from groundup.train.storage import Like, Storage
@@ -34,8 +35,8 @@ class ManyRanks(Storage):
     """
 
     def __init__(self) -> None:
-        """Make the group; all ranks call this together."""
-        self._group = dist.new_group(backend="gloo", timeout=_TIMEOUT)
+        """Take the group; all ranks call this together."""
+        self._group = of_a_thread(_TIMEOUT)
         self._rank = dist.get_rank()
 
     def copied(self, sources: Mapping[str, Tensor], room: Mapping[str, Tensor]) -> dict[str, Tensor]:
