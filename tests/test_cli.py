@@ -11,17 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from commands import ENV, groundup, start
 from groundup.artifacts.place import INCOMPLETE
 from groundup.recipe import SHIPPED, load_recipe
 from lines import content_hashes, write_recipe
-
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-
-
-def groundup(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "groundup", *map(str, words)], capture_output=True, text=True, check=False, env=ENV, cwd=cwd
-    )
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +159,9 @@ def test_new_recipe_runs(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
-    words = [sys.executable, "-m", "groundup", "run", str(line / "recipe.yaml"), "--out", str(line / "stopped")]
-    words += ["--set", "pretrain.steps=400", "--until", "pretrain", "--quiet"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV) as process:
+    words = ("run", line / "recipe.yaml", "--set", "pretrain.steps=400", "--until", "pretrain", "--quiet", "--out")
+    fresh = [sys.executable, "-m", "groundup", *map(str, words), str(line / "stopped")]
+    with subprocess.Popen(fresh, stderr=subprocess.PIPE, text=True, env=ENV) as process:
         while process.poll() is None and not (line / "stopped" / "pretrain" / "checkpoints").is_dir():
             time.sleep(0.05)
         time.sleep(0.5)
@@ -176,27 +169,27 @@ def test_ctrl_c_exits_3_and_the_same_command_finishes(line: Path) -> None:
         _, said = process.communicate(timeout=120)
     assert process.returncode == 3
     assert "same command" in said
-    assert subprocess.run(words, env=ENV, check=False).returncode == 0
-    whole = [word if word != str(line / "stopped") else str(line / "whole") for word in words]
-    assert subprocess.run(whole, env=ENV, check=False).returncode == 0
+    assert groundup(*words, line / "stopped").returncode == 0
+    assert groundup(*words, line / "whole").returncode == 0
     assert content_hashes(line / "stopped") == content_hashes(line / "whole")
 
 
 @pytest.mark.parametrize("stage", ["plan", "evaluate"])
 def test_sigterm_outside_training_ends_with_a_word_and_leaves_nothing_running(line: Path, stage: str) -> None:
     out = line / f"ended-in-{stage}"
-    words = [sys.executable, "-m", "groundup", "run", str(line / "recipe.yaml"), "--out", str(out), "--quiet"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENV, start_new_session=True) as process:
-        while process.poll() is None and not (out / stage / INCOMPLETE).is_file():
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 3, said
-    assert "stopped on request; the same command goes on" in said
-    assert "Traceback" not in said
+    words = ("run", line / "recipe.yaml", "--out", out, "--quiet")
+    process = start(*words)
+    while process.poll() is None and not (out / stage / INCOMPLETE).is_file():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    done = process.ended()
+    assert done.returncode == 3, done.stderr
+    assert "stopped on request; the same command goes on" in done.stderr
+    assert "Traceback" not in done.stderr
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
-    assert subprocess.run(words, env=ENV, check=False).returncode == 0
+    assert groundup(*words).returncode == 0
     assert content_hashes(out) == content_hashes(line / "run")
 
 

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import warm
 from torch._C._distributed_c10d import TCPStore
 
 IMPORTED = ("groundup.train.step", "groundup.train.parallel.team", "groundup.train.parallel.world", "groundup.train.state")
@@ -25,13 +26,7 @@ HOST = "127.0.0.1"
 
 def run(size: int, script: Path, arguments: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run so many processes of a script, and return what they said."""
-    return said([sys.executable, __file__, str(size), str(script), *arguments])
-
-
-def said(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command whose processes compute on one thread each, and return what it said."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return warm.run([__file__, str(size), script, *arguments], env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def start(rank: int, size: int, script: Path, arguments: Sequence[str], port: int) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import forked
+import warm
 from reshard_worker import layout_of
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -32,7 +33,7 @@ LAYOUTS = (
 
 def launch(size: int, *arguments: str) -> list[dict[str, Any]]:
     """Return what the worker printed, run on so many processes."""
-    done = forked.run(size, WORKER, arguments) if size > 1 else forked.said([sys.executable, str(WORKER), *arguments])
+    done = forked.run(size, WORKER, arguments) if size > 1 else warm.run([WORKER, *arguments])
     if done.returncode:
         raise SystemExit(f"{size} processes ended with {done.returncode}:\n{done.stderr[-6000:]}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import commands
 from groundup import api
 from groundup.artifacts.band import Band
 from groundup.cli import app
@@ -26,7 +25,6 @@ from groundup.ladder.sweep import LADDER_FILE
 from groundup.recipe import load_recipe
 from lines import write_recipe
 
-ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 ITEMS = ("widths=16,24", "tokens_per_param=0.8", "held_out_tokens=512", "evaluations=4")
 PRETRAIN = {
     "seq_len": 64,
@@ -40,19 +38,9 @@ PRETRAIN = {
 }
 
 
-def command(folder: Path) -> list[str]:
+def command(folder: Path) -> list[str | Path]:
     options = [word for item in ITEMS for word in ("--ladder", item)]
-    return [
-        sys.executable,
-        "-m",
-        "groundup",
-        "scaling",
-        "sweep",
-        str(folder / "recipe.yaml"),
-        *options,
-        "--out",
-        str(folder / "out"),
-    ]
+    return ["scaling", "sweep", folder / "recipe.yaml", *options, "--out", folder / "out"]
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +49,14 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     write_recipe(folder, model={"dim": 48, "num_layers": 2}, pretrain=PRETRAIN)
     first = folder / "out" / "rungs" / "d16x2-t0.8" / "pretrain" / "metrics.jsonl"
-    process = subprocess.Popen([*command(folder), "--quiet"], env=ENV, start_new_session=True)
+    process = commands.start(*command(folder), "--quiet")
     while process.poll() is None and not first.exists():
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert process.ended().returncode == -signal.SIGKILL
     assert not (folder / "out" / RUNS_FILE).exists()
-    done = subprocess.run([*command(folder), "--json"], env=ENV, check=True, capture_output=True, text=True)
+    done = commands.groundup(*command(folder), "--json")
+    assert done.returncode == 0, done.stderr
     (folder / "said.json").write_text(done.stdout)
     return folder
 

@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import commands
 import groundup
 from groundup.core.errors import BudgetError, ConfigError
 from groundup.plan.layouts import plan_layout
@@ -90,9 +89,9 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_json_alone_and_ends_with_2_on_bad_input() -> None:
-    words = [sys.executable, "-m", "groundup", "plan", "layout", "--model", "gpt2", "--hardware", "a100", "--json", "--devices"]
-    done = subprocess.run([*words, "2", "--offload", "none"], capture_output=True, text=True, check=False)
+    words = ("plan", "layout", "--model", "gpt2", "--hardware", "a100", "--json", "--devices")
+    done = commands.groundup(*words, "2", "--offload", "none")
     assert set(json.loads(done.stdout)["layouts"][0]) >= LAYOUT_KEYS, done.stderr
-    bad = subprocess.run([*words, "0"], capture_output=True, text=True, check=False)
+    bad = commands.groundup(*words, "0")
     assert (bad.returncode, bad.stdout) == (2, "")
     assert "--devices 0" in bad.stderr

@@ -2,7 +2,6 @@ import importlib.util
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/parallel"))
+import warm
 
 import pretrain_process as process
 from builders import build_documents, build_plan, build_shards, build_tokenizer, word_salad
@@ -59,12 +61,11 @@ def evaluations(out: Path) -> list[dict[str, Any]]:
     return [{**row, "elapsed_s": 0} for row in read_evaluations(out / "evaluations.jsonl")]
 
 
-def start(folder: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, str(Path(process.__file__)), str(folder), str(out)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def start(folder: Path, out: Path) -> warm.Program:
+    return warm.Program([process.__file__, folder, out])
 
 
-def wait_for_steps(out: Path, running: subprocess.Popen[str], count: int) -> None:
+def wait_for_steps(out: Path, running: warm.Program, count: int) -> None:
     """Wait until the metrics have `count` more rows than now, or the process ends."""
     file = out / "metrics.jsonl"
     goal = (len(file.read_text().splitlines()) if file.exists() else 0) + count
@@ -251,7 +252,8 @@ def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(folder: Path, wh
     running = start(folder, out)
     wait_for_steps(out, running, 4)
     running.send_signal(signal.SIGTERM)
-    _, words = running.communicate(timeout=60)
+    running.wait(60)
+    words = running.ended().stderr
     assert running.returncode == 3, words
     assert "SIGTERM after step" in words
     assert "same command goes on" in words
@@ -268,9 +270,8 @@ def kill_often(folder: Path, out: Path, kills: int) -> int:
         running = start(folder, out)
         wait_for_steps(out, running, dice.randint(1, 8))
         time.sleep(dice.uniform(0, 0.05))
-        running.kill()
-        running.communicate(timeout=60)
-        killed += running.returncode == -signal.SIGKILL
+        running.send_signal(signal.SIGKILL)
+        killed += running.ended().returncode == -signal.SIGKILL
     return killed
 
 

@@ -4,13 +4,12 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import commands
 from groundup import orders
 from groundup.artifacts.build import Order, make
 from groundup.artifacts.documents import Documents
@@ -370,7 +369,7 @@ def test_a_sample_is_bounded_and_hangs_on_the_texts_alone():
 
 
 def groundup(folder: Path, *words: str) -> tuple[int, str, str]:
-    done = subprocess.run([sys.executable, "-m", "groundup", *words], capture_output=True, text=True, check=False, cwd=folder)
+    done = commands.groundup(*words, cwd=folder)
     return done.returncode, done.stdout, " ".join(done.stderr.split())
 
 
