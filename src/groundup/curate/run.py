@@ -27,6 +27,7 @@ from groundup.curate.language.identify import LanguageIdentifier
 from groundup.curate.ledger.alarms import Alarm, raised
 from groundup.curate.ledger.write import write_ledger
 from groundup.curate.passes.clusters import write_clusters
+from groundup.curate.passes.crew import crew
 from groundup.curate.passes.decide import VALIDATION, Fates, hold_out, write_decisions, write_held_out
 from groundup.curate.passes.finish import Totals, check_rows, check_sources, gather, totals
 from groundup.curate.passes.forecast import Forecast, check_disk, forecast
@@ -79,7 +80,7 @@ def run(config: CurateConfig, job: Job) -> Outcome:
     if config.languages.is_on:
         LanguageIdentifier(config.languages)  # a language that is not known is an error before the work
     work = open_work(config, job)
-    with open_engine(job.workers) as engine:
+    with open_engine(crew(work, job.workers)) as engine:
         tasks = part_tasks(work, engine)
         probe_sources(tasks, engine)
         _say_forecast(work, tasks, engine)
@@ -115,7 +116,7 @@ def foresee(config: CurateConfig, job: Job) -> Forecast | None:
         sources = [work.open_source(position) for position in range(len(config.sources))]
         if any(_is_unpacked(source, file) for source in sources for file in source.files()):
             return None
-        with open_engine(job.workers) as engine:
+        with open_engine(crew(work, job.workers)) as engine:
             tasks = part_tasks(work, engine)
             return forecast(work, tasks, engine) if tasks else None
 

@@ -10,6 +10,7 @@ from groundup.core.engines import Workers, open_engine
 from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import read_object, write_json
 from groundup.curate.config import CurateConfig
+from groundup.curate.passes.crew import crew
 from groundup.curate.passes.passages import find_repeated, hash_passages
 from groundup.curate.passes.plan import part_tasks
 from groundup.curate.passes.probe import probe_sources
@@ -28,7 +29,7 @@ _WORK = "work.json"
 def prepare(config: CurateConfig, job: Job) -> int:
     """Find the parts, and leave what `run_split` needs; return how many there are."""
     work = open_work(config, job)
-    with open_engine(job.workers) as engine:
+    with open_engine(crew(work, job.workers)) as engine:
         tasks = part_tasks(work, engine)
         probe_sources(tasks, engine)
     settings = {"config": config.model_dump(mode="json"), "seed": job.seed, "memory_bytes": job.workers.memory_bytes}
