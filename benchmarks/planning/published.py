@@ -75,6 +75,7 @@ def _llm_foundry(folder: Path) -> Iterator[Measured]:
             hardware=hardware,
             devices=devices,
             reduce_bytes=2,
+            engine="published",
         )
         recompute = "full" if row["Activation Checkpointing"] == "True" else "none"
         layout = Layout(dp=devices, zero=3, micro_batch=micro_batch, recompute=recompute)
@@ -105,6 +106,7 @@ def _torchtitan(row: dict[str, str]) -> Measured:
         hardware=find_hardware("h100-96-500w"),
         devices=devices,
         compiled="compile" in row["id"],
+        engine="published",
     )
     layout = Layout(dp=devices, zero=3, micro_batch=int(row["micro_batch"]), recompute="selective")
     return Measured(row["id"], "torchtitan", problem, layout, batch * seq_len / (float(row["value"]) * devices))
@@ -147,7 +149,7 @@ def _korthikanti(row: dict[str, str]) -> Measured:
 def _nanogpt(row: dict[str, str]) -> Measured:
     batch, seq_len, micro_batch = int(row["global_batch_seqs"]), int(row["seq"]), int(row["micro_batch"])
     model = _gpt(int(row["hidden"]), int(row["layers"]), int(row["hidden"]) // 64, 50304, seq_len)
-    problem = Problem(model, RowLengths.causal(seq_len), batch, find_hardware("a100-40-sxm"), 1, compiled=True, attention="sdpa")
+    problem = Problem(model, RowLengths.causal(seq_len), batch, find_hardware("a100-40-sxm"), 1, compiled=True, engine="published")
     return Measured(row["id"], "nanogpt", problem, Layout(micro_batch=micro_batch), float(row["value"]))
 
 
@@ -161,6 +163,7 @@ def _megatron_problem(name: str, seq_len: int, batch: int, devices: int, sequenc
         precision="fp16",
         attention="matmul",
         sequence_parallel=sequence_parallel,
+        engine="published",
     )
 
 

@@ -52,7 +52,8 @@ class LayoutPlan:
             f"constants fitted on {sum(facts['rows'].values())} published runs ({', '.join(facts['rows'])})",
             f"links at {LINK_SHARE:.0%} of {device.intra_node_bytes_per_s / 1e9:g} GB/s in a node of {device.devices_per_node}, of "
             f"{device.inter_node_bytes_per_s / 1e9:g} GB/s for each device between nodes",
-            f"{priors.exposed:.0%} of data-parallel communication waits, and all of tensor, context and pipeline parallelism's",
+            f"{priors.exposed:.0%} of data-parallel communication beside a pass waits, and all that is before or after passes, or "
+            "of tensor, context and pipeline parallelism",
             f"gradients summed in {8 * problem.reduce_bytes} bits; 1f1b pipelines; fused attention; Adam in mixed precision",
         ]
         if not priors.knows(device.name):

@@ -16,7 +16,7 @@ from groundup.nn.presets import find_preset
 from groundup.train.parallel.config import Layout
 
 A100 = find_hardware("a100-80")
-BLOOM = Problem(find_preset("bloom-176b").config, RowLengths.causal(2048), 2048, A100, 384)
+BLOOM = Problem(find_preset("bloom-176b").config, RowLengths.causal(2048), 2048, A100, 384, engine="published")
 OMNI_PATH = A100.model_copy(update={"inter_node_bytes_per_s": 6.25e9})
 """Four adapters of 100 Gbit/s a node (BigScience 2022, section 3.4.1)."""
 AS_RUN = replace(BLOOM, hardware=OMNI_PATH, sequence_parallel=False, attention="matmul")
@@ -28,8 +28,13 @@ T5_ROWS = RowLengths(512, 512, 512, 512)
 
 @pytest.mark.parametrize(
     ("problem", "pinned"),
-    [(BLOOM, {"offload": "none", "cp": 1}), (AS_RUN, {"recompute": "full", "offload": "none", "cp": 1})],
-    ids=["open", "as run"],
+    [
+        (BLOOM, {"offload": "none", "cp": 1}),
+        (AS_RUN, {"recompute": "full", "offload": "none", "cp": 1}),
+        (replace(BLOOM, engine="groundup"), {"offload": "none", "cp": 1}),
+        (replace(AS_RUN, engine="groundup", sequence_parallel=True), {"recompute": "full", "offload": "none", "cp": 1}),
+    ],
+    ids=["open", "as run", "open, what groundup sends", "on that network, what groundup sends"],
 )
 def test_the_mesh_of_bloom_is_among_the_five_fastest(problem: Problem, pinned: dict[str, Any]) -> None:
     """TP4 PP12 DP8 on 384 A100-80GB (BigScience 2022, section 3.4)."""
@@ -53,7 +58,7 @@ def test_t5_11b_loses_about_7_percent_from_8_to_512_devices(batch: int) -> None:
     model, layout = find_preset("t5-11b").config, Layout(zero=3, micro_batch=batch, recompute="full")
     few, many = (
         assess(
-            Problem(model, T5_ROWS, batch * devices, ROCE, devices, reduce_bytes=2),
+            Problem(model, T5_ROWS, batch * devices, ROCE, devices, reduce_bytes=2, engine="published"),
             layout.model_copy(update={"dp": devices}),
         ).mfu
         for devices in (8, 512)

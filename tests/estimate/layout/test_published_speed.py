@@ -22,7 +22,7 @@ def gpt(dim: int, layers: int, heads: int, vocab: int, seq_len: int) -> ModelCon
 
 def llm_foundry(dim: int, layers: int, heads: int, hardware: str, devices: int, batch: int, seq_len: int) -> Problem:
     model, rows = gpt(dim, layers, heads, 50368, seq_len), RowLengths.causal(seq_len)
-    return Problem(model, rows, batch, find_hardware(hardware), devices, reduce_bytes=2)
+    return Problem(model, rows, batch, find_hardware(hardware), devices, reduce_bytes=2, engine="published")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_llm_foundry(problem: Problem, layout: Layout, tokens_per_s: float) -> N
 def test_torchtitan(compiled: bool, tokens_per_s: float) -> None:
     """Llama 3.1 8B under FSDP2 on 8 H100 limited to 500 W (torchtitan, benchmarks of December 2024)."""
     rows, device = RowLengths.causal(8192), find_hardware("h100-96-500w")
-    problem = Problem(find_preset("llama3-8b").config, rows, 16, device, 8, compiled=compiled)
+    problem = Problem(find_preset("llama3-8b").config, rows, 16, device, 8, compiled=compiled, engine="published")
     found = assess(problem, Layout(dp=8, zero=3, micro_batch=2, recompute="selective"))
     assert found.tokens_per_s_per_device == pytest.approx(tokens_per_s, rel=WITHIN)
 
@@ -53,6 +53,7 @@ def test_torchtitan(compiled: bool, tokens_per_s: float) -> None:
 def test_megatron(dp: int, tflops: float) -> None:
     """GPT of 175 B with TP8 PP12 (Narayanan et al. 2021, table 2): hardware TFLOP/s, all blocks computed again."""
     model, rows, device = gpt(12288, 96, 96, 51200, 2048), RowLengths.causal(2048), find_hardware("a100-80")
-    problem = Problem(model, rows, 1536, device, 96 * dp, precision="fp16", attention="matmul", sequence_parallel=False)
+    how = {"precision": "fp16", "attention": "matmul", "sequence_parallel": False, "engine": "published"}
+    problem = Problem(model, rows, 1536, device, 96 * dp, **how)
     layout = Layout(dp=dp, tp=8, pp=12, recompute="full", schedule="interleaved", precision="fp16")
     assert assess(problem, layout).hfu * 312 == pytest.approx(tflops, rel=WITHIN)

@@ -25,13 +25,14 @@ from groundup.train.parallel.config import Layout
 
 A100 = find_hardware("a100-80")
 SEQ_LEN, BATCH = 2048, 256
-GPT = Problem(find_preset("gpt3-6.7b").config, RowLengths.causal(SEQ_LEN), BATCH, A100, 64)
-T5 = Problem(find_preset("t5-large").config, RowLengths(626, 512, 114, 114), BATCH, A100, 64)
+GPT = Problem(find_preset("gpt3-6.7b").config, RowLengths.causal(SEQ_LEN), BATCH, A100, 64, engine="published")
+T5 = Problem(find_preset("t5-large").config, RowLengths(626, 512, 114, 114), BATCH, A100, 64, engine="published")
+OURS = [replace(each, engine="groundup") for each in (GPT, T5)]
 EQUAL = 1e-12
 ROUNDING = 1e-9
 
 layouts = st.builds(
-    lambda dp, tp, pp, cp, zero, micro_batch, recompute, offload, schedule, share: Layout(
+    lambda dp, tp, pp, cp, zero, micro_batch, recompute, offload, schedule, share, reshards: Layout(
         dp=dp,
         tp=tp,
         pp=pp,
@@ -42,6 +43,7 @@ layouts = st.builds(
         recompute=recompute,
         offload=offload,
         schedule=schedule if pp > 1 else None,
+        reshard_after_forward=reshards if zero == 3 else None,
     ),
     st.sampled_from([1, 2, 8, 32]),
     st.sampled_from([1, 2, 4, 8]),
@@ -53,6 +55,7 @@ layouts = st.builds(
     st.sampled_from(["none", "optimizer", "all"]),
     st.sampled_from(["gpipe", "1f1b", "interleaved", "zero_bubble"]),
     st.sampled_from([1, 2]),
+    st.sampled_from([None, False, True]),
 )
 
 
@@ -61,7 +64,7 @@ def one(problem: Problem, **keys: Any) -> dict[str, float]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(layouts, min_size=2, max_size=12), st.sampled_from([GPT, T5]))
+@given(st.lists(layouts, min_size=2, max_size=12), st.sampled_from([GPT, T5, *OURS]))
 def test_many_at_once_are_each_alone(several: list[Layout], problem: Problem) -> None:
     together = step_times(problem, several)
     for place, layout in enumerate(several):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from groundup.core.config import nearest
 from groundup.core.errors import ConfigError
-from groundup.estimate.layout.grid import DEFAULT_SCHEDULE, OFFLOADS, RECOMPUTES, Grid
+from groundup.estimate.layout.grid import DEFAULT_SCHEDULE, OFFLOADS, RECOMPUTES, Grid, reshards_by_itself
 from groundup.estimate.layout.problem import Problem
 from groundup.estimate.layout.stages import divides, num_blocks
 
@@ -57,7 +57,7 @@ def candidates(problem: Problem, pinned: Mapping[str, Any] | None = None) -> Can
     _check_pinned(problem, pinned)
     notes = _Notes()
     rows = [
-        (dp, tp, pp, cp, zero, shards, micro_batch, recompute, offload, DEFAULT_SCHEDULE)
+        (dp, tp, pp, cp, zero, shards, micro_batch, recompute, offload, DEFAULT_SCHEDULE, reshards_by_itself(pp))
         for tp, pp, cp, dp in _meshes(problem, pinned, notes)
         for zero, shards in _shardings(dp, pinned)
         for micro_batch in _micro_batches(problem.batch_sequences // dp, pinned, notes)

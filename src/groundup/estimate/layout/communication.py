@@ -1,12 +1,11 @@
-"""Seconds of communication of a step: what each axis of the mesh sends, over which links."""
-
-from dataclasses import dataclass
+"""Seconds of communication of a step as papers count it: what each axis of the mesh sends, over which links."""
 
 import numpy as np
 
 from groundup.estimate.layout.grid import Floats, Grid, Ints
 from groundup.estimate.layout.links import Links
 from groundup.estimate.layout.problem import Problem
+from groundup.estimate.layout.sent import DataParallel, Sent
 from groundup.estimate.layout.stages import Stages, num_blocks
 from groundup.estimate.parameters import count_layers, count_parameters
 
@@ -14,14 +13,15 @@ BUCKET_BYTES = 25e6
 """Gradients that DDP sums at once (PyTorch's default)."""
 
 
-@dataclass(frozen=True)
-class DataParallel:
-    """What data-parallel ranks exchange in a step."""
-
-    every_pass_s: Floats
-    """In every micro-batch: weights gathered, gradients scattered; computing of all micro-batches can hide it."""
-    once_s: Floats
-    """Once: what only the passes beside it can hide."""
+def published_sent(problem: Problem, grid: Grid, stages: Stages) -> Sent:
+    """Return what the busiest stage of each layout sends in the software that published runs were measured with."""
+    return Sent(
+        held=held_parameters(problem, grid, stages),
+        tp_s=tensor_parallel_s(problem, grid, stages),
+        cp_s=context_parallel_s(problem, grid, stages),
+        pp_s=pipeline_s(problem, grid, grid.chunks),
+        dp=data_parallel_s(problem, grid, stages),
+    )
 
 
 def held_parameters(problem: Problem, grid: Grid, stages: Stages) -> Floats:
@@ -98,6 +98,7 @@ def data_parallel_s(problem: Problem, grid: Grid, stages: Stages) -> DataParalle
             [sharded + of_copies, of_copies, gather, scatter + gather],
             2 * scatter,
         ),
+        waited_s=nothing,
     )
 
 

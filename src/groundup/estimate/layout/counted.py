@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from groundup.estimate.layout.engine.sent import engine_sent
+from groundup.estimate.layout.engine.stages import EngineStages
+from groundup.estimate.layout.grid import Grid
 from groundup.estimate.layout.priors import Priors, shipped_priors
 from groundup.estimate.layout.problem import Problem
-from groundup.estimate.layout.step import StepTimes, step_times
+from groundup.estimate.layout.step import StepTimes, passes_of, step_times
 from groundup.estimate.layout.traffic import Purpose, Traffic
 from groundup.train.parallel.config import Layout
 
@@ -36,23 +39,24 @@ class CountedStep:
         )
 
 
-def counted_step(problem: Problem, layout: Layout, traffic: Sequence[Traffic], priors: Priors | None = None) -> CountedStep:
-    """Return the time of a step of the layout; `traffic`: all that a rank sends in it.
+def counted_step(
+    problem: Problem, layout: Layout, traffic: Sequence[Traffic], stage: EngineStages, priors: Priors | None = None
+) -> CountedStep:
+    """Return the time of a step of the layout; `traffic`: all that a rank of that stage sends in it.
 
-    What tensor-, context- and pipeline-parallel ranks wait for is added up. Of the rest a fitted share stays, or what takes longer
-    than the computing beside it: that of all micro-batches where each has its own (zero 2 and 3), of one else.
+    What tensor-, context- and pipeline-parallel ranks wait for is added up. Of the rest as large a share stays as of what the
+    formulas count.
     """
     priors = priors or shipped_priors()
-    formulas = step_times(problem, [layout], priors)
+    formulas = step_times(problem, [layout], priors, stage)
     sent: dict[Purpose, float] = dict.fromkeys(("tp", "cp", "pp", "dp"), 0.0)
     for each in traffic:
         sent[each.purpose] += each.seconds(problem.hardware)
     waited = replace(formulas, **{f"{purpose}_s": np.array([sent[purpose]]) for purpose in ("tp", "cp", "pp")})
-    computing = waited.compute_s + waited.recompute_s + waited.tp_s + waited.cp_s
-    passes = problem.batch_sequences / (layout.dp * layout.micro_batch)
-    beside = computing if layout.zero >= 2 and layout.pp == 1 else computing / passes
-    exposed = np.maximum(priors.exposed * sent["dp"], sent["dp"] - beside)
-    return CountedStep(problem.hardware.name, formulas, replace(waited, dp_s=exposed))
+    grid = Grid.of([layout])
+    in_all = float(engine_sent(problem, grid, stage).dp.total_s(passes_of(problem, grid))[0])
+    stays = float(formulas.dp_s[0]) / in_all if in_all else 1.0
+    return CountedStep(problem.hardware.name, formulas, replace(waited, dp_s=np.array([stays * sent["dp"]])))
 
 
 def _total(times: StepTimes) -> float:

@@ -17,6 +17,13 @@ RECOMPUTES: Final[tuple[Recompute, ...]] = ("none", "selective", "full")
 OFFLOADS: Final[tuple[Offload, ...]] = ("none", "optimizer", "all")
 SCHEDULES: Final[tuple[PipelineSchedule, ...]] = ("gpipe", "1f1b", "interleaved", "zero_bubble")
 DEFAULT_SCHEDULE: Final = SCHEDULES.index("1f1b")
+CHUNKS: Final = 2
+"""Parts of the model that each rank holds under the interleaved schedule."""
+
+
+def reshards_by_itself(pp: int) -> int:
+    """Return whether weights are dropped after a forward pass where nothing is said: not in a pipeline, with its many passes."""
+    return int(pp == 1)
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Grid:
     recompute: Ints
     offload: Ints
     schedule: Ints
+    reshards: Ints
+    """1 where zero=3 drops a block's weights after its forward pass, 0 where it keeps them until the backward pass."""
 
     def __len__(self) -> int:
         return len(self.dp)
@@ -47,6 +56,7 @@ class Grid:
                 RECOMPUTES.index(each.recompute),
                 OFFLOADS.index(each.offload),
                 DEFAULT_SCHEDULE if each.schedule is None else SCHEDULES.index(each.schedule),
+                reshards_by_itself(each.pp) if each.reshard_after_forward is None else int(each.reshard_after_forward),
             )
             for each in layouts
         ]
@@ -58,6 +68,11 @@ class Grid:
         columns = np.array(rows, dtype=np.int64).reshape(len(rows), len(fields(cls))).T
         return cls(*columns)
 
+    @property
+    def chunks(self) -> Ints:
+        """Stages on each rank of a pipeline."""
+        return np.where(self.schedule == SCHEDULES.index("interleaved"), CHUNKS, 1)
+
     def take(self, places: Ints) -> "Grid":
         """Return the rows at these places."""
         return Grid(*(getattr(self, each.name)[places] for each in fields(self)))
@@ -65,7 +80,7 @@ class Grid:
     def layout(self, place: int, precision: RunPrecision) -> Layout:
         """Return one row as a Layout."""
         zero, pp = int(self.zero[place]), int(self.pp[place])
-        schedule = SCHEDULES[self.schedule[place]]
+        schedule, reshards = SCHEDULES[self.schedule[place]], int(self.reshards[place])
         return Layout(
             dp=int(self.dp[place]),
             tp=int(self.tp[place]),
@@ -76,6 +91,7 @@ class Grid:
             micro_batch=int(self.micro_batch[place]),
             recompute=RECOMPUTES[self.recompute[place]],
             offload=OFFLOADS[self.offload[place]],
+            reshard_after_forward=bool(reshards) if zero == 3 and reshards != reshards_by_itself(pp) else None,
             schedule=schedule if pp > 1 and schedule != "1f1b" else None,
             precision=precision,
         )

@@ -1,6 +1,7 @@
 """What is to be laid out: a model, its rows and batch, and the devices."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from groundup.core.errors import ConfigError
 from groundup.estimate.flops import flops_per_row, recomputed_flops_per_row
@@ -11,6 +12,7 @@ from groundup.nn.config import ModelConfig
 from groundup.train.config import Recompute, RunPrecision
 from groundup.train.optim.config import OptimizerConfig
 
+EngineName = Literal["groundup", "published"]
 REDUCE_BYTES = 4
 """Gradients are summed over ranks in float32 whatever they were computed in, as the masters are."""
 
@@ -31,7 +33,9 @@ class Problem:
     sequence_parallel: bool = True
     """Whether tensor-parallel ranks divide norms, dropout and residual stream among them, too (Korthikanti et al. 2022)."""
     reduce_bytes: int = REDUCE_BYTES
-    """Of each gradient where it is summed over ranks."""
+    """Of each gradient where other engines sum it over ranks."""
+    engine: EngineName = "groundup"
+    """Whose communication it is: groundup's own, or, as papers count it, that of the software that a run was measured with."""
 
     def __post_init__(self) -> None:
         for name in ("batch_sequences", "devices"):

@@ -12,6 +12,7 @@ from groundup.plan.memory import Answer
 from groundup.plan.memory.question import Question
 from groundup.plan.simulate.losses import LossName
 from groundup.plan.simulate.simulation import SimulatedPeak, Simulation, simulate
+from groundup.plan.simulate.stage import stage_of
 from groundup.train.parallel.config import Layout
 
 
@@ -34,7 +35,7 @@ def _step(question: Question, wanted: Simulation, found: SimulatedPeak) -> Count
     problem = Problem(
         wanted.model, wanted.rows, batch, hardware, layout.world_size, layout.precision, wanted.optimizer, training.attention
     )
-    return counted_step(problem, layout, found.traffic)
+    return counted_step(problem, layout, found.traffic, stage_of(wanted.model, layout, wanted.rank))
 
 
 def simulation_of(question: Question, memory: Memory) -> Simulation:

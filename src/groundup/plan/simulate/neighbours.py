@@ -14,6 +14,7 @@ from torch.distributed.pipelining._utils import (
 )
 
 from groundup.nn.config import ModelConfig
+from groundup.nn.residual import FINAL_NORM
 from groundup.nn.transformer import Inputs
 from groundup.plan.simulate.replaced import replaced
 from groundup.train.parallel.config import Layout
@@ -47,7 +48,7 @@ class Neighbours:
         source_len = inputs.source.tokens.shape[1] // sequence
         if first.stack == "encoder":
             return [self._stream(rows, source_len // heads)]
-        encoded = self._stream(rows, source_len)  # brought together for all layers that read it
+        encoded = self._computed(rows, source_len)  # a norm's result, brought together for all layers that read it
         return [encoded] if first.begins else [self._stream(*target), encoded]
 
     def take(self, told: Any, other: int) -> None:
@@ -63,8 +64,15 @@ class Neighbours:
         return _StageForwardMeta(forward_metas=metas)
 
     def _stream(self, rows: int, length: int) -> torch.Tensor:
-        """Return a stream in the precision of the weights that passes see: products alone are narrower, under autocast."""
+        """Return a stream in the precision of the weights that passes see: under autocast, products and norms are narrower."""
         layout = self._layout
-        is_narrow = layout.zero == 3 or layout.precision == "bf16_weights"
-        dtype = GATHERED.get(layout.precision, torch.float32) if is_narrow else torch.float32
+        if layout.zero == 3 or layout.precision == "bf16_weights" or self._config.residual not in FINAL_NORM:
+            return self._computed(rows, length)
+        return self._empty(rows, length, torch.float32)
+
+    def _computed(self, rows: int, length: int) -> torch.Tensor:
+        """Return what products, or norms, have made."""
+        return self._empty(rows, length, GATHERED.get(self._layout.precision, torch.float32))
+
+    def _empty(self, rows: int, length: int, dtype: torch.dtype) -> torch.Tensor:
         return torch.empty(rows, length, self._config.dim, dtype=dtype, requires_grad=True)
