@@ -43,7 +43,7 @@ def test_stages_together_hold_the_model_and_a_table_for_each_that_needs_it(name:
     assert tables == 1 + (model.num_encoder_layers > 0) + model.tie_embeddings
     copies = (tables - 1) * model.vocab_size * model.dim
     if model.position == "t5_bias":  # a table with each stage of its stack
-        pieces = sum(float((stage.encoder_blocks > 0) + 0.0 + (stage.decoder_blocks > 0)) for stage in stages)
+        pieces = sum(int(blocks[0] > 0) for stage in stages for blocks in (stage.encoder_blocks, stage.decoder_blocks))
         copies += (pieces - 2) * model.t5_buckets * model.num_heads
     assert sum(float(held.total[0]) for held in each) == total_parameters(model) + copies
 

@@ -1,12 +1,15 @@
 """A world without numbers: tensors that have none, and ranks of which one exists."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import torch.distributed as dist
+import torch.distributed.fsdp._fully_shard._fsdp_param as fsdp
 import torch.nn.parallel.distributed as ddp
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor._redistribute import _gen_transform_infos
@@ -51,10 +54,36 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
             for name in _COMPARING:
                 stack.enter_context(replaced(ddp, name, lambda *args, **kwargs: None))
             stack.enter_context(replaced(dist.Work, "get_future", _done))
+            stack.enter_context(replaced(fsdp, "_chunk_with_empty", _Chunks))
             yield
     finally:
         dist.destroy_process_group()
         _forget_meshes()
+
+
+@dataclass(frozen=True)
+class _Chunks(Sequence[Tensor]):
+    """The parts of all ranks, each made when it is asked for: FSDP makes all of them to take its own, which of fake tensors takes
+    as long as there are ranks."""
+
+    tensor: Tensor
+    ranks: int
+    dim: int
+
+    def __len__(self) -> int:
+        return self.ranks
+
+    @overload
+    def __getitem__(self, rank: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, rank: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, rank: int | slice) -> Tensor | Sequence[Tensor]:
+        if isinstance(rank, slice):
+            return [self[each] for each in range(*rank.indices(self.ranks))]
+        size = self.tensor.shape[self.dim]
+        length = -(-size // self.ranks)
+        left = size - rank * length
+        return self.tensor.narrow(self.dim, rank * length, min(length, left)) if left > 0 else self.tensor.new_empty(0)
 
 
 def _forget_meshes() -> None:

@@ -39,10 +39,8 @@ def held_by(model: ModelConfig, grid: Grid, stages: EngineStages) -> Held:
     counts, norm = count_parameters(model), NORM_VECTORS[model.norm] * model.dim
     reading_attentions = 2 if model.num_encoder_layers else 1
     plain, reading = _block(model, 1), _block(model, reading_attentions)
-    in_blocks = sum(
-        blocks * (matrices / grid.tp + norms * norm)
-        for blocks, (matrices, norms) in ((stages.encoder_blocks, plain), (stages.decoder_blocks, reading))
-    )
+    of_plain, of_reading = (matrices / grid.tp + norms * norm for matrices, norms in (plain, reading))
+    in_blocks = stages.encoder_blocks * of_plain + stages.decoder_blocks * of_reading
     begun = stages.begins_decoder + (stages.is_first if model.num_encoder_layers else 0)
     ended = stages.has_head + stages.ends_encoder
     tied = stages.has_head if model.tie_embeddings else np.zeros_like(ended)
@@ -65,9 +63,9 @@ def _positions(model: ModelConfig, grid: Grid, stages: EngineStages, begun: Floa
     """Return those of positions: added ones where a stack begins, whole; biases of scores with each stack, some heads."""
     stacks = 2 if model.num_encoder_layers else 1
     of_stack = count_parameters(model)["positions"] / stacks
-    if model.position != "t5_bias":
-        return of_stack * begun
-    return of_stack / grid.tp * ((stages.encoder_blocks > 0).astype(float) + (stages.decoder_blocks > 0))
+    with_stacks = np.minimum(stages.encoder_blocks, 1) + np.minimum(stages.decoder_blocks, 1)
+    held: Floats = of_stack / grid.tp * with_stacks if model.position == "t5_bias" else of_stack * begun
+    return held
 
 
 def _tensors(model: ModelConfig, attentions: int) -> int:
