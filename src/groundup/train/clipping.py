@@ -1,8 +1,11 @@
 """Gradients kept within bounds."""
 
 from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
 
@@ -16,10 +19,17 @@ def clip_gradients(
 
     By norm, all are multiplied by max_norm / norm if that is below 1 (Pascanu et al. 2013, algorithm 1): their direction is kept.
     """
-    trained = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = norm_of([parameter.grad for parameter in trained if parameter.grad is not None])
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = norm_of(gradients)
+    trained: Any = [SimpleNamespace(grad=_own_part(gradient)) for gradient in gradients]
     if max_norm is not None:
         clip_grads_with_norm_(trained, max_norm, norm)
     if max_value is not None:
         clip_grad_value_(trained, max_value)
     return norm
+
+
+def _own_part(gradient: Tensor) -> Tensor:
+    """Return what this rank holds of the gradient: for all shards at once torch searches a common layout, for seconds."""
+    part: Tensor = gradient.to_local() if isinstance(gradient, DTensor) else gradient
+    return part
