@@ -1,6 +1,7 @@
 """Imports point left only, stages do not know each other, and torch stays out of what must start fast."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,12 @@ def test_no_import_inside_functions(file: Path) -> None:
 def test_starts_without_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, f"import {module} loads torch"
+
+
+def test_verbs_start_without_what_few_of_them_use() -> None:
+    code = "import json, sys, groundup.api; print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"torch", "scipy", "resiliparse", "fastwarc", "transformers", "matplotlib"} & set(json.loads(done.stdout))
 
 
 def test_help_without_torch() -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -36,13 +36,10 @@ from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.engines.base import Workers
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.files import write_bytes
+from groundup.core.lazy import lazy
 from groundup.curate.classifier.config import ClassifierConfig
 from groundup.curate.config import CurateConfig
-from groundup.curate.explain import Explanation
-from groundup.curate.explain import explain as explain_document
 from groundup.curate.fetch.config import FetchConfig
-from groundup.curate.fetch.run import fetch as fetch_pages
-from groundup.curate.fetch.run import plan as fetch_plan
 from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
@@ -58,6 +55,13 @@ from groundup.plan.numbers import Numbers
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 from groundup.tokenizer.compare import Comparison, compare
 from groundup.tokenizer.terms import characteristic, count_terms
+
+if TYPE_CHECKING:
+    from groundup.curate import explain as explanations
+    from groundup.curate.explain import Explanation
+    from groundup.curate.fetch import run as fetching
+else:
+    explanations, fetching = lazy("groundup.curate.explain"), lazy("groundup.curate.fetch.run")
 
 
 @dataclass(frozen=True)
@@ -189,12 +193,12 @@ def train_perplexity(config: PerplexityModelConfig, out: Path, seed: int = 0, fo
 
 def fetch(inputs: Sequence[str], out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Fetch pages politely into archives that `curate` reads; return the counts by outcome."""
-    return fetch_pages(inputs, FetchConfig.parse(settings, "fetch"), out)
+    return fetching.fetch(inputs, FetchConfig.parse(settings, "fetch"), out)
 
 
 def preview_fetch(inputs: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
     """Return what `fetch` would ask for, and the time that its politeness takes at least; nothing is asked."""
-    return fetch_plan(inputs, FetchConfig.parse(settings, "fetch"))
+    return fetching.plan(inputs, FetchConfig.parse(settings, "fetch"))
 
 
 def write_sbatch(order: Order, script: Path, force: bool = False) -> int:
@@ -474,9 +478,9 @@ def import_checkpoint(
     return Checkpoint.open(out)
 
 
-def explain(documents: Path, document_id: str) -> Explanation:
+def explain(documents: Path, document_id: str) -> "Explanation":
     """Say why a document was kept or dropped, rule by rule."""
-    return explain_document(documents, document_id)
+    return explanations.explain(documents, document_id)
 
 
 def report(run_folder: Path, out: Path | None = None) -> Path:

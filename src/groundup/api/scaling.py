@@ -3,12 +3,18 @@
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundup.artifacts.scaling_fit import Fit
+from groundup.core.lazy import lazy
 from groundup.estimate.forecast import Forecast, forecast
 from groundup.scaling.config import FitConfig
 from groundup.scaling.points import read_points
-from groundup.scaling.run import fit_runs
+
+if TYPE_CHECKING:
+    from groundup.scaling import run as fits
+else:
+    fits = lazy("groundup.scaling.run")
 
 
 def scaling_fit(
@@ -24,7 +30,7 @@ def scaling_fit(
     valley: str | None = None,
 ) -> Fit:
     """Fit a scaling law to a table of runs (CSV), and write it to `out` (FIT.json); `fix` gives constants as "NAME=VALUE"."""
-    return fit_runs(runs, FitConfig.of(law, objective, valley, bootstrap, fix, counts, seed), out, force)
+    return fits.fit_runs(runs, FitConfig.of(law, objective, valley, bootstrap, fix, counts, seed), out, force)
 
 
 def scaling_forecast(

@@ -8,7 +8,6 @@ import phonenumbers
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from presidio_analyzer.predefined_recognizers.generic.iban_patterns import regex_per_country
 
 from groundup.curate.privacy import KINDS
 from groundup.curate.privacy.card import is_card
@@ -81,6 +80,8 @@ TOO_SHORT_IN_PRESIDIO = {"MU", "PS", "PT", "QA"}
 
 
 def test_iban_lengths_are_those_of_presidio():
+    from presidio_analyzer.predefined_recognizers.generic.iban_patterns import regex_per_country  # importing it takes seconds
+
     sign = re.compile(r"\(?\[(?:A-Z|0-9|a-zA-Z0-9|0)\](?:\{(\d+)\})?(?:\[ \]\?)?(?:\)\{(\d+)\})?")
     theirs = {
         country: 2 + sum(int(one or 1) * int(two or 1) for one, two in sign.findall(pattern))

@@ -1,10 +1,11 @@
 """The licence texts of the installed packages: a small legal domain."""
 
+import csv
 import re
 import sysconfig
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from groundup.artifacts.documents import Document
 from groundup.core.errors import DataError
@@ -32,10 +33,13 @@ class InstalledLicences(Source):
 
 
 def _licence_files(distribution: Distribution) -> Iterator[SourceFile]:
-    for entry in distribution.files or []:
+    """Yield them as the installer's record lists them; most of its lines, which are those of code, are not even parsed."""
+    record = distribution.read_text("RECORD") or ""
+    for name, *_ in csv.reader(line for line in record.splitlines() if ".dist-info/" in line):
+        entry = PurePosixPath(name)
         folder = entry.parts[0]
         if folder.endswith(".dist-info") and _LICENCE_NAME.match(entry.name) and entry.suffix.lower() not in _NOT_TEXT:
-            path = Path(str(entry.locate()))
+            path = Path(str(distribution.locate_file(name)))
             package = folder.removesuffix(".dist-info").rsplit("-", 1)[0].lower()
             if path.is_file():
                 yield SourceFile(f"{package}/{'/'.join(entry.parts[1:])}", path)
