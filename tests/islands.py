@@ -120,10 +120,11 @@ def compare(case: str, stop_after: int | None = None) -> dict[str, float]:
     optimizer = sgd if case == "averaging" else adamw
     expected, expected_weights = simulated(layout.local_sgd, optimizer)
     found, weights = trained(layout, optimizer, stop_after)
+    first = build("causal", torch.float64).state_dict()
     return {
         "loss": max(abs(one - other) for one, other in zip(found, expected, strict=True)),
         "weights": max(float((weights[name] - weight).abs().max()) for name, weight in expected_weights.items()),
-        "moved": max(float((build("causal", torch.float64).state_dict()[name] - x).abs().max()) for name, x in weights.items()),
+        "moved": max(float((first[name] - weight).abs().max()) for name, weight in weights.items()),
     }
 
 

@@ -67,6 +67,12 @@ def launch(processes: int, arguments: Sequence[str], log: Path, options: Sequenc
     return code, log.read_text()
 
 
+def together(processes: int, arguments: Sequence[str]) -> tuple[int, str]:
+    """Return them of so many processes that are started without torchrun, at once: what has nothing to do with it is tested so."""
+    done = forked.run(processes, Path(__file__).with_name("command_process.py"), arguments)
+    return done.returncode, done.stdout + done.stderr
+
+
 def workers(process: subprocess.Popen[bytes]) -> list[int]:
     """Return the processes that the launcher has started, in the order of their ranks."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

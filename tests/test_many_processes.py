@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(folder: Path) -> Path:
-    code, said = launches.launch(2, ["pretrain", str(folder / "recipe.yaml"), "--out", str(folder / "two")], folder / "two.log")
+    code, said = launches.together(2, ["pretrain", str(folder / "recipe.yaml"), "--out", str(folder / "two")])
     assert code == 0, said
     assert said.count("2 processes: dp=2") == 1
     return folder / "two"
@@ -98,7 +98,7 @@ def test_a_run_goes_on_with_fewer_processes_and_with_more(folder: Path, two: Pat
     alone = len(rows(out))
     assert begun < alone < STEPS
     arguments = ["pretrain", str(folder / "recipe.yaml"), "--set", "parallel=auto", "--out", str(out)]
-    code, said = launches.launch(2, arguments, folder / "smaller.log")
+    code, said = launches.together(2, arguments)
     assert code == 0, said
     assert f"going on after step {alone} of" in said
     assert "parallel=auto: dp=2, as before on 2 processes" in said

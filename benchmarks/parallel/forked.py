@@ -6,6 +6,7 @@ Importing takes each process several seconds, longer than most comparisons. Ends
 other processes with it. Restarts, several machines and signs of life are torchrun's.
 """
 
+import gc
 import importlib
 import os
 import runpy
@@ -72,6 +73,7 @@ def main() -> int:
     size, script = int(sys.argv[1]), Path(sys.argv[2]).resolve()
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # a search for garbage in a rank would copy all that was imported
     listening = socket.create_server((HOST, 0))
     port = listening.getsockname()[1]
     processes = {start(rank, size, script, sys.argv[3:], port) for rank in range(size)}

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 from reshard import write_tokenizer
 from reshard_worker import layout_of
 
@@ -44,13 +45,17 @@ class Life:
     """Whether the kill left a checkpoint that is not whole."""
 
 
-def launched(layout: str, folder: Path, until: int, every: int = 1) -> subprocess.Popen[str]:
+def words(layout: str, folder: Path, until: int, every: int = 1) -> list[str]:
+    """Return what the worker is told."""
+    return ["--folder", str(folder), "--layout", layout, "--until", str(until), "--every", str(every)]
+
+
+def launched(layout: str, folder: Path, until: int) -> subprocess.Popen[str]:
     """Start the worker on as many processes as the layout wants, in a process group of its own."""
     size = layout_of(layout).world_size
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d"]
-    own = ["--folder", str(folder), "--layout", layout, "--until", str(until), "--every", str(every)]
     return subprocess.Popen(
-        [*launcher, "--rdzv-endpoint", "localhost:0", str(WORKER), *own],
+        [*launcher, "--rdzv-endpoint", "localhost:0", str(WORKER), *words(layout, folder, until)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -103,10 +108,9 @@ def lives(layout: str, folder: Path, kills: int, chance: random.Random) -> Itera
 
 def finish(layout: str, folder: Path, until: int, every: int = 1) -> dict[str, bytes]:
     """Let the run go on to its end; return what its last checkpoint holds of tensors."""
-    process = launched(layout, folder, until, every)
-    _, errors = process.communicate(timeout=600)
-    if process.returncode:
-        raise SystemExit(f"ended with {process.returncode}:\n{errors[-6000:]}")
+    done = forked.run(layout_of(layout).world_size, WORKER, words(layout, folder, until, every))
+    if done.returncode:
+        raise SystemExit(f"ended with {done.returncode}:\n{done.stderr[-6000:]}")
     last = folder / "checkpoints" / f"step-{until}"
     return {name: (last / name).read_bytes() for name in (WEIGHTS_FILE, STATE_FILE)}
 

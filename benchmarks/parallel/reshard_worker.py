@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from modes import MODES, TASKS, TaskName
-from worker import CLIP_NORM, RATE, batches, build, whole_weights
+from worker import CLIP_NORM, RATE, batches, build, gathered_weights
 
 from groundup.artifacts.build import Order
 from groundup.artifacts.checkpoint import Checkpoint
@@ -109,12 +109,14 @@ def expected() -> tuple[list[float], dict[str, torch.Tensor]]:
 
 
 def go_on(name: str, source: str, folder: Path) -> dict[str, Any]:
-    """Go on from what `source` saved; return the largest differences from the run that was not interrupted."""
+    """Go on from what `source` saved; return, on the first rank, how far that is from the run that was not interrupted."""
     subject = Subject.on(layout_of(name), seed=1)
     subject.store(folder / source.replace(" ", "-")).restore(subject.run)
     assert subject.run.step == STEPS, f"{source} saved no whole checkpoint"
     losses = subject.train(STEPS)
-    weights = subject.run.weights() if subject.ranks is ALONE else whole_weights(subject.model)
+    weights = subject.run.weights() if subject.ranks is ALONE else gathered_weights(subject.model)
+    if not subject.ranks.is_first:
+        return {}
     expected_losses, expected_weights = expected()
     return {
         "loss": max(abs(loss - other) for loss, other in zip(losses, expected_losses, strict=True)),
