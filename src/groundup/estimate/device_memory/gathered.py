@@ -82,7 +82,10 @@ def _buckets(method: Method, params: int) -> list[Term]:
     )  # weight by weight, where it lies
     if method.software != "megatron" and layout.zero == 0 and layout.dp > 1 and not sums_once:
         formula = f"{params:,} parameters x {FP32_BYTES} B"
-        return [Term("buffers", FP32_BYTES * params, "buckets: a copy of all gradients", formula, "torch DDP's default")]
+        if method.software == "torch":
+            return [Term("buffers", FP32_BYTES * params, "buckets: a copy of all gradients", formula, "torch DDP's default")]
+        if not method.accumulates:
+            return [Term("buffers", FP32_BYTES * params, "buckets, in which gradients come to lie", formula, "torch DDP")]
     return []
 
 

@@ -10,6 +10,7 @@ import torch.distributed as dist
 import torch.distributed.fsdp._fully_shard._fsdp_param as fsdp
 import torch.nn.parallel.distributed as ddp
 from torch import Tensor
+from torch._C._distributed_c10d import Reducer
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor._redistribute import _gen_transform_infos
@@ -53,6 +54,7 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
                 stack.enter_context(replaced(DeviceMesh, name, _with_numbers(getattr(DeviceMesh, name))))
             for name in _COMPARING:
                 stack.enter_context(replaced(ddp, name, lambda *args, **kwargs: None))
+            stack.enter_context(replaced(Reducer, "_rebuild_buckets", _keep_buckets))
             stack.enter_context(replaced(dist.Work, "get_future", _done))
             stack.enter_context(replaced(fsdp, "_chunk_with_empty", _Chunks))
             yield
@@ -90,6 +92,11 @@ def _forget_meshes() -> None:
     """Let DTensor forget what it knows of meshes: those of another world that look alike have other groups."""
     _clear_sharding_prop_cache()  # type: ignore[no-untyped-call]
     _gen_transform_infos.cache_clear()
+
+
+def _keep_buckets(reducer: Reducer) -> bool:
+    """Leave DDP's buckets in their first order: the ranks would tell each other another in numbers."""
+    return False
 
 
 def _done(work: dist.Work) -> Future[None]:

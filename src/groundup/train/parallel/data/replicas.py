@@ -17,9 +17,15 @@ from groundup.train.working_copy import StandIn
 
 
 class Replicas(DataParallel):
-    """Gradients are summed while the backward pass goes on, bucket by bucket (Li et al. 2020)."""
+    """Gradients are summed while the backward pass goes on, bucket by bucket (Li et al. 2020).
+
+    They lie in the buckets from the first micro-batch on: none is beside them.
+    """
 
     _wrapped: DistributedDataParallel
+    _weights: list[nn.Parameter]
+    _gradients: list[Tensor]
+    """Of the weights, as views of the buckets."""
 
     def arrange(self, model: Transformer) -> None:
         """Leave the model whole."""
@@ -29,6 +35,9 @@ class Replicas(DataParallel):
 
     def wrap(self, loss: SummedLoss) -> nn.Module:
         group = self.mesh.readers()
+        self._weights = [weight for weight in loss.parameters() if weight.requires_grad]
+        for weight in self._weights:
+            weight.grad = weight.new_zeros(()).expand_as(weight)  # DDP moves gradients that it finds into its buckets
         self._wrapped = DistributedDataParallel(
             loss,
             process_group=group,
@@ -36,13 +45,23 @@ class Replicas(DataParallel):
             forward_sync_buffers=False,  # tables of positions and the like, which follow from settings and never change
         )
         self._wrapped.register_comm_hook(group, _summed)
+        self.finish()
+        for weight in self._weights:
+            weight.grad = None
         return self._wrapped
 
     def passing(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
-        return contextlib.nullcontext() if is_last else self._wrapped.no_sync()
+        if is_last:
+            return contextlib.nullcontext()  # what has no gradient gets one in the buckets
+        for weight, gradient in zip(self._weights, self._gradients, strict=True):
+            if weight.grad is None:
+                weight.grad = gradient.zero_()
+        return self._wrapped.no_sync()
 
     def finish(self) -> None:
-        """Do nothing: the last backward pass waited for the sums."""
+        """Note where gradients lie: the last backward pass waited for the sums."""
+        self._wrapped.reducer._rebuild_buckets()  # once, in the order of the first passes; later there are activations, too
+        self._gradients = [weight.grad for weight in self._weights if weight.grad is not None]
 
 
 def _summed(group: dist.ProcessGroup, bucket: GradBucket) -> Future[Tensor]:
