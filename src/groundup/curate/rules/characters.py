@@ -74,7 +74,7 @@ class Characters:
 
     @cached_property
     def _classes(self) -> npt.NDArray[np.uint8]:
-        return _looked_up(_class_table(), self.codes)
+        return _looked_up(_class_table, self.codes)
 
     @cached_property
     def line_feeds(self) -> Ints:
@@ -93,12 +93,12 @@ class Characters:
 
     @cached_property
     def num_uppercase(self) -> Ints:
-        return self._in_words(_looked_up(_table(str.isupper), self.codes), 1)
+        return self._in_words(_looked_up(functools.partial(_table, str.isupper), self.codes), 1)
 
     @cached_property
     def is_numeric(self) -> Bools:
         """Whether all characters of a word are numeric."""
-        return np.equal(self._in_words(_looked_up(_table(str.isnumeric), self.codes), 1), self.lengths)
+        return np.equal(self._in_words(_looked_up(functools.partial(_table, str.isnumeric), self.codes), 1), self.lengths)
 
     def _in_words(self, classes: npt.NDArray[np.uint8], bit: int) -> Ints:
         """Return how many characters of each word have the bit."""
@@ -129,11 +129,11 @@ class Characters:
 
     @cached_property
     def _last(self) -> npt.NDArray[np.uint8]:
-        return _looked_up(_mark_table(), self.codes[self.ends - 1])
+        return _looked_up(_mark_table, self.codes[self.ends - 1])
 
     @cached_property
     def _first(self) -> npt.NDArray[np.uint8]:
-        return _looked_up(_mark_table(), self.codes[self.starts])
+        return _looked_up(_mark_table, self.codes[self.starts])
 
     @cached_property
     def is_bullet(self) -> Bools:
@@ -176,7 +176,7 @@ class Characters:
         for _ in range(_MAX_CLOSERS):
             closed = np.flatnonzero(_has(marks, _IS_CLOSER) & (places > self.starts[words]))
             places[closed] -= 1
-            marks[closed] = _looked_up(_mark_table(), self.codes[places[closed]])
+            marks[closed] = _looked_up(_mark_table, self.codes[places[closed]])
         ending = _has(marks, _IS_END_MARK)
         words, places = words[ending], places[ending]
         dotted = np.flatnonzero((self.codes[places] == _DOT) & ~self._ends_in_long_word(self.starts[words], places))
@@ -247,34 +247,35 @@ def _codes(text: str) -> npt.NDArray[Any]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
-def _looked_up(table: npt.NDArray[np.uint8], codes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _looked_up(table: Callable[[int], npt.NDArray[np.uint8]], codes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return what a table, made up to a code point, says of each; that of all takes a while to make, and most text is ASCII."""
     if codes.dtype == np.uint8:
-        return np.frombuffer(codes.tobytes().translate(table[:256].tobytes()), np.uint8)
-    return table.take(codes, mode="clip")
+        return np.frombuffer(codes.tobytes().translate(table(256).tobytes()), np.uint8)
+    return table(_CODE_POINTS).take(codes, mode="clip")
 
 
 @functools.cache
-def _every_character() -> str:
-    return "".join(map(chr, range(_CODE_POINTS)))
+def _characters(end: int) -> str:
+    return "".join(map(chr, range(end)))
 
 
 @functools.cache
-def _class_table() -> npt.NDArray[np.uint8]:
-    table = np.zeros(_CODE_POINTS, np.uint8)
+def _class_table(end: int) -> npt.NDArray[np.uint8]:
+    table = np.zeros(end, np.uint8)
     for bit, pattern in ((_WHITE, r"\s+"), (_LETTER, r"[^\W\d_]+")):
-        for found in re.finditer(pattern, _every_character()):
+        for found in re.finditer(pattern, _characters(end)):
             table[found.start() : found.end()] |= bit
     return table
 
 
 @functools.cache
-def _table(holds: Callable[[str], bool]) -> npt.NDArray[np.uint8]:
-    return np.fromiter(map(holds, _every_character()), np.uint8, _CODE_POINTS)
+def _table(holds: Callable[[str], bool], end: int) -> npt.NDArray[np.uint8]:
+    return np.fromiter(map(holds, _characters(end)), np.uint8, end)
 
 
 @functools.cache
-def _mark_table() -> npt.NDArray[np.uint8]:
-    table = np.zeros(_CODE_POINTS, np.uint8)
+def _mark_table(end: int) -> npt.NDArray[np.uint8]:
+    table = np.zeros(end, np.uint8)
     for bit, marks in (
         (_IS_END_MARK, SENTENCE_ENDS),
         (_IS_CLOSER, CLOSERS),
@@ -283,7 +284,7 @@ def _mark_table() -> npt.NDArray[np.uint8]:
         (_IS_GLUED_BULLET, GLUED_BULLETS),
         (_IS_LONE_BULLET, LONE_BULLETS),
     ):
-        table[[ord(mark) for mark in marks]] |= bit
+        table[[ord(mark) for mark in marks if ord(mark) < end]] |= bit
     return table
 
 
