@@ -1,6 +1,7 @@
 """Check the shape annotations of groundup while testing; each process of the tests computes on one thread."""
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -23,6 +24,12 @@ sys.dont_write_bytecode = False
 install_import_hook(modules_with_shapes("groundup"), "typechecks.check")
 settings.register_profile("groundup", deadline=None)  # a busy machine is no failure
 settings.load_profile("groundup")
+
+
+def pytest_collection_finish() -> None:
+    """Let searches for garbage pass over what was imported, which is the most of all objects, and stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
