@@ -44,7 +44,9 @@ class Recipe(Config):
         default="auto", description="where plan, pretrain and evaluate compute; auto: cuda, else mps, else cpu"
     )
     workers: int | None = Field(
-        default=None, ge=1, description="processes that curate and encode text; null: one a core. Changes no result"
+        default=None,
+        ge=1,
+        description="processes that curate and encode text; null: one a core, for little text none. Changes no result",
     )
     worker_memory_bytes: int = Field(
         default=128 << 20, ge=1 << 20, description="memory of a process for sorting and comparing documents, about [bytes]"

@@ -18,7 +18,9 @@ Set = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 CheckpointPath = Annotated[Path, typer.Argument(help="A checkpoint, a training run, or a run of the line; RUN/best: its best one.")]
-WorkerCount = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default one a core. Changes no result.")]
+WorkerCount = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; default one a core, none for little text. Changes no result.")
+]
 Engine = Annotated[str, typer.Option("--engine", help="Where they run: local, or ray (a Ray cluster).")]
 
 
