@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -14,6 +14,11 @@ from groundup.api.budgets import plan_budget as plan_budget
 from groundup.api.budgets import plan_compute as plan_compute
 from groundup.api.budgets import plan_hardware as plan_hardware
 from groundup.api.choosing import plan_choose as plan_choose
+from groundup.api.curation import explain as explain
+from groundup.api.curation import fetch as fetch
+from groundup.api.curation import preview_fetch as preview_fetch
+from groundup.api.curation import run_split as run_split
+from groundup.api.curation import write_sbatch as write_sbatch
 from groundup.api.ladder import scaling_band as scaling_band
 from groundup.api.ladder import scaling_sweep as scaling_sweep
 from groundup.api.layouts import plan_layout as plan_layout
@@ -22,7 +27,7 @@ from groundup.api.memory import simulate_memory as simulate_memory
 from groundup.api.scaling import scaling_fit as scaling_fit
 from groundup.api.scaling import scaling_forecast as scaling_forecast
 from groundup.api.scaling import scaling_picture as scaling_picture
-from groundup.artifacts.build import Job, Order, begin
+from groundup.artifacts.build import Job
 from groundup.artifacts.checkpoint import Checkpoint, TrainingRun, find_checkpoint
 from groundup.artifacts.documents import Documents
 from groundup.artifacts.manifest import MANIFEST
@@ -36,10 +41,8 @@ from groundup.artifacts.tokenizer import Tokenizer
 from groundup.core.engines.base import Workers
 from groundup.core.errors import ArtifactError, ConfigError, VerificationError
 from groundup.core.files import write_bytes
-from groundup.core.lazy import lazy
 from groundup.curate.classifier.config import ClassifierConfig
 from groundup.curate.config import CurateConfig
-from groundup.curate.fetch.config import FetchConfig
 from groundup.curate.perplexity.training.config import PerplexityModelConfig
 from groundup.encode.config import EncodeConfig
 from groundup.evaluate.config import EvaluateConfig
@@ -55,13 +58,6 @@ from groundup.plan.numbers import Numbers
 from groundup.recipe import SHIPPED, Recipe, load_recipe
 from groundup.tokenizer.compare import Comparison, compare
 from groundup.tokenizer.terms import characteristic, count_terms
-
-if TYPE_CHECKING:
-    from groundup.curate import explain as explanations
-    from groundup.curate.explain import Explanation
-    from groundup.curate.fetch import run as fetching
-else:
-    explanations, fetching = lazy("groundup.curate.explain"), lazy("groundup.curate.fetch.run")
 
 
 @dataclass(frozen=True)
@@ -189,35 +185,6 @@ def train_perplexity(config: PerplexityModelConfig, out: Path, seed: int = 0, fo
     """Learn an n-gram model of good text, for `curate.perplexity` and the measure `perplexity` of `curate.rules`."""
     orders.carry_out(orders.order_perplexity(config, out, seed), force)
     return PerplexityModel.open(out)
-
-
-def fetch(inputs: Sequence[str], out: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Fetch pages politely into archives that `curate` reads; return the counts by outcome."""
-    return fetching.fetch(inputs, FetchConfig.parse(settings, "fetch"), out)
-
-
-def preview_fetch(inputs: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what `fetch` would ask for, and the time that its politeness takes at least; nothing is asked."""
-    return fetching.plan(inputs, FetchConfig.parse(settings, "fetch"))
-
-
-def write_sbatch(order: Order, script: Path, force: bool = False) -> int:
-    """Prepare a curation and write a script that carries it out as Slurm arrays; return in how many parts."""
-    slurm = importlib.import_module("groundup.curate.slurm")
-    parts: int = slurm.prepare(order.config, begin(order, force))
-    write_bytes(script, slurm.script(order.config, order.out, parts).encode())
-    return parts
-
-
-def run_split(out: Path, pass_name: str, index: int = 0, of: int = 1) -> int:
-    """Do one share of a pass ("read", "decide", ..., "finish") of a curation that `write_sbatch` prepared; return its parts."""
-    slurm = importlib.import_module("groundup.curate.slurm")
-    if pass_name == slurm.FINISH:
-        work = slurm.prepared(out)
-        orders.carry_out(orders.order_curate(work.config, out, work.seed, Workers(number=1)), force=False)
-        return 0
-    done: int = slurm.run_split(out, pass_name, index, of)
-    return done
 
 
 def train_tokenizer(
@@ -476,11 +443,6 @@ def import_checkpoint(
     """Make a checkpoint of a Hugging Face folder, a GGUF file or a llama2.c file."""
     orders.carry_out(orders.order_import(source, tokenizer, out, verify), force)
     return Checkpoint.open(out)
-
-
-def explain(documents: Path, document_id: str) -> "Explanation":
-    """Say why a document was kept or dropped, rule by rule."""
-    return explanations.explain(documents, document_id)
 
 
 def report(run_folder: Path, out: Path | None = None) -> Path:
