@@ -186,6 +186,7 @@ def begin(order: Mapping[str, Any]) -> None:
     """Run the program in its folder and environment, its words going to its files."""
     os.environ.clear()
     os.environ.update(order["env"])
+    os.environ.setdefault("GLIBC_TUNABLES", "")  # a fork does not begin anew for settings of the allocator
     os.chdir(order["cwd"])
     _open(os.devnull, os.O_RDONLY, 0)
     for number, file in enumerate(order["said"], 1):

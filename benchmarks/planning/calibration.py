@@ -25,6 +25,7 @@ from rich.table import Table
 
 from groundup import orders, pipeline
 from groundup.artifacts.plan import Plan
+from groundup.core.allocator import begin_with_settings
 from groundup.core.home import HOME
 from groundup.recipe import Recipe
 
@@ -181,6 +182,7 @@ def main() -> None:
     for hidden in ("--stage", "--name", "--run"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    begin_with_settings()  # as commands do
     out = given.out.absolute()
     if given.stage:
         make_stage(out, given.stage, given.name, Path(given.run))

@@ -25,6 +25,8 @@ from cases import CASES, Case
 from rich.console import Console
 from rich.table import Table
 
+from groundup.core.allocator import c_library, lacking
+
 HERE = Path(__file__).parent
 PEAK = "matrix products"
 OURS = "groundup"
@@ -87,7 +89,8 @@ def busy_seconds() -> float:
 def commands(name: str, case: Case, given: argparse.Namespace) -> dict[str, list[str]]:
     """Return the command of each side that can run here."""
     peers = HERE / "peers"
-    ours: list[str | Path] = [sys.executable, str(peers / "groundup_engine.py"), name]
+    settings = [f"{key}={value}" for key, value in lacking(os.environ, c_library()).items()]  # which the command begins with
+    ours: list[str | Path] = ["env", *settings, sys.executable, peers / "groundup_engine.py", name]
     found: dict[str, list[str | Path]] = {PEAK: [sys.executable, str(peers / "matmul_peak.py"), name], OURS: ours}
     if given.eager:
         found["groundup, eager"] = [*ours, "--eager"]

@@ -23,8 +23,8 @@ def kept_memory() -> Iterator[None]:
     """Keep what a step frees for the next one, instead of giving large blocks back to the system and asking for them again.
 
     Each page that comes from the system is cleared first, which took a third of the processor's time of a step of GPT-2's width
-    (docs/log.md). Acts on glibc; afterwards what is free is given back. Before version 2.38 it can take a block anew up to seven
-    times before it takes a freed one again (aligned allocation); in training that came to 5 % of the peak.
+    (docs/log.md). Acts on glibc; afterwards what is free is given back. Before version 2.38 a process needs the settings of
+    groundup.core.allocator, too, else holes between tensors are lost.
     """
     libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if libc is not None:
