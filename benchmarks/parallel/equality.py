@@ -3,8 +3,9 @@
     python benchmarks/parallel/equality.py [--modes NAME,...] [--tasks ...] [--accumulate 1,3] [--dtype float64,float32]
 
 Each mode trains a small model for 5 steps on many processes of this machine (gloo), with uneven counts of targets, and is compared
-with one process on the same batches: losses, gradient norms, and all weights, gathered. Ends with 1, and names the cases, if one is
-further off than 1e-10 (float64) or 5e-5 (float32). See worker.py and modes.py.
+with one process on the same batches: losses, gradient norms, and all weights, gathered. 'MODE + muon' trains it with another
+optimizer than AdamW. Ends with 1, and names the cases, if one is further off than 1e-10 (float64) or 5e-5 (float32). See worker.py
+and modes.py.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import forked
-from modes import MODES, TASKS
+from modes import MODES, TASKS, layout_of
 
 WORKER = Path(__file__).with_name("worker.py")
 BOUNDS = {"float64": 1e-10, "float32": 5e-5}
@@ -49,7 +50,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for mode in dict.fromkeys(row["mode"] for row in rows):
         of_mode = [row for row in rows if row["mode"] == mode]
         worst = [max(row[what] for row in of_mode if row["dtype"] == dtype) for dtype in dtypes for what in COMPARED]
-        cells = [mode, str(MODES[mode].world_size), *(f"{difference:.1e}" for difference in worst)]
+        cells = [mode, str(layout_of(mode).world_size), *(f"{difference:.1e}" for difference in worst)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float64,float32")
     parser.add_argument("--one-task", action="store_true", help="each mode with one of the tasks, in turn")
     given = parser.parse_args()
-    sizes = sorted({MODES[name].world_size for name in given.modes.split(",")})
+    sizes = sorted({layout_of(name).world_size for name in given.modes.split(",")})
     rows = [row for dtype in given.dtype.split(",") for size in sizes for row in run(size, given, dtype)]
     sys.stdout.write(table(rows) + "\n")
     far = [row for row in rows if not is_equal(row)]

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from groundup.nn.config import ModelConfig
 from groundup.train.objectives.config import ObjectiveConfig
+from groundup.train.optim.config import OptimizerConfig
 from groundup.train.parallel.config import Layout
 
 TaskName = Literal["causal", "masked", "span_corruption"]
@@ -86,3 +87,24 @@ MODES: Final[dict[str, Layout]] = {
     "zero3 2 x pp2 x tp2": Layout(dp=2, pp=2, tp=2, zero=3),
     "hybrid 2x2 x tp2": Layout(dp=4, tp=2, zero=3, sharding_factor=2),
 }
+
+SHARED = ("zero1 2 x tp2", "zero2 2 x tp2", "pp2 x zero1 2", "pp2 x zero2 2", "zero1 2 x pp2 x tp2")
+"""Modes in which a rank updates rows of a part of a matrix, or of a stage."""
+_WITH: Final = " + "
+_EXACT: Final = {"muon": {"newton_schulz_precision": "fp32"}}
+
+
+def with_optimizer(mode: str, optimizer: str) -> str:
+    """Return the name of a mode that is trained with another optimizer than AdamW."""
+    return f"{mode}{_WITH}{optimizer}"
+
+
+def layout_of(name: str) -> Layout:
+    """Return the layout of a mode, whatever it is trained with."""
+    return MODES[name.partition(_WITH)[0]]
+
+
+def optimizer_of(name: str) -> OptimizerConfig:
+    """Return what a mode is trained with."""
+    optimizer = name.partition(_WITH)[2]
+    return OptimizerConfig.parse({"name": optimizer, **_EXACT.get(optimizer, {})}, name) if optimizer else OptimizerConfig()

@@ -1,6 +1,6 @@
 """One rank of a comparison: train in each mode, and by itself on the whole batch; print what differs (see equality.py).
 
-    torchrun --nproc-per-node N worker.py --modes 'ddp 2,zero3 2' --tasks causal,masked --accumulate 1,3 --dtype float64
+    torchrun --nproc-per-node N worker.py --modes 'ddp 2,tp 2 + muon' --tasks causal,masked --accumulate 1,3 --dtype float64
 
 Rank 0 prints one JSON object a case.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-from modes import MODES, SEQ_LEN, TASKS, VOCAB, TaskName
+from modes import MODES, SEQ_LEN, TASKS, VOCAB, TaskName, layout_of, optimizer_of
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
@@ -30,7 +30,6 @@ from groundup.train.objectives.table import build_objective
 from groundup.train.objectives.vocabulary import SpecialTokens, Vocabulary
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
-from groundup.train.parallel.config import Layout
 from groundup.train.parallel.first_weights import first_weights
 from groundup.train.parallel.team import Team
 from groundup.train.parallel.world import joined, launched
@@ -71,18 +70,22 @@ def build(task: TaskName, dtype: torch.dtype) -> Transformer:
     return model.to(dtype)
 
 
-def train(task: TaskName, model: Transformer, ranks: Ranks, place: tuple[int, int], accumulate: int) -> list[StepResult]:
+def train(
+    task: TaskName, model: Transformer, ranks: Ranks, place: tuple[int, int], accumulate: int, optimizer: OptimizerConfig
+) -> list[StepResult]:
     """Train a few steps; `place`: how many ranks read different text, and which of them this is."""
-    optimizer = build_optimizer(model, OptimizerConfig())
-    step = TrainStep(model, optimizer, "fp32", CLIP_NORM, torch.device("cpu"), z_weight=1e-4, ranks=ranks)
+    step = TrainStep(model, build_optimizer(model, optimizer), "fp32", CLIP_NORM, torch.device("cpu"), z_weight=1e-4, ranks=ranks)
     return [step(batches(task, number, *place, accumulate), RATE) for number in range(STEPS)]
 
 
 @cache
-def reference(task: TaskName, accumulate: int, dtype: torch.dtype) -> tuple[list[StepResult], dict[str, Tensor]]:
+def reference(
+    task: TaskName, accumulate: int, dtype: torch.dtype, optimizer: OptimizerConfig
+) -> tuple[list[StepResult], dict[str, Tensor]]:
     """Return what one process finds."""
     model = build(task, dtype)
-    return train(task, model, ALONE, (1, 0), accumulate), {name: weight.detach() for name, weight in model.state_dict().items()}
+    found = train(task, model, ALONE, (1, 0), accumulate, optimizer)
+    return found, {name: weight.detach() for name, weight in model.state_dict().items()}
 
 
 def whole_weights(model: Transformer) -> dict[str, Tensor]:
@@ -101,17 +104,18 @@ def gathered_weights(model: Transformer) -> dict[str, Tensor]:
     return {name: weight for part in found or () for name, weight in part.items()}
 
 
-def compare(task: TaskName, layout: Layout, accumulate: int, dtype: torch.dtype) -> dict[str, Any]:
+def compare(task: TaskName, mode: str, accumulate: int, dtype: torch.dtype) -> dict[str, Any]:
     """Return, on the first rank, the largest differences from one process: of losses, gradient norms [relative], weights."""
     begun_s = time.perf_counter()
-    team = Team.of(layout.model_copy(update={"precision": "fp32"}), "fp32")
+    layout, optimizer = layout_of(mode).model_copy(update={"precision": "fp32"}), optimizer_of(mode)
+    team = Team.of(layout, "fp32")
     first = torch.Generator().manual_seed(0)
     model = first_weights(TASKS[task].model, "sdpa", first, lambda whole: team.arrange(whole.to(dtype)), torch.device("cpu"))
-    found = train(task, model, team, (layout.dp, team.mesh.data_rank), accumulate)
+    found = train(task, model, team, (layout.dp, team.mesh.data_rank), accumulate, optimizer)
     weights = gathered_weights(model)
     if dist.get_rank() > 0:
         return {}
-    expected, expected_weights = reference(task, accumulate, dtype)
+    expected, expected_weights = reference(task, accumulate, dtype, optimizer)
     assert weights.keys() == expected_weights.keys(), sorted(weights.keys() ^ expected_weights.keys())
     pairs = list(zip(found, expected, strict=True))
     return {
@@ -125,7 +129,7 @@ def compare(task: TaskName, layout: Layout, accumulate: int, dtype: torch.dtype)
 
 def cases(given: argparse.Namespace, size: int) -> Iterator[tuple[str, TaskName, int]]:
     """Yield the cases that are of so many processes."""
-    names = [name for name in given.modes.split(",") if MODES[name].world_size == size]
+    names = [name for name in given.modes.split(",") if layout_of(name).world_size == size]
     tasks = given.tasks.split(",")
     for number, name in enumerate(names):
         of_mode = [tasks[number % len(tasks)]] if given.one_task else tasks
@@ -147,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     assert world is not None, "started by torchrun"
     with joined(world):
         for name, task, accumulate in cases(given, world.size):
-            found = compare(task, MODES[name], accumulate, getattr(torch, given.dtype))
+            found = compare(task, name, accumulate, getattr(torch, given.dtype))
             if world.rank == 0:
                 line = {"mode": name, "task": task, "accumulate": accumulate, "dtype": given.dtype, **found}
                 sys.stdout.write(json.dumps(line) + "\n")
