@@ -182,7 +182,7 @@ def _pretrain(
     if decisions.minutes is None:
         hooks.append(Lateness(decisions.steps, plan.forecast.train_s))
     stop = StopRequest()
-    if (world := launched()) is not None and ranks.size > 1:
+    if (world := launched()) is not None:
         hooks += hooks_of(world, job.out / METRICS_FILE)
     watch = build_watch(config, job, plan, shards, evaluation, metrics.tell, stop.ask) if ranks.is_first else None
     trackers = closing.enter_context(trackings(config, job, METRICS_FILE, evaluation)) if ranks.is_first else []

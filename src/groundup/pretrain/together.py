@@ -100,7 +100,7 @@ def place_of(ranks: Ranks) -> tuple[str, ...]:
 
 def hooks_of(world: World, metrics: Path) -> list[Hook]:
     """Return what each process of a launch does beside its steps."""
-    found: list[Hook] = [Whereabouts(world)]
+    found: list[Hook] = [Whereabouts(world)] if world.size > 1 else []
     return [*found, Recovery(world, metrics)] if world.is_first and world.life and metrics.exists() else found
 
 

@@ -12,8 +12,8 @@ from torch._C._distributed_c10d import Store
 from groundup.core.errors import FailedElsewhere, GroundupError, Stopped, WorkerError
 from groundup.core.log import complain
 from groundup.core.world import World
-from groundup.train.parallel.watch import FAILURE, Watch
-from groundup.train.parallel.world import open_store
+from groundup.train.parallel.watch import FAILURE, GRACE_S, Watch
+from groundup.train.parallel.world import is_of_agent, open_store
 from groundup.train.stop import STOPPING
 
 _CALLED, _DONE = "called", "done"
@@ -78,6 +78,8 @@ class Crew:
         except RuntimeError as error:
             raise self._explained(error) from error
         finally:
+            if self.world.is_first and not is_of_agent():
+                self._watch.wait_left(GRACE_S)  # the store ends with this process
             self._watch.close()
 
     def _explained(self, error: RuntimeError) -> Exception:
@@ -87,6 +89,10 @@ class Crew:
         """
         for number in STOPPING if threading.current_thread() is threading.main_thread() else ():
             signal.signal(number, signal.SIG_IGN)
+        if not self._has_store():
+            return WorkerError(
+                "process 0 is gone, and with it the store of the launch; the same command goes on from the last checkpoint"
+            )
         if not _is_of_others(error):
             return error if self._is_first_to_fail(1) else FailedElsewhere(1)
         silent = [] if self._store.check([FAILURE]) else self._watch.silent()
@@ -98,6 +104,14 @@ class Crew:
             places = "; ".join(f"process {rank}: {self._watch.place(rank)}" for rank in range(self.world.size))
             told = f"process {self.world.rank} waited in vain for the others ({str(error).splitlines()[0][:120]}); {places}"
         return WorkerError(f"{told}; the same command goes on from the last checkpoint")
+
+    def _has_store(self) -> bool:
+        """Return whether the store answers."""
+        try:
+            self._store.check([FAILURE])
+        except RuntimeError:
+            return False
+        return True
 
     def _is_first_to_fail(self, code: int) -> bool:
         """Note that this process failed; return whether it is the one to tell it."""

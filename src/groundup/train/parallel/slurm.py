@@ -32,6 +32,7 @@ def script(
         "first=${nodes%%$'\\n'*}",
         f"threads=$(( ${{SLURM_CPUS_ON_NODE:-$(nproc)}} / {processes} ))",
         "export OMP_NUM_THREADS=$(( threads > 0 ? threads : 1 ))",
+        "export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1  # else agents of several nodes do not agree on where to meet after a restart",
         f'{shlex.join(launcher)} --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$first:${{PORT:-{PORT}}}" \\',
         f"  -m {shlex.join(command)}",
     ]

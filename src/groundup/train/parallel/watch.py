@@ -18,6 +18,8 @@ STALLED_S = 30.0
 """Without a sign, a process is taken for gone."""
 GRACE_S = 5.0
 """Time for a process to end by itself once another has failed."""
+_LOOK_S = 0.1
+"""Between two looks whether the others have left."""
 FAILURE: Final = "failure"
 _LEFT, _SILENT = "left", "silent"
 
@@ -52,6 +54,12 @@ class Watch:
         """Say that no more signs will come."""
         self._done.set()
         self._thread.join()
+
+    def wait_left(self, longest_s: float) -> None:
+        """Wait until all others have said that no more signs will come."""
+        until_s = time.monotonic() + longest_s
+        while time.monotonic() < until_s and any(sign != _LEFT for rank, sign in self._signs().items() if rank != self._world.rank):
+            time.sleep(_LOOK_S)
 
     def silent(self) -> list[int]:
         """Return the processes that give no sign; takes some ticks."""

@@ -42,16 +42,17 @@ def _or_end(seconds: float, why: str) -> Iterator[None]:
 
 
 def open_store(world: World) -> Store:
-    """Return the launcher's store, the part of this life of the processes.
+    """Return the store of this life of the processes.
 
-    After a restart the addresses of the dead are still in it, so each life has a part of its own. Raises ConfigError if there is no
-    store at the address that the environment names.
+    In one of torchrun's agents the addresses of the dead are still there after a restart, so each life has a part of its own. One
+    of the first process ends with it: there are no parts, since agents of several machines count lives each for itself. Raises
+    ConfigError if there is no store at the address that the environment names.
     """
     try:
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     except (KeyError, ValueError) as error:
         raise ConfigError(f"a launcher's environment without {error}: start with torchrun, which sets it") from None
-    is_host = world.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    is_host = world.is_first and not is_of_agent()
     try:
         with _or_end(CONNECT_S + 5, f"{host}:{port}: something answers that is no store of a launch; {_OTHER_PORT}"):
             store = TCPStore(
@@ -66,7 +67,12 @@ def open_store(world: World) -> Store:
     except (RuntimeError, ValueError) as error:
         why = "the port is in use" if is_host else "there is no answer"
         raise ConfigError(f"{host}:{port}: {why}; {_OTHER_PORT} ({_first_line(error)})") from None
-    return PrefixStore(f"life-{world.life}", store)
+    return PrefixStore(f"life-{world.life}" if is_of_agent() else "life", store)
+
+
+def is_of_agent() -> bool:
+    """Return whether the store is the launcher's, not the first process'."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 @contextlib.contextmanager
