@@ -56,7 +56,7 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
                 stack.enter_context(replaced(ddp, name, lambda *args, **kwargs: None))
             stack.enter_context(replaced(Reducer, "_rebuild_buckets", _keep_buckets))
             stack.enter_context(replaced(dist.Work, "get_future", _done))
-            stack.enter_context(replaced(fsdp, "_chunk_with_empty", _Chunks))
+            stack.enter_context(replaced(fsdp, "_chunk_with_empty", Parts))
             yield
     finally:
         dist.destroy_process_group()
@@ -64,7 +64,7 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Chunks(Sequence[Tensor]):
+class Parts(Sequence[Tensor]):
     """The parts of all ranks, each made when it is asked for: FSDP makes all of them to take its own, which of fake tensors takes
     as long as there are ranks."""
 
