@@ -62,6 +62,8 @@ def test_two_processes_train_what_one_does(folder: Path, two: Path) -> None:
         assert other["loss"] == pytest.approx(one["loss"], abs=LOSS_TOLERANCE)
     assert TrainingRun.open(two).manifest.key == TrainingRun.open(folder / "one").manifest.key
     assert len(json.loads((two / "memory.json").read_text())["peak_memory_bytes_by_process"]) == 2
+    reasons = json.loads((two.with_name("two.inputs") / "plan" / "forecast.json").read_text())["why"]
+    assert sum("the 2 processes took those steps together" in reason for reason in reasons) == 1
     looked_at = json.loads((two / "parallel.json").read_text())
     assert [rank["states"]["weights"] > 0 for rank in looked_at["ranks"]] == [True, True]
 

@@ -28,10 +28,15 @@ def lead(recipe: Recipe, folders: Mapping[str, Path]) -> Iterator[bool]:
     set_quiet(console.quiet)
     crew = importlib.import_module("groundup.train.parallel.crew").Crew(world)
     with crew.at_work():
-        if not world.is_first and crew.called():
+        if not world.is_first and crew.called(_take_part):
             _train(recipe, folders)
             crew.wait_done()
         yield world.is_first
+
+
+def _take_part(request: bytes) -> None:
+    """Take part in the steps that the plan times."""
+    importlib.import_module("groundup.plan.together").take_part(request)
 
 
 def _train(recipe: Recipe, folders: Mapping[str, Path]) -> None:

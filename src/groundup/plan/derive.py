@@ -1,6 +1,7 @@
 """From settings, text and machine to the decisions of a plan, timed on models other than the one to be trained."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from groundup.artifacts.plan import Decisions, Forecast
@@ -17,20 +18,27 @@ from groundup.plan.compiling import choose_compiled
 from groundup.plan.config import PlanConfig
 from groundup.plan.extent import Extent
 from groundup.plan.pace import Pace, longest, pace_of
-from groundup.plan.probe import Probe
+from groundup.plan.probe import Probe, Stepping
 from groundup.plan.probed import choose_attention, step_seconds, within_memory
 from groundup.plan.room import memory_limit
 from groundup.plan.shapes import family
 from groundup.plan.situation import Situation
 from groundup.train.config import PRODUCTS, TrainConfig
 from groundup.train.parallel.automatic import Chosen, short
-from groundup.train.parallel.config import AUTO
+from groundup.train.parallel.config import AUTO, Layout
+
+Together = Callable[[Layout], Stepping | None]
+"""What times steps that all processes take together under a layout, where they can."""
 
 
 def derive(
-    config: PlanConfig, situation: Situation, probe: Probe, calibration: Calibration | None = None
+    config: PlanConfig,
+    situation: Situation,
+    probe: Probe,
+    calibration: Calibration | None = None,
+    together: Together | None = None,
 ) -> tuple[Decisions, Forecast]:
-    """Return what to train and what it will take; `probe` is only given configurations other than the one chosen.
+    """Return what to train and what it will take; probes are only given configurations other than the one chosen.
 
     `calibration` changes forecasts and, through the time that a budget pays for, the number of steps: it decides nothing else.
     Raises BudgetError if it does not fit in memory or in the time.
@@ -52,8 +60,7 @@ def derive(
         why.append(_explain_layout(place, of_rank(workload, place.layout), situation))
     calibrator = Calibrator(calibration, kind_of(workload, situation.device), situation.text, situation.processes.size)
     memory = _calibrated_memory(config, place.memory, situation, calibrator, why)
-    step_s = step_seconds(of_rank(workload, place.layout), probe, why)
-    pace = pace_of(config, workload, _of_all(step_s, workload, place, situation, why), calibrator, why)
+    pace = pace_of(config, workload, _step_seconds(workload, place, situation, probe, together, why), calibrator, why)
     extent = longest(config, pace, why)
     decisions = Decisions(
         model=workload.model.model_dump(),
@@ -103,10 +110,17 @@ def _explain_layout(place: Chosen, own: Workload, situation: Situation) -> str:
     return f"layout {short(place.layout)} on {processes.size:,} processes: {reason}; {rows}."
 
 
-def _of_all(step_s: float, workload: Workload, place: Chosen, situation: Situation, why: list[str]) -> float:
-    """Return the time of a step of all processes, given that of one by itself with the rows of a rank."""
-    processes = situation.processes
-    all_s = processes.step_seconds(workload, place.layout, step_s)
+def _step_seconds(
+    workload: Workload, place: Chosen, situation: Situation, probe: Probe, together: Together | None, why: list[str]
+) -> float:
+    """Return the time of a step of all processes: as they take it together, or as it follows from that of one by itself."""
+    own, processes = of_rank(workload, place.layout), situation.processes
+    stepping = together(place.layout) if together is not None and processes.size > 1 else None
+    if stepping is not None:
+        step_s = step_seconds(own, stepping, why)
+        why.append(f"the {processes.size:,} processes took those steps together: what they exchange is in the time.")
+        return step_s
+    all_s = processes.step_seconds(workload, place.layout, step_seconds(own, probe, why))
     if processes.size > 1:
         how = (
             f"{processes.local:,} processes share the cores of this machine; what they exchange is left out"

@@ -9,7 +9,7 @@ import torch
 
 from groundup.core.seeds import derive_seed
 from groundup.estimate.workload import Workload
-from groundup.nn.transformer import Inputs, build_model
+from groundup.nn.transformer import Inputs, Transformer, build_model
 from groundup.plan.machine import synchronize
 from groundup.train.batch import Batch
 from groundup.train.config import TrainConfig
@@ -18,15 +18,20 @@ from groundup.train.loss import IGNORE
 from groundup.train.loss_scale import MINIMUM
 from groundup.train.memory import PeakMemory
 from groundup.train.optim.table import build_optimizer
+from groundup.train.ranks import ALONE, Ranks
 from groundup.train.step import TrainStep
 
 
-class Probe(ABC):
-    """Measures training configurations other than the one that is planned."""
+class Stepping(ABC):
+    """Times training configurations other than the one that is planned."""
 
     @abstractmethod
     def step_seconds(self, workloads: Sequence[Workload], seconds: float) -> list[float]:
         """Return the time of one optimizer step of each workload, spending about `seconds`."""
+
+
+class Probe(Stepping):
+    """Measures their memory, too."""
 
     @abstractmethod
     def memory_growth(self, workload: Workload) -> int:
@@ -58,22 +63,13 @@ class StepProbe(Probe):
 
         A neighbour's burst of work makes steps many times slower on a CPU; the quartile forgives it for most of the probe.
         """
-        steps = [self._prepare(workload) for workload in workloads]
-        for step in steps:
-            for _ in range(WARMUP_STEPS):
-                step()
-        times_s: list[list[float]] = [[] for _ in steps]
-        start_s = time.perf_counter()
-        while len(times_s[0]) < MIN_ROUNDS or (time.perf_counter() - start_s < seconds and len(times_s[0]) < MAX_ROUNDS):
-            for step, times in zip(steps, times_s, strict=True):
-                times.append(self._timed(step))
-        return [sorted(times)[len(times) // 4] for times in times_s]
+        return quartiles([prepared(workload, self._train, self._device) for workload in workloads], seconds, self._device)
 
     def memory_growth(self, workload: Workload) -> int:
         """Return by how many bytes a few steps of the workload raise the peak memory of the process, over a settled one."""
         start_bytes = settled_bytes(self._device)
         peak = PeakMemory(self._device)
-        step = self._prepare(workload)
+        step = prepared(workload, self._train, self._device)
         for _ in range(MEMORY_STEPS):
             step()
         return peak.bytes() - start_bytes
@@ -82,37 +78,65 @@ class StepProbe(Probe):
         """Return the settled resident memory; 0 for a CUDA card, which has a memory of its own."""
         return 0 if self._device.type == "cuda" else settled_bytes(torch.device("cpu"))
 
-    def _timed(self, step: Callable[[], None]) -> float:
-        start_s = time.perf_counter()
-        step()
-        synchronize(self._device)
-        return time.perf_counter() - start_s
 
-    def _prepare(self, workload: Workload) -> Callable[[], None]:
-        model = build_model(workload.model, workload.attention)
-        model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe")))
-        model.to(self._device)
-        optimizer = build_optimizer(model, self._train.optimizer)
-        train = self._train
-        train_step = TrainStep(
-            model,
-            optimizer,
-            workload.precision,
-            train.clip_norm,
-            self._device,
-            train.z_loss,
-            train.clip_value,
-            workload.compiled,
-            workload.recompute,
-        )
-        if train_step.loss_scale:
-            train_step.loss_scale.value = MINIMUM  # no step is to be skipped
-        batch = made_up_batch(workload)
+def quartiles(steps: Sequence[Callable[[], None]], seconds: float, device: torch.device, ranks: Ranks = ALONE) -> list[float]:
+    """Return the lower quartile of the times of each step, after warm-up; all `ranks` take them together, as often as the first."""
+    for step in steps:
+        for _ in range(WARMUP_STEPS):
+            step()
+    times_s: list[list[float]] = [[] for _ in steps]
+    start_s = time.perf_counter()
 
-        def step() -> None:
-            train_step([batch] * workload.num_micro_batches, self._train.optimizer.peak(workload.model))
+    def goes_on() -> bool:
+        rounds, has_time = len(times_s[0]), time.perf_counter() - start_s < seconds
+        return bool(ranks.agreed(rounds < MIN_ROUNDS or (has_time and rounds < MAX_ROUNDS)))
 
-        return step
+    while goes_on():
+        for step, times in zip(steps, times_s, strict=True):
+            times.append(_timed(step, device))
+    return [sorted(times)[len(times) // 4] for times in times_s]
+
+
+def _timed(step: Callable[[], None], device: torch.device) -> float:
+    start_s = time.perf_counter()
+    step()
+    synchronize(device)
+    return time.perf_counter() - start_s
+
+
+def prepared(
+    workload: Workload,
+    train: TrainConfig,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    arrange: Callable[[Transformer], Transformer] | None = None,
+) -> Callable[[], None]:
+    """Return a step of the workload on a new model, which `arrange` lays out on the ranks."""
+    model = build_model(workload.model, workload.attention)
+    model.init_weights(torch.Generator().manual_seed(derive_seed(0, "probe")))
+    model.to(device)
+    model = model if arrange is None else arrange(model)
+    optimizer = build_optimizer(model, train.optimizer)
+    train_step = TrainStep(
+        model,
+        optimizer,
+        workload.precision,
+        train.clip_norm,
+        device,
+        train.z_loss,
+        train.clip_value,
+        workload.compiled,
+        workload.recompute,
+        ranks=ranks,
+    )
+    if train_step.loss_scale:
+        train_step.loss_scale.value = MINIMUM  # no step is to be skipped
+    batch = made_up_batch(workload)
+
+    def step() -> None:
+        train_step([batch] * workload.num_micro_batches, train.optimizer.peak(workload.model))
+
+    return step
 
 
 def made_up_batch(workload: Workload) -> Batch:

@@ -9,7 +9,7 @@ from groundup.estimate.memory import live_bytes, passing_bytes
 from groundup.estimate.workload import AttentionName, Workload
 from groundup.plan.choose import has_kernels
 from groundup.plan.config import PlanConfig
-from groundup.plan.probe import Probe
+from groundup.plan.probe import Probe, Stepping
 from groundup.plan.room import divisors, memory_limit, placed, too_large
 from groundup.plan.shapes import at_depth
 from groundup.plan.situation import Situation
@@ -46,7 +46,7 @@ def choose_attention(train: TrainConfig, workload: Workload, probe: Probe, why: 
     return replace(workload, attention=chosen)
 
 
-def step_seconds(workload: Workload, probe: Probe, why: list[str]) -> float:
+def step_seconds(workload: Workload, probe: Stepping, why: list[str]) -> float:
     """Return the time of an optimizer step, on the line through two other depths of the same widths."""
     layers = workload.model.num_layers
     shallow, deep = _probe_depths(layers)

@@ -1,5 +1,7 @@
 """The plan stage: decide what to train before the first step, and say what it will take."""
 
+from functools import partial
+
 import torch
 from rich.table import Table
 
@@ -23,6 +25,7 @@ from groundup.plan.machine import Machine, measure_machine, physical_cores
 from groundup.plan.probe import StepProbe
 from groundup.plan.processes import Processes
 from groundup.plan.situation import Situation
+from groundup.plan.together import stepping_together
 from groundup.train.course.course import Course
 from groundup.train.libraries import load_libraries, settled_bytes
 from groundup.train.memory import kept_memory
@@ -65,7 +68,8 @@ def run(config: PlanConfig, job: Job) -> Outcome:
     )
     say("  timing training steps of smaller models to predict this one's")
     with threads(machine.num_threads), kept_memory():
-        decisions, forecast = derive(config, situation, probe, _calibration(config, machine, processes))
+        together = partial(stepping_together, processes, config.pretrain, machine.num_threads)
+        decisions, forecast = derive(config, situation, probe, _calibration(config, machine, processes), together)
     Course(config.pretrain, decisions.steps).check()
     forecast = forecast.model_copy(update={"why": (*forecast.why, *_about_text(forecast, shards))})
     write_json(job.out / PLAN_FILE, decisions.model_dump(mode="json"))

@@ -13,14 +13,13 @@ from torch import Tensor
 from torch._C._distributed_c10d import Reducer
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor._redistribute import _gen_transform_infos
-from torch.distributed.tensor.debug import _clear_sharding_prop_cache
 from torch.futures import Future
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import _disable_current_modes
 
 from groundup.core.errors import ConfigError
 from groundup.plan.simulate.replaced import replaced
+from groundup.train.parallel.world import forget_meshes
 
 _COUNTING: Final = ("__init__", "__getitem__", "_flatten", "_unflatten", "_get_all_submeshes")
 """Methods of a mesh that read the numbers of ranks from tensors of their own."""
@@ -46,7 +45,7 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
             f"a simulation of {size:,} ranks needs a process group of its own, and this process is rank {dist.get_rank()} of "
             f"{dist.get_world_size()} already; simulate outside of torchrun"
         )
-    _forget_meshes()
+    forget_meshes()
     dist.init_process_group("fake", store=FakeStore(), rank=rank, world_size=size)
     try:
         with contextlib.ExitStack() as stack:
@@ -60,7 +59,7 @@ def fake_world(size: int, rank: int = 0) -> Iterator[None]:
             yield
     finally:
         dist.destroy_process_group()
-        _forget_meshes()
+        forget_meshes()
 
 
 @dataclass(frozen=True)
@@ -82,16 +81,12 @@ class Parts(Sequence[Tensor]):
     def __getitem__(self, rank: int | slice) -> Tensor | Sequence[Tensor]:
         if isinstance(rank, slice):
             return [self[each] for each in range(*rank.indices(self.ranks))]
+        if not 0 <= rank < self.ranks:
+            raise IndexError(rank)
         size = self.tensor.shape[self.dim]
         length = -(-size // self.ranks)
         left = size - rank * length
         return self.tensor.narrow(self.dim, rank * length, min(length, left)) if left > 0 else self.tensor.new_empty(0)
-
-
-def _forget_meshes() -> None:
-    """Let DTensor forget what it knows of meshes: those of another world that look alike have other groups."""
-    _clear_sharding_prop_cache()  # type: ignore[no-untyped-call]
-    _gen_transform_infos.cache_clear()
 
 
 def _keep_buckets(reducer: Reducer) -> bool:

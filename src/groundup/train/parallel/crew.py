@@ -4,7 +4,8 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import torch.distributed as dist
 from torch._C._distributed_c10d import Store
@@ -16,11 +17,13 @@ from groundup.train.parallel.watch import FAILURE, GRACE_S, Watch
 from groundup.train.parallel.world import is_of_agent, open_store
 from groundup.train.stop import STOPPING
 
-_CALLED, _DONE = "called", "done"
+_CALLED, _DONE, _WAITS, _ASKED = "called", "done", "waits", "asked"
 PAUSE_S = 0.2
 """Between two looks for a word of the first process."""
 FIRST_S = 1.0
 """What the first process is left to tell of an error that all meet."""
+MEET_S = 10.0
+"""How long the first process waits for the others before it does without them what could be done together."""
 
 
 class Crew:
@@ -35,20 +38,26 @@ class Crew:
         self._store = open_store(world)
         self._watch = Watch(world, open_store(world), self._complain)  # with a connection of its own, as it has a thread
 
-    def called(self) -> bool:
+    def called(self, take_part: Callable[[bytes], None]) -> bool:
         """Wait for the first process: return True when it calls to train, False when it is done without.
 
-        Raises FailedElsewhere if it failed.
+        `take_part` does with it what it asks for meanwhile. Raises FailedElsewhere if it failed.
         """
-        return self._wait(_CALLED)
+        self._store.set(f"{_WAITS}-{self.world.rank}", "")
+        return self._wait(_CALLED, take_part)
 
     def wait_done(self) -> None:
         """Wait until the first process has finished its work."""
         self._wait(_DONE)
 
-    def _wait(self, word: str) -> bool:
+    def _wait(self, word: str, take_part: Callable[[bytes], None] | None = None) -> bool:
+        turn = 0
         while not self._store.check([word]):
             self._check()
+            if take_part is not None and self._store.check([f"{_ASKED}-{turn}"]):
+                take_part(self._store.get(f"{_ASKED}-{turn}"))
+                turn += 1
+                continue
             if self._store.check([_DONE]):
                 return False
             time.sleep(PAUSE_S)
@@ -139,6 +148,20 @@ def _is_of_others(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or any(
         word in str(error).lower() for word in ("gloo", "nccl", "connection", "timed out")
     )
+
+
+def are_waiting(world: World) -> bool:
+    """Return whether all others wait for the first process, as soon as they do."""
+    try:
+        open_store(world).wait([f"{_WAITS}-{rank}" for rank in range(1, world.size)], timedelta(seconds=MEET_S))
+    except RuntimeError:
+        return False
+    return True
+
+
+def ask(world: World, turn: int, request: str) -> None:
+    """Ask the others, which wait, to take part in something; turns are counted from 0."""
+    open_store(world).set(f"{_ASKED}-{turn}", request)
 
 
 def call(world: World) -> None:

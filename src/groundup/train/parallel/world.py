@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import Store, TCPStore
 from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.tensor._redistribute import _gen_transform_infos
+from torch.distributed.tensor.debug import _clear_sharding_prop_cache
 
 from groundup.core.errors import ConfigError
 from groundup.core.log import complain
@@ -76,16 +78,21 @@ def is_of_agent() -> bool:
 
 
 @contextlib.contextmanager
-def joined(world: World, backend: str | None = None, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+def joined(world: World, backend: str | None = None, timeout_s: float = TIMEOUT_S, what: str = "") -> Iterator[None]:
     """Hold the process group of the world; tensors of the CPU go through gloo, those of a GPU through NCCL.
 
+    `what` it is held for keeps the addresses of several groups, one after the other, apart.
     Raises ConfigError if the processes cannot reach each other.
     """
     if backend is None:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(
-            backend, store=open_store(world), rank=world.rank, world_size=world.size, timeout=timedelta(seconds=timeout_s)
+            backend,
+            store=PrefixStore(what, open_store(world)) if what else open_store(world),
+            rank=world.rank,
+            world_size=world.size,
+            timeout=timedelta(seconds=timeout_s),
         )
     except RuntimeError as error:
         interface = os.environ.get("GLOO_SOCKET_IFNAME")
@@ -98,6 +105,13 @@ def joined(world: World, backend: str | None = None, timeout_s: float = TIMEOUT_
         yield
     finally:
         dist.destroy_process_group()
+        forget_meshes()
+
+
+def forget_meshes() -> None:
+    """Let DTensor forget what it knows of meshes: those of another process group that look alike have other groups."""
+    _clear_sharding_prop_cache()  # type: ignore[no-untyped-call]
+    _gen_transform_infos.cache_clear()
 
 
 def _first_line(error: Exception) -> str:
