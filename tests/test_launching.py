@@ -18,14 +18,17 @@ def test_the_script_starts_the_layout(tmp_path: Path) -> None:
     assert made["processes"] == 8
     bin_ = tmp_path / "bin"
     bin_.mkdir()
-    for name, body in {"srun": 'printf "%s\\n" "$@"; env | grep OMP_', "scontrol": "echo first; echo second"}.items():
+    for name, body in {
+        "srun": 'printf "%s\\n" "$@"; env | grep -E "OMP_|RDZV" | sort',
+        "scontrol": "echo first; echo second",
+    }.items():
         (bin_ / name).write_text(f"#!/bin/bash\n{body}\n")
         (bin_ / name).chmod(0o755)
     env = {"PATH": f"{bin_}:/usr/bin:/bin", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "32"}
     said = subprocess.run(["bash", str(script)], env=env, capture_output=True, text=True, check=True).stdout.splitlines()
     for option, value in {"--nnodes": "2", "--nproc-per-node": "4", "--rdzv-id": "7", "--rdzv-endpoint": "first:29500"}.items():
         assert said[said.index(option) + 1] == value
-    assert said[-1] == "OMP_NUM_THREADS=8"
+    assert said[-2:] == ["OMP_NUM_THREADS=8", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"]
     command = said[said.index("groundup") :]
     assert command[:5] == ["groundup", "run", str(recipe), "--out", str(tmp_path / "a run")]
     assert [word for word in command if "parallel" in word] == told

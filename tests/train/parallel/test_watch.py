@@ -54,6 +54,18 @@ def test_who_lives_or_has_left_is_not_missed(store: HashStore) -> None:
     assert told == []
 
 
+def test_who_keeps_the_store_waits_until_others_have_left(store: HashStore) -> None:
+    first, second = watch(store, 0, lambda _: None), watch(store, 1, lambda _: None)
+    first.wait_left(2 * TICK_S)
+    assert not store.check(["sign-1"]) or store.get("sign-1") != b"left"
+    leaving = threading.Timer(5 * TICK_S, second.close)
+    leaving.start()
+    first.wait_left(LONG_S)
+    assert store.get("sign-1") == b"left"
+    leaving.join()
+    first.close()
+
+
 def test_a_stopped_process_of_this_machine_is_killed(store: HashStore) -> None:
     """Whoever launched it would wait for it to end by itself."""
     stopped = subprocess.Popen(["sleep", "60"])
