@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import commands
 from groundup import api
 from groundup.artifacts.build import make
 from groundup.core.errors import ArtifactError
@@ -18,11 +19,9 @@ from groundup.pipeline import find_stage, line_folders, order_stage
 from groundup.recipe import load_recipe
 from lines import checkpoint_hash, content_hashes, write_recipe
 
-ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
-
-def command(folder: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "groundup", "run", str(folder / "recipe.yaml"), "--out", str(out), "--quiet"]
+def words(folder: Path, out: Path) -> list[str]:
+    return ["run", str(folder / "recipe.yaml"), "--out", str(out), "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,10 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     pretrain = {"seq_len": 64, "batch_tokens": 512, "steps": 120, "checkpoint_steps": 10, "precision": "fp32", "attention": "sdpa"}
     pretrain["storage_patience_s"] = 0
     write_recipe(folder, pretrain=pretrain)
+    commands.groundup("--help")  # the first command waits for what starts all
     start_s = time.monotonic()
-    subprocess.run(command(folder, folder / "clean"), env=ENV, check=True)
+    done = commands.groundup(*words(folder, folder / "clean"))
+    assert done.returncode == 0, done.stderr
     return folder, time.monotonic() - start_s
 
 
@@ -41,14 +42,15 @@ def run_with_kills(folder: Path, out: Path, moments_s: list[float]) -> int:
     """Start the line anew after each kill; return how many kills met a process that was still at work."""
     met = 0
     for moment_s in moments_s:
-        process = subprocess.Popen(command(folder, out), env=ENV, start_new_session=True)
+        process = commands.start(*words(folder, out))
         try:
             process.wait(moment_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             met += 1
-    subprocess.run(command(folder, out), env=ENV, check=True)
+        process.ended()
+    done = commands.groundup(*words(folder, out))
+    assert done.returncode == 0, done.stderr
     return met
 
 
@@ -76,7 +78,7 @@ def in_small_disk(folder: Path, mount: Path, megabytes: int) -> list[str] | None
     mounting = f"mount -t tmpfs -o size={megabytes}m tmpfs {mount}"
     if subprocess.run([*inside, mounting], capture_output=True, check=False).returncode:
         return None
-    line = " ".join(command(folder, mount / "run"))
+    line = " ".join([sys.executable, "-m", "groundup", *words(folder, mount / "run")])
     more_room = f"mount -o remount,size=500m {mount}"
     steps = [mounting, line, "echo first=$?", more_room, line, "echo second=$?", f"cp -r {mount}/run {folder}/from-small-disk"]
     return [*inside, "; ".join(steps)]
@@ -85,11 +87,11 @@ def in_small_disk(folder: Path, mount: Path, megabytes: int) -> list[str] | None
 @pytest.mark.parametrize("megabytes", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_full_disk_is_told_and_mended_by_room(clean: tuple[Path, float], tmp_path: Path, megabytes: int) -> None:
     folder, _ = clean
-    words = in_small_disk(folder, tmp_path, megabytes)
-    if words is None:
+    command = in_small_disk(folder, tmp_path, megabytes)
+    if command is None:
         pytest.skip("mounting a small disk in a namespace is not allowed here")
     shutil.rmtree(folder / "from-small-disk", ignore_errors=True)
-    done = subprocess.run(words, env=ENV, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=commands.ENV, capture_output=True, text=True, check=False)
     assert "first=2" in done.stdout, done.stderr
     assert "second=0" in done.stdout, done.stderr
     assert "free some space" in done.stderr

@@ -49,7 +49,10 @@ IMPORTED = (
     "psutil",
     "tokenizers",
     "safetensors.torch",
-    "transformers",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.llama.modeling_llama",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
     "resiliparse.parse.html",
     "fastwarc",
 )
@@ -60,7 +63,7 @@ _LOOK_S = 0.005
 
 
 class Program:
-    """A program that runs; its words go to files of its own."""
+    """A program that runs; its words go to files of its own, which `ended` reads and removes."""
 
     def __init__(self, words: Sequence[str | Path], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
         self._words = [*map(str, words)]

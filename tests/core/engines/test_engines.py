@@ -30,7 +30,7 @@ def die(number: int) -> int:
     return number
 
 
-@pytest.fixture(params=[("local", 1), ("local", 2), ("ray", 2)], ids=str)
+@pytest.fixture(scope="module", params=[("local", 1), ("local", 2), ("ray", 2)], ids=str)
 def engine(request):
     name, workers = request.param
     if name == "ray":
