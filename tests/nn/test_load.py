@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -127,3 +129,11 @@ def test_a_vanished_file_is_named(checkpoint, file):
     (checkpoint.path / file).unlink()
     with pytest.raises((ArtifactError, StorageError), match=file):
         load_model(checkpoint, CPU)
+
+
+def test_a_model_is_read_without_the_compiler_that_torch_has() -> None:
+    """Drawing weights that have no numbers would load it, for a second of processor time."""
+    made = "our_shapes(ModelConfig(vocab_size=9, dim=8, num_layers=1, num_heads=1, num_kv_heads=1, ffn_dim=8, max_seq_len=4))"
+    imports = "import sys; from groundup.nn.config import ModelConfig; from groundup.nn.tensors import our_shapes"
+    code = f"{imports}; {made}; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

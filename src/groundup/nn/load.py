@@ -10,7 +10,7 @@ from groundup.core.errors import ArtifactError, ConfigError
 from groundup.core.files import read_object
 from groundup.nn.attention import KernelName
 from groundup.nn.config import ModelConfig
-from groundup.nn.tensors import check_tensors, our_shapes, read_tensors
+from groundup.nn.tensors import check_tensors, our_shapes, read_tensors, without_numbers
 from groundup.nn.transformer import Transformer, build_model
 
 _REMAKE = "remake the checkpoint with --force"
@@ -28,7 +28,7 @@ def load_model(checkpoint: Checkpoint, device: torch.device, attention: KernelNa
 
 def model_of(config: ModelConfig, weights: Mapping[str, Tensor], attention: KernelName = "sdpa") -> Transformer:
     """Return the model with these weights, which must be those that it asks for, in float32 and evaluation mode."""
-    with torch.device("meta"):
+    with without_numbers():
         model = build_model(config, attention)
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
     model.requires_grad_(True)

@@ -1,11 +1,14 @@
 """The tensors of a model on disk: read, and held against those that its settings ask for."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from groundup.core.errors import ArtifactError
 from groundup.core.files import storage_errors
@@ -13,11 +16,30 @@ from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import build_model
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draw no first weights."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        named = dict(kwargs or {})
+        if func in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            return named["tensor"] if "tensor" in named else args[0]
+        return func(*args, **named)
+
+
+@contextlib.contextmanager
+def without_numbers() -> Iterator[None]:
+    """Let tensors that are made have shapes alone; to draw the numbers that they have not, torch would load its compiler."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
 def our_shapes(config: ModelConfig) -> dict[str, Tensor]:
     """Return our state dict with tensors that have shapes and no numbers; nothing that grows with the settings is made."""
     if config.position != "learned":  # tables of constants are made for real, and no weight depends on their length
         config = config.model_copy(update={"max_seq_len": 1})
-    with torch.device("meta"):
+    with without_numbers():
         return dict(build_model(config).state_dict())
 
 
