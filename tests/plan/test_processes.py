@@ -84,6 +84,28 @@ def test_processes_of_one_machine_share_its_cores(local: int, threads: int, core
     assert any(reason.startswith("step time of 2 processes") for reason in forecast.why)
 
 
+def test_steps_that_all_took_together_are_not_corrected() -> None:
+    """What one by itself would take plays no part in it; where they cannot, it does."""
+    size, three_times = SizeConfig(dim=128, num_layers=2), 3.0
+    here = on(Processes("auto", 2, local=2, threads=2, cores=2))
+    asked: list[Layout] = []
+
+    def together(layout: Layout) -> FormulaProbe:
+        asked.append(layout)
+        return FormulaProbe(slowdown=three_times)
+
+    decisions, forecast = derive(config(size), here, FormulaProbe(), together=together)
+    half = ROWS // 2 * SEQ_LEN * forecast.flops_per_token / SPEED
+    assert forecast.step_s == pytest.approx(three_times * (OVERHEAD_S + half))
+    assert [layout.dp for layout in asked] == [2]
+    assert any("took those steps together" in reason for reason in forecast.why)
+    by_itself = derive(config(size), here, FormulaProbe(), together=lambda layout: None)
+    assert by_itself == derive(config(size), here, FormulaProbe())
+    assert by_itself[0] == decisions
+    assert derive(config(size), on(Processes()), FormulaProbe(), together=together)[1].step_s < forecast.step_s
+    assert len(asked) == 1, "one process asks nobody"
+
+
 def test_what_is_decided_does_not_depend_on_the_processes() -> None:
     """The same run may go on at another size."""
     asked = plan_config(None, SizeConfig(dim=64, num_layers=2), seq_len=SEQ_LEN, batch_tokens=12 * SEQ_LEN, steps=20)
