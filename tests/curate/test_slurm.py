@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import commands
 from groundup import api
 from groundup.artifacts.documents import Documents
 from groundup.core.errors import ArtifactError, ConfigError
@@ -27,13 +28,13 @@ echo 7
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> dict[str, str]:
+def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name, text in {"sbatch": SBATCH, "groundup": f'#!/usr/bin/env bash\nexec {sys.executable} -m groundup "$@"\n'}.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    (folder / "sbatch").write_text(SBATCH)
+    (folder / "sbatch").chmod(0o755)
+    with commands.standing_in(folder / "groundup"):
+        yield {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 def test_the_script_gives_the_bytes_of_the_command(write_jsonl, prose, tmp_path, cluster):
