@@ -67,7 +67,8 @@ UNHEALED = HealingConfig(enabled=False)
 SHORT_CALM = HealingConfig(calm_steps=10)
 TINY = Setting(steps=60, every=6, first=45, last=50, dim=8)
 SHORT = Setting(steps=200, every=20, first=165, last=179)
-LONG = Setting(steps=1200, every=50, first=990, last=1070, dim=64)
+LONG = Setting(steps=1200, every=50, first=960, last=1080, dim=64)
+"""Of 80 steps of one token again and again the rest of the run makes nearly good what they did (0.2 % are left); not of 120."""
 
 
 @dataclass(frozen=True)
