@@ -8,6 +8,7 @@ some configurations train a few steps in fresh processes, whose resident memory 
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 
+from groundup.core.allocator import c_library, lacking
 from groundup.estimate.device_memory import Training, device_memory
 from groundup.estimate.rows import RowLengths
 from groundup.nn.config import ModelConfig
@@ -185,8 +187,10 @@ def measure(name: str) -> int:
 
 
 def measured(name: str) -> int:
-    """Return the same of a fresh process."""
-    done = subprocess.run([sys.executable, __file__, "--measure", name], capture_output=True, text=True, check=True)
+    """Return the same of a fresh process, with the settings that commands begin with."""
+    environment = {**os.environ, **lacking(os.environ, c_library())}
+    command = [sys.executable, __file__, "--measure", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return int(done.stdout)
 
 
