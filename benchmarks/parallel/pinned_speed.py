@@ -3,8 +3,9 @@
     python benchmarks/parallel/pinned_speed.py [--model small,medium] [--rounds 3] [--steps 4] [--profile]
 
 Each process is pinned to a core of its own, and one process has the whole batch on one core. Rounds of the three alternate, so that
-what else the machine does meets all alike; told are medians. `--profile` adds where a rank's time goes: shares of the processor's
-time in collectives, in copies for them, and in everything else. Nothing else may run beside it.
+what else the machine does meets all alike; told are medians. `--profile` adds where the first rank's time goes in one more step,
+in seconds: matrix products and attention, copies, other operations, waiting for the other rank or its data with nothing to compute,
+and what is left (Python). Nothing else may run beside it.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 from groundup.nn.config import ModelConfig
 from groundup.nn.transformer import Inputs, build_model
 from groundup.train.batch import Batch
+from groundup.train.hooks.sharing import share_of
 from groundup.train.memory import kept_memory
 from groundup.train.optim.config import OptimizerConfig
 from groundup.train.optim.table import build_optimizer
@@ -47,7 +49,9 @@ WAYS: Final[dict[str, Layout | None]] = {
 }
 BOUNDS: Final = {"DDP 2": 1.7, "FSDP 2": 1.4}
 """Times the speed of one process that they are to reach."""
-_COPIES: Final = ("aten::copy_", "aten::cat", "aten::_to_copy", "fsdp::", "aten::split_with_sizes_copy")
+_PRODUCTS: Final = ("aten::mm", "aten::addmm", "aten::bmm", "aten::_scaled_dot_product")
+_COPIES: Final = ("aten::copy_", "aten::cat", "aten::_to_copy", "aten::split_with_sizes_copy", "fsdp::")
+PARTS: Final = ("products", "copies", "other operations", "waiting", "beside")
 
 
 def batch(sequences: int, length: int, vocab: int) -> list[Batch]:
@@ -57,7 +61,7 @@ def batch(sequences: int, length: int, vocab: int) -> list[Batch]:
 
 
 def steps_s(layout: Layout | None, given: argparse.Namespace) -> tuple[list[float], dict[str, float]]:
-    """Return the seconds of each step, and the shares of a profiled one."""
+    """Return the seconds of each step, and what those of a profiled one go to."""
     config = ModelConfig.parse({**_SIZES[given.model], "max_seq_len": given.length}, "model")
     model = build_model(config)
     model.init_weights(torch.Generator().manual_seed(0))
@@ -73,22 +77,23 @@ def steps_s(layout: Layout | None, given: argparse.Namespace) -> tuple[list[floa
             begun_s = time.perf_counter()
             step(own, 1e-3)
             took.append(time.perf_counter() - begun_s)
-        return took[1:], _shares(step, own) if given.profile else {}
+        return took[1:], _parts(step, own) if given.profile else {}
 
 
-def _shares(step: TrainStep, own: list[Batch]) -> dict[str, float]:
-    """Return what share of the time of the thread that computes goes where."""
+def _parts(step: TrainStep, own: list[Batch]) -> dict[str, float]:
+    """Return what the seconds of a step go to, by PARTS."""
     begun_s = time.perf_counter()
-    with profile(activities=[ProfilerActivity.CPU]) as found:
+    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as found:
         step(own, 1e-3)
-    whole_us = 1e6 * (time.perf_counter() - begun_s)
-    sums = {"collectives": 0.0, "copies": 0.0}
+        whole_s = time.perf_counter() - begun_s
+    share = share_of(found.events(), whole_s, 1, 1.0, {}, 0)
+    parts = dict.fromkeys(PARTS, 0.0)
     for event in found.key_averages():
-        if "c10d::" in event.key or "gloo:" in event.key or "wait" in event.key.lower():
-            sums["collectives"] += event.self_cpu_time_total
-        elif event.key.startswith(_COPIES):
-            sums["copies"] += event.self_cpu_time_total
-    return {name: total / whole_us for name, total in sums.items()}
+        if event.key.startswith(("aten::", "fsdp::")):
+            is_product, is_copy = event.key.startswith(_PRODUCTS), event.key.startswith(_COPIES)
+            part = "products" if is_product else "copies" if is_copy else "other operations"
+            parts[part] += event.self_cpu_time_total / 1e6
+    return parts | {"waiting": share.exposed * whole_s, "beside": share.beside * whole_s}
 
 
 def work(given: argparse.Namespace) -> None:
@@ -104,7 +109,7 @@ def work(given: argparse.Namespace) -> None:
         with joined(world):
             found = steps_s(layout, given)
     if rank == 0:
-        sys.stdout.write(json.dumps({"steps_s": found[0], "shares": found[1]}) + "\n")
+        sys.stdout.write(json.dumps({"steps_s": found[0], "parts": found[1]}) + "\n")
 
 
 def run(way: str, model: str, given: argparse.Namespace) -> dict[str, Any]:
@@ -123,16 +128,16 @@ def run(way: str, model: str, given: argparse.Namespace) -> dict[str, Any]:
 def compare(model: str, given: argparse.Namespace) -> Iterator[str]:
     """Yield the rows of a table of one model."""
     taken: dict[str, list[float]] = {way: [] for way in WAYS}
-    shares: dict[str, dict[str, float]] = {}
+    parts: dict[str, dict[str, float]] = {}
     for _ in range(given.rounds):
         for way in WAYS:
             found = run(way, model, given)
             taken[way] += found["steps_s"]
-            shares[way] = found["shares"]
+            parts[way] = found["parts"]
     alone_s = statistics.median(taken["one process"])
     for way, times_s in taken.items():
         median_s = statistics.median(times_s)
-        told = ", ".join(f"{name} {share:.1%}" for name, share in shares[way].items())
+        told = " | ".join(f"{parts[way][name]:.3f}" if given.profile else "" for name in PARTS)
         asked = f">= {BOUNDS[way]}" if way in BOUNDS else ""
         spread = f"{min(times_s):.3f} to {max(times_s):.3f}"
         yield f"| {model} | {way} | {median_s:.3f} | {spread} | {alone_s / median_s:.2f} | {asked} | {told} |"
@@ -152,7 +157,8 @@ def main() -> None:
     if given.way:
         work(given)
         return
-    lines = ["| model | way | step [s] | from, to | speed | asked | share of a step |", "|---|---|---|---|---|---|---|"]
+    heads = ("model", "way", "step [s]", "from, to", "speed", "asked", *PARTS)
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     sys.stdout.write("\n".join(lines) + "\n")
     for model in given.model.split(","):
         for line in compare(model, given):
