@@ -75,6 +75,8 @@ def take_part(request: bytes) -> None:
 def _timed(world: World, request: _Request) -> list[float]:
     device = torch.device("cpu")
     with joined(world, what=f"pace-{request.turn}"), threads(request.num_threads):
-        team = Team.of(request.layout, request.layout.precision)
-        steps = [prepared(each, request.train, device, team, team.arrange) for each in request.workloads]
-        return quartiles(steps, request.seconds, device, team)
+        teams = [Team.of(request.layout, request.layout.precision) for _ in request.workloads]  # each arranges one model
+        steps = [
+            prepared(each, request.train, device, team, team.arrange) for each, team in zip(request.workloads, teams, strict=True)
+        ]
+        return quartiles(steps, request.seconds, device, teams[0])

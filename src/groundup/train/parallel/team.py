@@ -34,7 +34,7 @@ from groundup.train.working_copy import StandIn
 class Team(Ranks):
     """Ranks on a mesh.
 
-    Order: `arrange` the model, make its optimizer, then its TrainStep, which asks for `passes`.
+    Order: `arrange` the model, make its optimizer, then its TrainStep, which asks for `passes`. A team is of one model.
     """
 
     def __init__(self, mesh: Mesh, precision: RunPrecision) -> None:
@@ -49,6 +49,7 @@ class Team(Ranks):
         settings = mesh.layout.local_sgd
         self.apart = self.outer = OuterStep(settings, mesh.group("islands")) if settings else None
         """What brings islands together that train apart; None where all ranks train together."""
+        self._has_model = False
 
     @classmethod
     def of(cls, layout: Layout, precision: RunPrecision, device: str = "cpu") -> "Team":
@@ -57,6 +58,8 @@ class Team(Ranks):
 
     def arrange(self, model: Transformer) -> Transformer:
         """Return what this rank holds of the model, made from it in place: the same names, of fewer or sharded weights."""
+        assert not self._has_model, "each model has a team of its own: its parts remember what they are to sum"
+        self._has_model = True
         if self._pipeline:
             self._pipeline.arrange(model)
         self._tensor.arrange(model)
