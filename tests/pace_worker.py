@@ -33,7 +33,7 @@ def main(layout: Layout) -> None:
         if world.is_first:
             assert are_waiting(world)
             stepping = SteppingTogether(world, TRAIN, layout, 1)
-            times_s = [stepping.step_seconds([of_depth(1), of_depth(4)], 0.5) for _ in range(2)]
+            times_s = [stepping.step_seconds([of_depth(1), of_depth(2)], 0.1) for _ in range(2)]
             sys.stdout.write(json.dumps({"times_s": times_s}) + "\n")
             call(world)
         else:
