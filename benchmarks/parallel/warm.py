@@ -195,7 +195,7 @@ def begin(order: Mapping[str, Any]) -> None:
     _open(os.devnull, os.O_RDONLY, 0)
     for number, file in enumerate(order["said"], 1):
         _open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, number)
-    faulthandler.enable()  # also of what it forks: a crash says where each thread was
+    faulthandler.enable()  # also of what it forks: a crash says where each thread of Python was
     first, *rest = order["words"]
     sys.argv = rest if first == "-m" else [first, *rest]
     sys.path[0] = order["cwd"] if first == "-m" else str(Path(first).parent)
